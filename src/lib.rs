@@ -1,0 +1,7 @@
+//! Keeps a small self-hosted AI gateway alive under `systemd --user`, and writes on LINE only when it
+//! could not. The pure core in [`recovery`] decides; everything else observes, saves, acts and tells.
+//!
+//! Modules in reading order; who may import whom is kept by `tests/architecture.rs`.
+
+pub mod recovery;
+pub mod values;

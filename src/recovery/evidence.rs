@@ -1,0 +1,170 @@
+//! What one pass observed: the words in which the shell speaks to the core. No judgement is made here.
+
+use super::time::Timestamp;
+use super::unit::UnitFacts;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The name of a target, probe or action, as written in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Name(String);
+
+impl Name {
+    /// Accepts 1 to 40 lower-case letters, digits, `-` and `_`.
+    ///
+    /// # Errors
+    /// A sentence saying which names are accepted.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        if (1..=40).contains(&text.len()) && text.chars().all(good) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!("{text:?} is not a name; use 1 to 40 of a-z, 0-9, - and _"))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// One answer of a probe. `Unknown` is the probe's own trouble and never counts against the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is", content = "detail")]
+pub enum Reading {
+    /// It is as it should be; the text says what was seen (`200 in 2 ms`).
+    Pass(String),
+    /// It is not; the text says what was seen instead.
+    Fail(String),
+    /// The probe could not tell; the text says why.
+    Unknown(String),
+}
+
+impl Reading {
+    /// What was seen, in words.
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Pass(text) | Self::Fail(text) | Self::Unknown(text) => text,
+        }
+    }
+}
+
+/// A fault that a probe saw but that belongs to another target: the gateway's `/ready` naming `ollama`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blame {
+    /// The target at fault.
+    pub target: Name,
+    /// What the body said of it.
+    pub reason: String,
+}
+
+/// The answer of one probe in one pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeReport {
+    /// The target that the probe belongs to.
+    pub target: Name,
+    /// The probe.
+    pub probe: Name,
+    /// Its answer.
+    pub reading: Reading,
+    /// Faults of others that it saw on the way.
+    pub blames: Vec<Blame>,
+}
+
+/// What the service manager says of a target's unit; `Err` holds why it could not be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitReport {
+    /// The target that the unit belongs to.
+    pub target: Name,
+    /// The facts, or the reason for having none.
+    pub facts: Result<UnitFacts, String>,
+}
+
+/// What a person may ask for, already authenticated by the shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KickWish {
+    /// Run the first rung of this target's ladder now.
+    Recover(Name),
+    /// Look at this target now and say how it is.
+    Check(Name),
+}
+
+/// A request that reached us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kick {
+    /// The request's own name for the answer: the action as the caller wrote it.
+    pub action: String,
+    /// Who says they asked, sanitised.
+    pub source: String,
+    /// What is wanted, or why the shell refused it.
+    pub wish: Result<KickWish, KickRefusal>,
+}
+
+/// Why a kick was refused before it reached the policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KickRefusal {
+    /// Kicks are switched off.
+    Disabled,
+    /// The token is wrong: the one refusal that a person is told of.
+    Forged,
+    /// Expired, replayed, malformed, a symlink, too open…: the text says which.
+    Invalid(String),
+}
+
+/// What became of a message that was handed to the channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The channel accepted it (a repeat it had already accepted included).
+    Accepted {
+        /// The channel's own id of the request.
+        request_id: String,
+    },
+    /// Try again with the same key and body.
+    Retry(String),
+    /// The month's quota is spent: try again, but slowly.
+    QuotaSpent(String),
+    /// It will never be accepted.
+    Refused(String),
+}
+
+/// The answer to one send, come back as evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The alert it answers.
+    pub alert: u64,
+    /// What became of it.
+    pub delivery: Delivery,
+}
+
+/// Something that happened to the watchdog itself and that a person should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelfTrouble {
+    /// The alert key, such as `state_not_durable`.
+    pub key: String,
+    /// What happened, and what to do.
+    pub text: String,
+}
+
+/// All that one pass observed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// When the last answer was in; ages are counted from here.
+    pub at: Timestamp,
+    /// Probe answers, in the order of the configuration.
+    pub probes: Vec<ProbeReport>,
+    /// Unit facts, in the order of the configuration.
+    pub units: Vec<UnitReport>,
+    /// Requests of people.
+    pub kicks: Vec<Kick>,
+    /// Answers to sends.
+    pub receipts: Vec<Receipt>,
+    /// Trouble of our own.
+    pub troubles: Vec<SelfTrouble>,
+}

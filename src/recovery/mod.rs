@@ -3,5 +3,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::wildcard_enum_match_arm)]
 
 pub mod evidence;
+pub mod policy;
 pub mod time;
 pub mod unit;
+pub mod window;

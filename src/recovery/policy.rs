@@ -1,0 +1,155 @@
+//! What may be done, how often, and when to tell: the configuration as values that cannot be nonsense.
+//! `config` builds them; nothing here reads text or has defaults of its own.
+
+use super::evidence::Name;
+use super::window::Window;
+use std::time::Duration;
+
+/// The whole policy: everything that [`super::decide::decide`] is allowed to know of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How often every probe runs.
+    pub interval: Duration,
+    /// How soon a suspect is asked again.
+    pub reprobe: Duration,
+    /// The targets, in the order of the configuration; earlier ones act first.
+    pub targets: Vec<TargetPolicy>,
+    /// When and how people are told.
+    pub alerts: AlertPolicy,
+    /// The small budget of kicks, across all targets.
+    pub kicks: Window,
+}
+
+impl Policy {
+    /// The policy of one target.
+    pub fn target(&self, name: &Name) -> Option<&TargetPolicy> {
+        self.targets.iter().find(|target| target.name == *name)
+    }
+}
+
+/// The policy of one thing that is kept alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetPolicy {
+    /// Its name.
+    pub name: Name,
+    /// The unit that systemd runs it as; none when something else does.
+    pub unit: Option<String>,
+    /// What is asked of it.
+    pub probes: Vec<ProbePolicy>,
+    /// What is done about it, in order of escalation; empty means that people are told and no more.
+    pub ladder: Vec<Rung>,
+    /// How many attempts are allowed in how much time.
+    pub window: Window,
+    /// The least wait before the first, second, third… attempt within the window; the last one repeats.
+    pub backoff: Vec<Duration>,
+    /// How long an attempt may take to show effect before the next rung, when no unit says that the
+    /// target is still starting.
+    pub settle: Duration,
+    /// How long a start may take, counted from the moment its process started.
+    pub start_allowance: Duration,
+    /// How many healthy passes in a row prove a repair.
+    pub stable_passes: u32,
+    /// How long it must stay healthy before the ladder starts at its foot again.
+    pub stable_for: Duration,
+    /// The gaps between single tries once the window is spent; the last one repeats.
+    pub half_open: Vec<Duration>,
+    /// How long it may fail without a repair under way before people are told.
+    pub alert_after: Duration,
+    /// Targets that must be well before this one can be helped or blamed.
+    pub depends_on: Vec<Name>,
+    /// The keys under which people are told.
+    pub keys: AlertKeys,
+}
+
+impl TargetPolicy {
+    /// The policy of one probe.
+    pub fn probe(&self, name: &Name) -> Option<&ProbePolicy> {
+        self.probes.iter().find(|probe| probe.name == *name)
+    }
+
+    /// The rung that the next attempt stands on after `climbed` attempts, or none above the top.
+    pub fn rung(&self, climbed: u32) -> Option<&Rung> {
+        let mut below = 0;
+        self.ladder.iter().find(|rung| {
+            below += rung.tries;
+            climbed < below
+        })
+    }
+
+    /// The wait before an attempt that follows `earlier` attempts in the window.
+    pub fn delay(&self, earlier: usize) -> Duration {
+        nth_or_last(&self.backoff, earlier)
+    }
+
+    /// The gap before single try number `step`, counted from zero.
+    pub fn half_open_gap(&self, step: u32) -> Duration {
+        nth_or_last(&self.half_open, step as usize)
+    }
+}
+
+/// The `n`th span, the last one when there are fewer, zero when there are none.
+pub(super) fn nth_or_last(spans: &[Duration], n: usize) -> Duration {
+    spans.get(n).or(spans.last()).copied().unwrap_or(Duration::ZERO)
+}
+
+/// What a failing probe may lead to, as in the kubelet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// May cause recovery.
+    Liveness,
+    /// Informs, and alerts when it lasts; never causes recovery by itself.
+    Readiness,
+}
+
+/// The policy of one probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbePolicy {
+    /// Its name.
+    pub name: Name,
+    /// What it may lead to.
+    pub role: Role,
+    /// Failures in a row that make it unhealthy; at least 1.
+    pub fail_after: u32,
+    /// Passes in a row that make it healthy again; at least 1.
+    pub pass_after: u32,
+    /// Counts only once it has passed for the first time ever: a port that this release never opens,
+    /// or a `/ready` that is always 503, is then no fault.
+    pub arm_on_pass: bool,
+}
+
+/// One step of the ladder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// The action.
+    pub action: Name,
+    /// Attempts on this rung before the next; at least 1.
+    pub tries: u32,
+    /// Whether it interrupts service: at most one such action is under way at a time.
+    pub disruptive: bool,
+}
+
+/// Alert keys of one target. The predecessor's keys are kept for those who filter on them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertKeys {
+    /// The window is spent.
+    pub limit: String,
+    /// An attempt did not help.
+    pub attempt_failed: String,
+    /// It fails and nothing is being done, or can be.
+    pub failing: String,
+    /// It is alive but has not been ready for long.
+    pub not_ready: String,
+}
+
+/// When people are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertPolicy {
+    /// Whether there is a channel; else why not, in words for the log.
+    pub channel: Result<(), String>,
+    /// The least time between two alerts of one key, counted from acceptance.
+    pub cooldown: Duration,
+    /// The gaps before the first, second… reminder of one incident; after the last it repeats.
+    pub reminders: Vec<Duration>,
+    /// How long a probe may know nothing, or a readiness probe fail, before people are told.
+    pub lasting: Duration,
+}

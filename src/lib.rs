@@ -3,5 +3,6 @@
 //!
 //! Modules in reading order; who may import whom is kept by `tests/architecture.rs`.
 
+pub mod cycle;
 pub mod recovery;
 pub mod values;

@@ -1,6 +1,5 @@
 //! What one pass observed: the words in which the shell speaks to the core. No judgement is made here.
 
-use super::time::Timestamp;
 use super::unit::UnitFacts;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -155,8 +154,6 @@ pub struct SelfTrouble {
 /// All that one pass observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// When the last answer was in; ages are counted from here.
-    pub at: Timestamp,
     /// Probe answers, in the order of the configuration.
     pub probes: Vec<ProbeReport>,
     /// Unit facts, in the order of the configuration.
@@ -165,6 +162,8 @@ pub struct Evidence {
     pub kicks: Vec<Kick>,
     /// Answers to sends.
     pub receipts: Vec<Receipt>,
-    /// Trouble of our own.
+    /// Trouble of our own that is present now.
     pub troubles: Vec<SelfTrouble>,
+    /// Why the last save failed; none when the state is durable.
+    pub unsaved: Option<String>,
 }

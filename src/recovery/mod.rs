@@ -1,9 +1,31 @@
 //! The pure core: decides what to do and says why. It has no clock, no file, no socket and no log line;
 //! `now` and all evidence are arguments, and every effect is a value that somebody else performs.
+//!
+//! ```text
+//! Evidence ─▶ health ─▶ decide ─▶ gate ─▶ Decision { state, attempts, letter, answers, verdicts }
+//!                                            state is saved, then attempts run ─▶ record ─▶ state
+//! ```
+//!
+//! Phase × health, total (a `Held` proposal changes no phase):
+//!
+//! | phase     | Healthy                      | Unhealthy                         | Unknown | Off              |
+//! |-----------|------------------------------|-----------------------------------|---------|------------------|
+//! | Healthy   | stay; forget the ladder      | → Failing, open an incident       | stay    | stay, said once  |
+//! | Failing   | proven: → Healthy, close     | next rung: → Settling; held: stay; window or ladder spent: → Exhausted | stay | → Healthy, close |
+//! | Settling  | proven: → Healthy, close     | time over: next rung, else stay   | stay    | → Healthy, close |
+//! | Exhausted | proven: → Healthy, close     | single try when due: → Settling   | stay    | → Healthy, close |
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::wildcard_enum_match_arm)]
 
 pub mod evidence;
-pub mod policy;
 pub mod time;
-pub mod unit;
+pub mod policy;
 pub mod window;
+pub mod unit;
+pub mod state;
+pub mod health;
+pub mod gate;
+pub mod decide;
+pub mod record;
+pub mod verdict;
+pub mod alert;
+pub mod outbox;

@@ -69,3 +69,159 @@ pub struct UnitFacts {
     /// Age of `ExecMainExitTimestampMonotonic`; none while the main process runs.
     pub main_exited_ago: Option<Duration>,
 }
+
+/// What the facts mean for recovery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Its main process runs.
+    Running,
+    /// systemd is at work on it (`auto-restart`, `start`, a queued job…): we wait.
+    Busy(String),
+    /// Dead and nobody is doing anything about it; the text says how it died.
+    Dead(String),
+    /// A person stopped or masked it, or never started it: left alone.
+    Off(String),
+    /// Only a person can help: no such unit, or a unit file that cannot be used.
+    Unusable(String),
+}
+
+impl UnitFacts {
+    /// Reads the facts. The order of the rules matters: a job under way outranks the state it starts from.
+    pub fn standing(&self) -> Standing {
+        match &self.load {
+            Load::NotFound => return Standing::Unusable("there is no such unit".to_owned()),
+            Load::Bad(why) => return Standing::Unusable(format!("its unit file cannot be used: {why}")),
+            Load::Masked => return Standing::Off("a person masked it".to_owned()),
+            Load::Loaded => {}
+        }
+        if let Some(job) = &self.job {
+            return Standing::Busy(format!("a {job} job is under way"));
+        }
+        match self.active {
+            Active::Active | Active::Reloading => Standing::Running,
+            Active::Activating if self.sub == "auto-restart" => {
+                Standing::Busy(format!("systemd restarts it by itself ({} so far)", self.restarts))
+            }
+            Active::Activating => Standing::Busy(format!("it is starting ({})", self.sub)),
+            Active::Deactivating => Standing::Busy(format!("it is stopping ({})", self.sub)),
+            Active::Failed => Standing::Dead(format!("it failed ({})", self.result)),
+            Active::Inactive => self.inactive(),
+        }
+    }
+
+    /// Not running and not failed: on purpose, or by an exit that systemd takes for a clean one?
+    ///
+    /// A stop job leaves `active` first and ends the process then; a process that exits by itself is
+    /// gone before the unit leaves `active`. So the two timestamps tell a person's stop from an exit,
+    /// with no memory of ours. (Tried on systemd 252.)
+    fn inactive(&self) -> Standing {
+        let Some(left_inactive) = self.left_inactive_ago else {
+            return self.never_started();
+        };
+        match (self.left_active_ago, self.main_exited_ago) {
+            (Some(left_active), Some(exited)) if exited < left_active => {
+                Standing::Off("a person stopped it".to_owned())
+            }
+            // Stopped before it was ever active in this start, or while waiting for an automatic restart.
+            (left_active, exited) if exited.is_none_or(|ago| ago > left_inactive) && left_active.is_none() => {
+                Standing::Off("a person stopped it while it was starting".to_owned())
+            }
+            (_, _) => Standing::Dead("its main process ended by itself".to_owned()),
+        }
+    }
+
+    fn never_started(&self) -> Standing {
+        if self.file_state == "enabled" {
+            return Standing::Dead("it is enabled but was not started since boot".to_owned());
+        }
+        Standing::Off("nobody has started it since boot, and it is not enabled".to_owned())
+    }
+
+    /// Age of the current run, counted from the start of its main process (or from leaving `inactive`
+    /// when the process is yet to come), so that a loop of restarts cannot renew its own allowance
+    /// without a new process.
+    pub fn run_age(&self) -> Option<Duration> {
+        self.main_started_ago.or(self.left_inactive_ago)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn running() -> UnitFacts {
+        let s = Duration::from_secs;
+        UnitFacts {
+            load: Load::Loaded,
+            active: Active::Active,
+            sub: "running".to_owned(),
+            result: "success".to_owned(),
+            file_state: "enabled".to_owned(),
+            restarts: 0,
+            invocation: "a1".to_owned(),
+            main_pid: 42,
+            job: None,
+            left_inactive_ago: Some(s(3600)),
+            became_active_ago: Some(s(3600)),
+            left_active_ago: None,
+            main_started_ago: Some(s(3600)),
+            main_exited_ago: None,
+        }
+    }
+
+    pub(crate) fn failed() -> UnitFacts {
+        UnitFacts {
+            active: Active::Failed,
+            sub: "failed".to_owned(),
+            result: "signal".to_owned(),
+            main_pid: 0,
+            left_active_ago: Some(Duration::from_secs(1)),
+            main_exited_ago: Some(Duration::from_secs(1)),
+            ..running()
+        }
+    }
+
+    fn inactive(left_active_ms: u64, exited_ms: u64) -> UnitFacts {
+        UnitFacts {
+            active: Active::Inactive,
+            sub: "dead".to_owned(),
+            main_pid: 0,
+            left_active_ago: Some(Duration::from_millis(left_active_ms)),
+            main_exited_ago: Some(Duration::from_millis(exited_ms)),
+            ..running()
+        }
+    }
+
+    #[test]
+    fn a_stop_is_told_from_an_exit_by_the_order_of_two_timestamps() {
+        assert!(matches!(inactive(5_010, 5_000).standing(), Standing::Off(_)), "stop: active was left first");
+        assert!(matches!(inactive(5_000, 5_000).standing(), Standing::Dead(_)), "exit 0 by itself");
+        assert!(matches!(inactive(5_000, 5_001).standing(), Standing::Dead(_)), "exit 0 by itself");
+    }
+
+    #[test]
+    fn a_unit_never_started_is_dead_only_when_enabled() {
+        let never = |file_state: &str| UnitFacts {
+            active: Active::Inactive,
+            file_state: file_state.to_owned(),
+            left_inactive_ago: None,
+            became_active_ago: None,
+            main_started_ago: None,
+            ..running()
+        };
+        assert!(matches!(never("enabled").standing(), Standing::Dead(_)));
+        assert!(matches!(never("disabled").standing(), Standing::Off(_)));
+    }
+
+    #[test]
+    fn a_job_outranks_the_state_it_starts_from() {
+        let restarting = UnitFacts { job: Some("restart".to_owned()), ..failed() };
+        assert!(matches!(restarting.standing(), Standing::Busy(_)));
+        assert!(matches!(failed().standing(), Standing::Dead(_)));
+        let masked = UnitFacts { load: Load::Masked, ..failed() };
+        assert!(matches!(masked.standing(), Standing::Off(_)));
+        let missing = UnitFacts { load: Load::NotFound, ..failed() };
+        assert!(matches!(missing.standing(), Standing::Unusable(_)));
+    }
+}

@@ -1,0 +1,99 @@
+//! One pass, written once: the daemon, `once` and every simulated world run this. The order is the point:
+//! save, then act. It decides nothing and does nothing by itself.
+
+use crate::recovery::decide::{Answer, Attempt, Quick, decide};
+use crate::recovery::evidence::{Evidence, Name};
+use crate::recovery::outbox::Letter;
+use crate::recovery::policy::Policy;
+use crate::recovery::record::{Outcome, record};
+use crate::recovery::state::State;
+use crate::recovery::time::Now;
+use crate::recovery::verdict::Verdict;
+use std::collections::BTreeSet;
+
+/// What a pass looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every probe of every target.
+    Everything,
+    /// Every probe of these targets.
+    Targets(BTreeSet<Name>),
+    /// Only the units of these targets: something happened to them, and it must be answered at once,
+    /// without waiting for any slow probe.
+    Units(BTreeSet<Name>),
+}
+
+/// The seam between the decisions and the world; the host implements it, and so does the simulation.
+#[allow(async_fn_in_trait, reason = "both implementations are ours, and neither crosses a thread")]
+pub trait World {
+    /// The present.
+    fn now(&mut self) -> Now;
+    /// Asks the probes in scope, all side by side, and gathers kicks, receipts and trouble of our own.
+    async fn observe(&mut self, scope: &Scope) -> Evidence;
+    /// The exact bytes to send for a letter; fixed once, before its first try.
+    fn compose(&mut self, letter: &Letter) -> String;
+    /// Makes the state durable.
+    ///
+    /// # Errors
+    /// Why it could not.
+    fn save(&mut self, state: &State) -> Result<(), String>;
+    /// Carries out an attempt, within a bound of its own.
+    async fn perform(&mut self, attempt: &Attempt) -> Outcome;
+    /// Starts to send a letter; the receipt comes back as evidence of a later pass.
+    fn send(&mut self, letter: &Letter);
+    /// Tells the asker of a kick what became of it.
+    fn answer(&mut self, answer: &Answer, outcome: Option<&Outcome>);
+}
+
+/// What a pass came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// When it ended.
+    pub now: Now,
+    /// One verdict per target.
+    pub verdicts: Vec<Verdict>,
+    /// What was done, and what became of it.
+    pub done: Vec<(Attempt, Outcome)>,
+    /// When to look again before the next cycle.
+    pub quick: Option<Quick>,
+}
+
+/// Runs one pass.
+pub async fn run<W: World>(policy: &Policy, state: &mut State, world: &mut W, scope: &Scope) -> Report {
+    let evidence = world.observe(scope).await;
+    let now = world.now();
+    let mut decision = decide(policy, state, &evidence, now);
+    seal(&mut decision.state, decision.letter, world);
+    *state = decision.state;
+    let durable = world.save(state).is_ok();
+    if let Some(letter) = decision.letter.and_then(|id| state.outbox.letter(id)) {
+        world.send(letter);
+    }
+    let mut done = Vec::new();
+    for attempt in decision.attempts {
+        let outcome = if durable || attempt.number.0 == 1 {
+            world.perform(&attempt).await
+        } else {
+            Outcome::Failed("not done: the state could not be saved".to_owned())
+        };
+        record(policy, state, &attempt, &outcome, world.now());
+        done.push((attempt, outcome));
+    }
+    if !done.is_empty() {
+        // A failure is known to the world, which brings it back as evidence.
+        let _ = world.save(state);
+    }
+    for answer in &decision.answers {
+        let outcome = done.iter().find(|(attempt, _)| Some(attempt.id) == answer.attempt).map(|(_, o)| o);
+        world.answer(answer, outcome);
+    }
+    Report { now, verdicts: decision.verdicts, done, quick: decision.quick }
+}
+
+/// Fixes the bytes of a letter before its first try, so that every retry is identical.
+fn seal<W: World>(state: &mut State, letter: Option<u64>, world: &mut W) {
+    let unsealed = |candidate: &&mut Letter| Some(candidate.id) == letter && candidate.body.is_none();
+    if let Some(letter) = state.outbox.letters.iter_mut().find(unsealed) {
+        letter.body = Some(world.compose(letter));
+    }
+}

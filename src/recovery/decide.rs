@@ -1,0 +1,392 @@
+//! One decision per pass: fold the evidence, step every target's machine, ask the gate, raise alerts. It
+//! returns a new state and the effects as values; it performs nothing.
+
+use super::alert;
+use super::evidence::{Evidence, Kick, KickRefusal, KickWish, Name};
+use super::gate::{self, Asker, Hold, Question};
+use super::health::{self, Health};
+use super::policy::{Policy, Rung, TargetPolicy};
+use super::state::{Incident, Phase, State, TargetState};
+use super::time::{Now, Timestamp};
+use super::unit::Standing;
+use super::verdict::{Ruling, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What follows from one pass. The state must be saved before the attempts are performed or the letter is
+/// sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "an unread decision acts on nothing"]
+pub struct Decision {
+    /// The new state, attempts and tries already charged.
+    pub state: State,
+    /// What to do, in order.
+    pub attempts: Vec<Attempt>,
+    /// The letter to send, by number.
+    pub letter: Option<u64>,
+    /// Answers to kicks.
+    pub answers: Vec<Answer>,
+    /// One verdict per target.
+    pub verdicts: Vec<Verdict>,
+    /// When some targets want to be asked again before the next cycle.
+    pub quick: Option<Quick>,
+}
+
+/// One use of an action. No choice is left in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its number, unique for the life of the state.
+    pub id: u64,
+    /// The target.
+    pub target: Name,
+    /// What to do.
+    pub action: Name,
+    /// Which attempt of the window this is, and how many are allowed.
+    pub number: (usize, u32),
+    /// Why, in words.
+    pub why: String,
+}
+
+/// The answer to a kick.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The action asked for.
+    pub action: String,
+    /// Who asked.
+    pub source: String,
+    /// The attempt that it led to.
+    pub attempt: Option<u64>,
+    /// What was decided, in words.
+    pub text: String,
+}
+
+/// An early pass over some targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quick {
+    /// When.
+    pub at: Timestamp,
+    /// Which targets to ask; none when only a letter is due.
+    pub targets: BTreeSet<Name>,
+}
+
+/// Decides.
+pub fn decide(policy: &Policy, state: &State, evidence: &Evidence, now: Now) -> Decision {
+    let mut pass = Pass { policy, state: state.clone(), evidence, now, attempts: Vec::new() };
+    pass.prune();
+    health::fold(policy, &mut pass.state, evidence, now);
+    alert::receive(&mut pass.state, evidence, now);
+    let mut rulings = BTreeMap::new();
+    for target in &policy.targets {
+        rulings.insert(target.name.clone(), pass.judge(target));
+    }
+    let answers = evidence.kicks.iter().map(|kick| pass.answer(kick, &mut rulings)).collect();
+    alert::raise(policy, &mut pass.state, &rulings, evidence, now);
+    let letter = pass.state.outbox.charge(now);
+    pass.finish(&rulings, letter, answers)
+}
+
+/// The work of one pass.
+struct Pass<'a> {
+    policy: &'a Policy,
+    state: State,
+    evidence: &'a Evidence,
+    now: Now,
+    attempts: Vec<Attempt>,
+}
+
+impl Pass<'_> {
+    fn prune(&mut self) {
+        for target in &self.policy.targets {
+            let entry = self.state.targets.entry(target.name.clone()).or_default();
+            target.window.prune(&mut entry.attempts, self.now.at);
+        }
+        self.policy.kicks.prune(&mut self.state.kicks, self.now.at);
+    }
+
+    /// Steps one target's machine: phase × health, total.
+    fn judge(&mut self, policy: &TargetPolicy) -> Ruling {
+        let Some(mut target) = self.state.targets.remove(&policy.name) else { return Ruling::Fine };
+        let health = health::assess(policy, &target);
+        let wants = match (&target.phase, &health) {
+            (_, Health::Off(why)) => {
+                let why = why.clone();
+                self.close(policy, &mut target, &format!("because {why}"));
+                Err(Ruling::LeftAlone(why))
+            }
+            (Phase::Healthy, Health::Healthy) => Err(self.rest(policy, &mut target)),
+            (Phase::Settling { .. }, Health::Unknown(_)) => Err(self.verifying(&target)),
+            (Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. }, Health::Unknown(why)) => {
+                Err(Ruling::Unsure(why.clone()))
+            }
+            (Phase::Failing { .. } | Phase::Settling { .. } | Phase::Exhausted { .. }, Health::Healthy) => {
+                Err(self.recover(policy, &mut target))
+            }
+            (Phase::Settling { until, .. }, Health::Unhealthy(why)) => {
+                let (until, why) = (*until, why.clone());
+                match self.attempt_over(policy, &target, until) {
+                    Verified::NotYet => Err(self.verifying(&target)),
+                    Verified::Failed => {
+                        let note = format!("did not help: {why}");
+                        fail_attempt(policy, &mut target, &mut self.state.incidents, &note, self.now.at);
+                        Ok(why)
+                    }
+                }
+            }
+            (Phase::Healthy, Health::Unhealthy(why)) => {
+                let why = why.clone();
+                open_incident(&mut target, &mut self.state.incidents, &why, self.now.at);
+                target.phase = Phase::Failing { since: self.now.at };
+                Ok(why)
+            }
+            (Phase::Failing { .. } | Phase::Exhausted { .. }, Health::Unhealthy(why)) => Ok(why.clone()),
+        };
+        self.state.targets.insert(policy.name.clone(), target);
+        match wants {
+            Err(ruling) => ruling,
+            Ok(why) => self.propose(policy, &why),
+        }
+    }
+
+    /// Healthy and left in peace; after long enough the ladder starts at its foot again.
+    fn rest(&self, policy: &TargetPolicy, target: &mut TargetState) -> Ruling {
+        let stable = target.healthy_since.is_some_and(|at| self.now.at.since(at) >= policy.stable_for);
+        if stable {
+            target.climbed = 0;
+        }
+        if health::is_suspect(policy, target) {
+            return Ruling::Suspect("a probe failed; not confirmed yet".to_owned());
+        }
+        Ruling::Fine
+    }
+
+    fn verifying(&self, target: &TargetState) -> Ruling {
+        match &target.phase {
+            Phase::Settling { since, action, .. } => {
+                Ruling::Verifying { action: action.clone(), age: self.now.at.since(*since) }
+            }
+            Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => Ruling::Fine,
+        }
+    }
+
+    /// One healthy pass proves little; enough of them in a row close the incident.
+    fn recover(&mut self, policy: &TargetPolicy, target: &mut TargetState) -> Ruling {
+        if target.streak < policy.stable_passes {
+            return Ruling::Recovering { passes: target.streak, of: policy.stable_passes };
+        }
+        let how = match &target.phase {
+            Phase::Settling { action, .. } => format!("by {action}"),
+            Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => "by itself".to_owned(),
+        };
+        self.close(policy, target, &how);
+        Ruling::Fine
+    }
+
+    fn close(&mut self, policy: &TargetPolicy, target: &mut TargetState, how: &str) {
+        if let Some(incident) = target.incident.take() {
+            let outbox = &mut self.state.outbox;
+            alert::close(&self.policy.alerts, outbox, Some(&policy.name), &incident, how, self.now);
+        }
+        target.phase = Phase::Healthy;
+    }
+
+    /// Whether an attempt has had its time. A dead unit needs no more of it; a starting one gets all.
+    fn attempt_over(&self, policy: &TargetPolicy, target: &TargetState, until: Timestamp) -> Verified {
+        let dead = matches!(target.unit.as_ref().map(|view| &view.standing), Some(Ok(Standing::Dead(_))));
+        if dead || target.crashes >= health::CRASH_LOOP {
+            return Verified::Failed;
+        }
+        let starting = gate::still_starting(policy, target, self.now.at).is_err();
+        let busy = matches!(target.unit.as_ref().map(|view| &view.standing), Some(Ok(Standing::Busy(_))));
+        if starting || busy || self.now.at < until { Verified::NotYet } else { Verified::Failed }
+    }
+
+    /// Takes the next rung to the gate.
+    fn propose(&mut self, policy: &TargetPolicy, why: &str) -> Ruling {
+        let Some(top) = policy.ladder.last() else { return Ruling::Held(Hold::NoLadder) };
+        let target = self.state.targets.entry(policy.name.clone()).or_default();
+        let exhausted = matches!(target.phase, Phase::Exhausted { .. });
+        let rung = match policy.rung(target.climbed) {
+            Some(rung) => rung,
+            None if exhausted => top,
+            None => return self.exhaust(policy, Hold::LadderSpent),
+        };
+        match self.ask(policy, rung, Asker::Policy) {
+            Ok(()) => self.attempt(policy, rung, why.to_owned()),
+            Err(hold @ Hold::WindowSpent { .. }) if !exhausted => self.exhaust(policy, hold),
+            Err(hold) => Ruling::Held(hold),
+        }
+    }
+
+    fn ask(&self, policy: &TargetPolicy, rung: &Rung, asker: Asker) -> Result<(), Hold> {
+        gate::ask(&Question {
+            policy: self.policy,
+            state: &self.state,
+            target: policy,
+            asker,
+            disruptive: rung.disruptive,
+            durable: self.evidence.unsaved.is_none(),
+            now: self.now.at,
+        })
+    }
+
+    fn exhaust(&mut self, policy: &TargetPolicy, hold: Hold) -> Ruling {
+        let target = self.state.targets.entry(policy.name.clone()).or_default();
+        exhaust(policy, target, 0, self.now.at);
+        Ruling::Held(hold)
+    }
+
+    /// Charges an attempt. It is performed only after this state was saved.
+    fn attempt(&mut self, policy: &TargetPolicy, rung: &Rung, why: String) -> Ruling {
+        let now = self.now.at;
+        self.state.attempts += 1;
+        let target = self.state.targets.entry(policy.name.clone()).or_default();
+        target.attempts.push(now);
+        target.climbed += 1;
+        target.crashes = 0;
+        health::forget_readings(target);
+        target.phase =
+            Phase::Settling { since: now, until: now.after(policy.settle), action: rung.action.clone() };
+        let number = target.attempts.len();
+        self.attempts.push(Attempt {
+            id: self.state.attempts,
+            target: policy.name.clone(),
+            action: rung.action.clone(),
+            number: (number, policy.window.attempts),
+            why,
+        });
+        Ruling::Act { action: rung.action.clone(), number }
+    }
+
+    fn answer(&mut self, kick: &Kick, rulings: &mut BTreeMap<Name, Ruling>) -> Answer {
+        let mut answer =
+            Answer { action: kick.action.clone(), source: kick.source.clone(), attempt: None, text: String::new() };
+        answer.text = match &kick.wish {
+            Err(KickRefusal::Disabled) => "refused: kicks are switched off".to_owned(),
+            Err(KickRefusal::Forged) => "refused: wrong token".to_owned(),
+            Err(KickRefusal::Invalid(why)) => format!("refused: {why}"),
+            Ok(KickWish::Check(name)) => match rulings.get(name) {
+                Some(ruling) => self.describe(name, ruling),
+                None => format!("refused: {name} is not watched"),
+            },
+            Ok(KickWish::Recover(name)) => match self.recover_on_request(name, &kick.source) {
+                Err(text) => format!("refused: {text}"),
+                Ok(ruling) => {
+                    answer.attempt = self.attempts.last().map(|attempt| attempt.id);
+                    let text = ruling.to_string();
+                    rulings.insert(name.clone(), ruling);
+                    text
+                }
+            },
+        };
+        answer
+    }
+
+    fn describe(&self, name: &Name, ruling: &Ruling) -> String {
+        let found = self.policy.target(name).zip(self.state.targets.get(name));
+        match found.map(|(policy, target)| health::assess(policy, target)) {
+            Some(Health::Healthy) => format!("{name}: healthy"),
+            Some(Health::Unhealthy(why)) => format!("{name}: {why}; {ruling}"),
+            Some(Health::Unknown(_) | Health::Off(_)) | None => format!("{name}: {ruling}"),
+        }
+    }
+
+    /// A person's request skips thresholds and waits, never a limit.
+    fn recover_on_request(&mut self, name: &Name, source: &str) -> Result<Ruling, String> {
+        let policy = self.policy.target(name).ok_or_else(|| format!("{name} is not watched"))?;
+        let rung = policy.ladder.first().ok_or_else(|| Hold::NoLadder.to_string())?;
+        if self.attempts.iter().any(|attempt| attempt.target == *name) {
+            return Err(format!("{name} is being repaired at this moment"));
+        }
+        let until = self.policy.kicks.free_at(&self.state.kicks);
+        if self.now.at < until {
+            let wait = super::time::Age(until.since(self.now.at));
+            return Err(format!("the budget of kicks is spent ({}), next in {wait}", self.policy.kicks));
+        }
+        self.ask(policy, rung, Asker::Person).map_err(|hold| hold.to_string())?;
+        self.state.kicks.push(self.now.at);
+        Ok(self.attempt(policy, rung, format!("asked for by {source}")))
+    }
+
+    fn finish(mut self, rulings: &BTreeMap<Name, Ruling>, letter: Option<u64>, answers: Vec<Answer>) -> Decision {
+        let mut verdicts = Vec::new();
+        for policy in &self.policy.targets {
+            let target = self.state.targets.entry(policy.name.clone()).or_default();
+            let health = health::assess(policy, target);
+            let ruling = rulings.get(&policy.name).cloned().unwrap_or(Ruling::Fine);
+            verdicts.push(Verdict::new(policy, target, health, ruling, self.now.at));
+        }
+        let quick = self.quick(&verdicts);
+        Decision { state: self.state, attempts: self.attempts, letter, answers, verdicts, quick }
+    }
+
+    /// When to look again before the next cycle, and at what.
+    fn quick(&self, verdicts: &[Verdict]) -> Option<Quick> {
+        let soon = self.now.at.after(self.policy.reprobe);
+        let wake = |verdict: &Verdict| match &verdict.ruling {
+            Ruling::Suspect(_)
+            | Ruling::Recovering { .. }
+            | Ruling::Verifying { .. }
+            | Ruling::Act { .. }
+            | Ruling::Held(Hold::StillStarting { .. }) => Some(soon),
+            Ruling::Held(hold) => hold.until().map(|until| until.max(self.now.at)),
+            Ruling::Unsure(_) => self.is_unsettled(&verdict.target).then_some(soon),
+            Ruling::Fine | Ruling::LeftAlone(_) => None,
+        };
+        let wakes: Vec<(Timestamp, &Name)> =
+            verdicts.iter().filter_map(|v| Some((wake(v)?, &v.target))).collect();
+        let first_target = wakes.iter().map(|(at, _)| *at).min();
+        let at = first_target.into_iter().chain(self.state.outbox.wake_at()).min()?;
+        // Those due within half a re-probe share the pass.
+        let shared = at.after(self.policy.reprobe / 2);
+        let targets = wakes.iter().filter(|(due, _)| *due <= shared).map(|(_, name)| (*name).clone()).collect();
+        Some(Quick { at, targets })
+    }
+
+    fn is_unsettled(&self, name: &Name) -> bool {
+        let found = self.policy.target(name).zip(self.state.targets.get(name));
+        found.is_some_and(|(policy, target)| health::is_suspect(policy, target))
+    }
+}
+
+/// Whether an attempt has proven itself.
+enum Verified {
+    /// It still may.
+    NotYet,
+    /// It has not helped.
+    Failed,
+}
+
+fn open_incident(target: &mut TargetState, ids: &mut u64, cause: &str, now: Timestamp) {
+    if target.incident.is_none() {
+        *ids += 1;
+        target.incident = Some(Incident::open(*ids, now, cause));
+    }
+}
+
+/// The attempt under way did not help: the next rung, or the next single try.
+pub(super) fn fail_attempt(
+    policy: &TargetPolicy,
+    target: &mut TargetState,
+    ids: &mut u64,
+    note: &str,
+    now: Timestamp,
+) {
+    let action = match &target.phase {
+        Phase::Settling { action, .. } => action.to_string(),
+        Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => "repair".to_owned(),
+    };
+    open_incident(target, ids, note, now);
+    let Some(incident) = &mut target.incident else { return };
+    incident.failed += 1;
+    incident.note(format!("{action} ({note})"));
+    match incident.half_open {
+        Some(step) => exhaust(policy, target, step + 1, now),
+        None => target.phase = Phase::Failing { since: now },
+    }
+}
+
+fn exhaust(policy: &TargetPolicy, target: &mut TargetState, step: u32, now: Timestamp) {
+    if let Some(incident) = &mut target.incident {
+        incident.half_open = Some(step);
+    }
+    target.phase = Phase::Exhausted { since: now, next_try: now.after(policy.half_open_gap(step)) };
+}

@@ -1,0 +1,251 @@
+//! Readings become health: consecutive thresholds with hysteresis per probe, folded in every phase, then
+//! one judgement per target. No decision about actions is made here.
+
+use super::evidence::{Evidence, Name, ProbeReport, Reading, UnitReport};
+use super::policy::{Policy, ProbePolicy, Role, TargetPolicy};
+use super::state::{LastReading, ProbeHealth, ProbeState, State, TargetState, UnitView};
+use super::time::{Now, Timestamp};
+use super::unit::Standing;
+
+/// The health of a target, each with its reason in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Everything that counts passes.
+    Healthy,
+    /// Something that may cause recovery fails.
+    Unhealthy(String),
+    /// Not known (yet).
+    Unknown(String),
+    /// Off on purpose: left alone.
+    Off(String),
+}
+
+/// So many runs that ended before they were healthy make a crash loop. Without this rule each new run
+/// would reset the probes' counters, and a loop faster than their thresholds would never be a fault.
+pub const CRASH_LOOP: u32 = 3;
+
+/// Folds all evidence into the state.
+pub fn fold(policy: &Policy, state: &mut State, evidence: &Evidence, now: Now) {
+    for report in &evidence.units {
+        if policy.target(&report.target).is_some() {
+            fold_unit(state.targets.entry(report.target.clone()).or_default(), report, now.at);
+        }
+    }
+    for report in &evidence.probes {
+        if let Some(probe) = policy.target(&report.target).and_then(|target| target.probe(&report.probe)) {
+            let target = state.targets.entry(report.target.clone()).or_default();
+            let entry = target.probes.entry(report.probe.clone()).or_default();
+            fold_reading(probe, entry, &report.reading, now.at);
+            fold_blames(policy, state, report);
+        }
+    }
+    for target in &policy.targets {
+        let entry = state.targets.entry(target.name.clone()).or_default();
+        fold_streak(target, entry, evidence, now.at);
+    }
+}
+
+/// A new run of the unit is a new incarnation: what the old one answered says nothing about it.
+fn fold_unit(target: &mut TargetState, report: &UnitReport, now: Timestamp) {
+    let (known_run, known_start, known_restarts) =
+        target.unit.take().map(|view| (view.run, view.started, view.restarts)).unwrap_or_default();
+    target.unit = Some(match &report.facts {
+        Err(why) => UnitView {
+            standing: Err(why.clone()),
+            run: known_run,
+            started: known_start,
+            restarts: known_restarts,
+        },
+        Ok(facts) => {
+            let same_run = facts.invocation == known_run;
+            if !same_run {
+                forget_readings(target);
+                let ended_unproven = !known_run.is_empty() && known_run != target.proven_run;
+                target.crashes = target.crashes.saturating_add(u32::from(ended_unproven)).min(CRASH_LOOP);
+            }
+            // Ages are read a little apart each time; the first reading of a run fixes its start, so that a
+            // healthy cycle changes no state.
+            let started = facts.run_age().map(|age| now.before(age));
+            UnitView {
+                standing: Ok(facts.standing()),
+                run: facts.invocation.clone(),
+                started: if same_run { known_start.or(started) } else { started },
+                restarts: facts.restarts,
+            }
+        }
+    });
+}
+
+/// After an attempt, and in a new run, every probe has to show its health anew.
+pub fn forget_readings(target: &mut TargetState) {
+    for probe in target.probes.values_mut() {
+        probe.health = ProbeHealth::Unsettled;
+        probe.fails = 0;
+        probe.passes = 0;
+        probe.last = None;
+    }
+    target.streak = 0;
+    target.healthy_since = None;
+}
+
+fn fold_reading(policy: &ProbePolicy, probe: &mut ProbeState, reading: &Reading, now: Timestamp) {
+    match reading {
+        Reading::Pass(_) => {
+            probe.passes = (probe.passes + 1).min(policy.pass_after);
+            probe.fails = 0;
+            probe.armed = true;
+            if probe.passes == policy.pass_after {
+                probe.health = ProbeHealth::Healthy;
+                probe.trouble_since = None;
+            }
+        }
+        Reading::Fail(_) => {
+            probe.fails = probe.fails.saturating_add(1);
+            probe.passes = 0;
+            probe.trouble_since.get_or_insert(now);
+            if probe.fails >= policy.fail_after {
+                probe.health = ProbeHealth::Unhealthy;
+            }
+        }
+        Reading::Unknown(_) => {
+            probe.trouble_since.get_or_insert(now);
+        }
+    }
+    probe.last = Some(LastReading(reading.clone()));
+}
+
+/// A fault is laid at the door of the target it belongs to; where nobody watches that one, it stays with
+/// the target whose probe saw it, so that it is not lost.
+fn fold_blames(policy: &Policy, state: &mut State, report: &ProbeReport) {
+    let seen_by = format!("{}/{}", report.target, report.probe);
+    for target in state.targets.values_mut() {
+        target.blamed.remove(&seen_by);
+    }
+    for blame in &report.blames {
+        let at_fault = if policy.target(&blame.target).is_some() { &blame.target } else { &report.target };
+        let entry = state.targets.entry(at_fault.clone()).or_default();
+        let reason = entry.blamed.entry(seen_by.clone()).or_default();
+        if !reason.is_empty() {
+            reason.push_str("; ");
+        }
+        reason.push_str(&blame.reason);
+    }
+}
+
+/// Counts healthy passes in a row, only those in which every probe that matters was asked.
+fn fold_streak(policy: &TargetPolicy, target: &mut TargetState, evidence: &Evidence, now: Timestamp) {
+    match assess(policy, target) {
+        Health::Healthy => {
+            target.healthy_since.get_or_insert(now);
+            if all_asked(policy, evidence) {
+                target.streak = (target.streak + 1).min(policy.stable_passes);
+            }
+            if let Some(unit) = &target.unit
+                && target.streak == policy.stable_passes
+            {
+                target.proven_run.clone_from(&unit.run);
+                target.crashes = 0;
+            }
+        }
+        Health::Unknown(_) => {}
+        Health::Unhealthy(_) | Health::Off(_) => {
+            target.streak = 0;
+            target.healthy_since = None;
+        }
+    }
+}
+
+fn all_asked(policy: &TargetPolicy, evidence: &Evidence) -> bool {
+    let asked = |name: &Name| evidence.probes.iter().any(|r| r.target == policy.name && r.probe == *name);
+    let unit_asked = evidence.units.iter().any(|r| r.target == policy.name);
+    policy.probes.iter().filter(|probe| probe.role == Role::Liveness).all(|probe| asked(&probe.name))
+        && (policy.unit.is_none() || unit_asked)
+}
+
+/// Judges one target from its folded state.
+pub fn assess(policy: &TargetPolicy, target: &TargetState) -> Health {
+    let counting: Vec<(&ProbePolicy, &ProbeState)> = liveness(policy, target).collect();
+    let all_pass = counting.iter().all(|(_, probe)| probe.health == ProbeHealth::Healthy);
+    let mut failing = Vec::new();
+    match target.unit.as_ref().map(|view| &view.standing) {
+        // Something else may run it: what answers is not off.
+        Some(Ok(Standing::Off(_) | Standing::Unusable(_))) if !counting.is_empty() && all_pass => {
+            return Health::Healthy;
+        }
+        Some(Ok(Standing::Off(why))) => return Health::Off(why.clone()),
+        Some(Ok(Standing::Dead(why) | Standing::Unusable(why))) => failing.push(format!("unit: {why}")),
+        Some(Ok(Standing::Running | Standing::Busy(_))) if target.crashes >= CRASH_LOOP => {
+            failing.push(format!("unit: {CRASH_LOOP} runs in a row ended before they were healthy"));
+        }
+        Some(Ok(Standing::Busy(why))) if !all_pass || counting.is_empty() => {
+            if counting.iter().all(|(_, probe)| probe.health != ProbeHealth::Unhealthy) {
+                return Health::Unknown(format!("unit: {why}"));
+            }
+        }
+        Some(Ok(Standing::Running | Standing::Busy(_)) | Err(_)) | None => {}
+    }
+    let unhealthy = counting.iter().filter(|(_, probe)| probe.health == ProbeHealth::Unhealthy);
+    failing.extend(unhealthy.map(|(policy, probe)| format!("{}: {}", policy.name, words(probe))));
+    if !failing.is_empty() {
+        return Health::Unhealthy(failing.join("; "));
+    }
+    if all_pass && !(counting.is_empty() && unit_unseen(policy, target)) {
+        return Health::Healthy;
+    }
+    Health::Unknown(unsettled(&counting, target))
+}
+
+/// A target whose only witness is its unit is not healthy just because nobody could ask.
+fn unit_unseen(policy: &TargetPolicy, target: &TargetState) -> bool {
+    policy.unit.is_some() && target.unit.as_ref().is_none_or(|view| view.standing.is_err())
+}
+
+fn unsettled(counting: &[(&ProbePolicy, &ProbeState)], target: &TargetState) -> String {
+    let first = counting.iter().find(|(_, probe)| probe.health == ProbeHealth::Unsettled);
+    match (first, target.unit.as_ref().map(|view| &view.standing)) {
+        (Some((policy, probe)), _) => format!("{}: {}", policy.name, words(probe)),
+        (None, Some(Err(why))) => format!("unit: {why}"),
+        (None, _) => "not asked yet".to_owned(),
+    }
+}
+
+/// What a probe saw last, in words.
+pub(super) fn words(probe: &ProbeState) -> &str {
+    probe.last.as_ref().map_or("not asked yet", |last| last.0.detail())
+}
+
+static NEVER_ASKED: ProbeState = ProbeState {
+    health: ProbeHealth::Unsettled,
+    fails: 0,
+    passes: 0,
+    armed: false,
+    trouble_since: None,
+    last: None,
+};
+
+/// The probes that may cause recovery and count by now.
+fn liveness<'a>(
+    policy: &'a TargetPolicy,
+    target: &'a TargetState,
+) -> impl Iterator<Item = (&'a ProbePolicy, &'a ProbeState)> {
+    policy
+        .probes
+        .iter()
+        .filter(|probe| probe.role == Role::Liveness)
+        .map(|probe| (probe, target.probes.get(&probe.name).unwrap_or(&NEVER_ASKED)))
+        .filter(|(policy, probe)| counts(policy, probe))
+}
+
+/// Whether a probe counts by now.
+pub(super) fn counts(policy: &ProbePolicy, probe: &ProbeState) -> bool {
+    !policy.arm_on_pass || probe.armed
+}
+
+/// Whether a target should be asked again soon: a probe is between its thresholds, or a run is unproven.
+pub fn is_suspect(policy: &TargetPolicy, target: &TargetState) -> bool {
+    liveness(policy, target).any(|(_, probe)| match probe.health {
+        ProbeHealth::Healthy => probe.fails > 0,
+        ProbeHealth::Unhealthy => probe.passes > 0,
+        ProbeHealth::Unsettled => !matches!(probe.last, Some(LastReading(Reading::Unknown(_)))),
+    })
+}

@@ -1,0 +1,220 @@
+//! Everything that is remembered between passes and across crashes: one document, saved as a whole, so
+//! that counters and alerts commit together. Passing details (what a healthy probe saw) are not kept.
+
+use super::evidence::{Name, Reading};
+use super::outbox::Outbox;
+use super::policy::Policy;
+use super::time::Timestamp;
+use super::unit::Standing;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The document.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// One entry per target that was ever seen.
+    pub targets: BTreeMap<Name, TargetState>,
+    /// Trouble of our own that lasts, by alert key.
+    pub troubles: BTreeMap<String, Incident>,
+    /// Messages to people, told and untold.
+    pub outbox: Outbox,
+    /// When kicks were granted, within their window.
+    pub kicks: Vec<Timestamp>,
+    /// Attempts ever made; numbers them.
+    pub attempts: u64,
+    /// Incidents ever opened; numbers them.
+    pub incidents: u64,
+}
+
+impl State {
+    /// The state to start from when the record is lost: every window counts as spent, so that losing the
+    /// record never allows more than keeping it would have.
+    pub fn assume_spent(policy: &Policy, now: Timestamp) -> Self {
+        let mut state = Self::default();
+        for target in &policy.targets {
+            let entry = state.targets.entry(target.name.clone()).or_default();
+            entry.attempts = target.window.spent(now);
+        }
+        state.kicks = policy.kicks.spent(now);
+        state
+    }
+}
+
+/// What is remembered of one target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetState {
+    /// Its probes.
+    pub probes: BTreeMap<Name, ProbeState>,
+    /// Its unit, as last seen.
+    pub unit: Option<UnitView>,
+    /// Where its recovery stands.
+    pub phase: Phase,
+    /// Healthy passes in a row, counted up to what proves stability.
+    pub streak: u32,
+    /// Since when it has been healthy without a break.
+    pub healthy_since: Option<Timestamp>,
+    /// Attempts within the window.
+    pub attempts: Vec<Timestamp>,
+    /// Attempts since it was last stable: the height reached on the ladder.
+    pub climbed: u32,
+    /// The unit run that has been healthy: for it, starting is over.
+    pub proven_run: String,
+    /// Runs that ended without ever being healthy, since one last was or an attempt was made.
+    pub crashes: u32,
+    /// The open incident.
+    pub incident: Option<Incident>,
+    /// Open when it has not been ready for long.
+    pub not_ready: Option<Incident>,
+    /// Open when its probes have known nothing for long.
+    pub blind: Option<Incident>,
+    /// Faults that probes of others laid at its door, by who saw them.
+    pub blamed: BTreeMap<String, String>,
+    /// Why it is left alone, when that was said.
+    pub off: Option<String>,
+}
+
+/// Where the recovery of a target stands. Pausing and waiting are holds, not phases, so that they never
+/// erase where it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Phase {
+    /// Nothing to do.
+    #[default]
+    Healthy,
+    /// It fails, and the next rung is wanted.
+    Failing {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// An attempt was made and is being verified.
+    Settling {
+        /// When it was made.
+        since: Timestamp,
+        /// When it counts as failed, unless the unit is still starting.
+        until: Timestamp,
+        /// What was done.
+        action: Name,
+    },
+    /// The window or the ladder is spent; single tries at growing gaps.
+    Exhausted {
+        /// Since when.
+        since: Timestamp,
+        /// When the next single try is allowed.
+        next_try: Timestamp,
+    },
+}
+
+/// What is remembered of one probe.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeState {
+    /// Its health after thresholds.
+    pub health: ProbeHealth,
+    /// Failures in a row; unknown readings leave it alone.
+    pub fails: u32,
+    /// Passes in a row, counted up to the threshold.
+    pub passes: u32,
+    /// Whether it ever passed: until then a probe with `arm_on_pass` does not count.
+    pub armed: bool,
+    /// Since when it has failed or known nothing.
+    pub trouble_since: Option<Timestamp>,
+    /// What it saw last. Of a passing probe it is not kept, so that a healthy cycle changes no state.
+    #[serde(skip)]
+    pub last: Option<LastReading>,
+}
+
+/// A last reading compares as equal to every other, because it is for display only and never saved.
+#[derive(Clone, Debug)]
+pub struct LastReading(pub Reading);
+
+impl PartialEq for LastReading {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for LastReading {}
+
+/// A probe after its thresholds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeHealth {
+    /// Not known yet in this run of the target.
+    #[default]
+    Unsettled,
+    /// Passing.
+    Healthy,
+    /// Failing.
+    Unhealthy,
+}
+
+/// The unit as last seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitView {
+    /// What the facts mean; `Err` holds why the manager could not be asked.
+    pub standing: Result<Standing, String>,
+    /// The run: systemd's invocation id.
+    pub run: String,
+    /// When that run started, on our timeline.
+    pub started: Option<Timestamp>,
+    /// systemd's own restarts since the last manual start.
+    pub restarts: u32,
+}
+
+/// Something that people may have to be told of, from its first sign to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Incident {
+    /// Its number.
+    pub id: u64,
+    /// When it began.
+    pub since: Timestamp,
+    /// What was seen first.
+    pub cause: String,
+    /// What was tried, in order; bounded by the window and half-open gaps, and cut at 20.
+    pub tried: Vec<String>,
+    /// Attempts that did not help.
+    pub failed: u32,
+    /// Single tries made since the window was spent; none before that.
+    pub half_open: Option<u32>,
+    /// Alert keys already raised for it.
+    pub raised: BTreeSet<String>,
+    /// The newest letter of it, and when that was accepted.
+    pub letter: Option<u64>,
+    /// When people were last told of it.
+    pub told: Option<Timestamp>,
+    /// Reminders sent.
+    pub reminders: u32,
+}
+
+/// How many attempts an incident lists; older ones are counted only.
+const TRIED_MAX: usize = 20;
+
+impl Incident {
+    /// Opens one.
+    pub fn open(id: u64, since: Timestamp, cause: &str) -> Self {
+        Self {
+            id,
+            since,
+            cause: cause.to_owned(),
+            tried: Vec::new(),
+            failed: 0,
+            half_open: None,
+            raised: BTreeSet::new(),
+            letter: None,
+            told: None,
+            reminders: 0,
+        }
+    }
+
+    /// Notes an attempt or its outcome.
+    pub fn note(&mut self, what: String) {
+        if self.tried.len() == TRIED_MAX {
+            self.tried.remove(0);
+        }
+        self.tried.push(what);
+    }
+}

@@ -7,7 +7,7 @@ use crate::recovery::outbox::Letter;
 use crate::recovery::policy::Policy;
 use crate::recovery::record::{Outcome, record};
 use crate::recovery::state::State;
-use crate::recovery::time::Now;
+use crate::recovery::time::{Now, Timestamp};
 use crate::recovery::verdict::Verdict;
 use std::collections::BTreeSet;
 
@@ -88,6 +88,15 @@ pub async fn run<W: World>(policy: &Policy, state: &mut State, world: &mut W, sc
         world.answer(answer, outcome);
     }
     Report { now, verdicts: decision.verdicts, done, quick: decision.quick }
+}
+
+/// When to look next, and at what. Full cycles keep their own pace; a quick pass only comes in between.
+pub fn next_pass(policy: &Policy, last_full: Timestamp, report: &Report) -> (Timestamp, Scope) {
+    let full = last_full.after(policy.interval);
+    match &report.quick {
+        Some(quick) if quick.at < full => (quick.at, Scope::Targets(quick.targets.clone())),
+        Some(_) | None => (full, Scope::Everything),
+    }
 }
 
 /// Fixes the bytes of a letter before its first try, so that every retry is identical.

@@ -5,4 +5,5 @@
 
 pub mod cycle;
 pub mod recovery;
+pub mod sim;
 pub mod values;

@@ -1,0 +1,76 @@
+//! The policy of the default profile, for tests of the core in virtual time.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use picoclaw_watchdog::recovery::evidence::Name;
+use picoclaw_watchdog::recovery::policy::*;
+use picoclaw_watchdog::recovery::time::Timestamp;
+use picoclaw_watchdog::recovery::window::Window;
+use picoclaw_watchdog::sim::Sim;
+use picoclaw_watchdog::sim::model::{Gateway, Process};
+use std::time::Duration;
+
+pub const START: Timestamp = Timestamp(10_000_000);
+
+pub fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+pub fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+pub fn gateway_policy() -> TargetPolicy {
+    TargetPolicy {
+        name: name("gateway"),
+        unit: Some("picoclaw-gateway.service".to_owned()),
+        probes: vec![ProbePolicy {
+            name: name("health"),
+            role: Role::Liveness,
+            fail_after: 3,
+            pass_after: 1,
+            arm_on_pass: false,
+        }],
+        ladder: vec![Rung { action: name("restart-gateway"), tries: 3, disruptive: true }],
+        window: Window { attempts: 3, per: secs(600) },
+        backoff: vec![secs(0), secs(10), secs(30)],
+        settle: secs(60),
+        start_allowance: secs(180),
+        stable_passes: 3,
+        stable_for: secs(600),
+        half_open: [10, 20, 40, 60].map(|m| secs(m * 60)).to_vec(),
+        alert_after: secs(300),
+        depends_on: Vec::new(),
+        keys: AlertKeys {
+            limit: "gateway_limit".to_owned(),
+            attempt_failed: "gateway_restart_failed".to_owned(),
+            failing: "health_consecutive".to_owned(),
+            not_ready: "gateway_not_ready".to_owned(),
+        },
+    }
+}
+
+pub fn policy() -> Policy {
+    Policy {
+        interval: secs(60),
+        reprobe: secs(2),
+        targets: vec![gateway_policy()],
+        alerts: AlertPolicy {
+            channel: Ok(()),
+            cooldown: secs(900),
+            reminders: [15, 60, 360, 1440].map(|m| secs(m * 60)).to_vec(),
+            lasting: secs(1800),
+        },
+        kicks: Window { attempts: 2, per: secs(600) },
+    }
+}
+
+pub fn world() -> Sim {
+    Sim::new(policy(), Gateway::running(START))
+}
+
+/// A world in which `process` happens `seconds` from the start.
+pub fn world_with(plan: &[(u64, Process)]) -> Sim {
+    let mut sim = world();
+    sim.gateway.plan = plan.iter().map(|(s, process)| (START.after(secs(*s)), *process)).collect();
+    sim
+}

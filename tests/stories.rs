@@ -1,0 +1,201 @@
+//! Stories of the recovery core, told in virtual time by the same pass that the daemon runs.
+
+mod core;
+
+use core::*;
+use picoclaw_watchdog::cycle::Scope;
+use picoclaw_watchdog::recovery::outbox::{Fate, Kind};
+use picoclaw_watchdog::recovery::state::{Phase, State};
+use picoclaw_watchdog::recovery::time::Timestamp;
+use picoclaw_watchdog::recovery::verdict::Ruling;
+use picoclaw_watchdog::sim::Sim;
+use picoclaw_watchdog::sim::model::{Mood, Process};
+
+fn gateway(sim: &Sim) -> &picoclaw_watchdog::recovery::state::TargetState {
+    &sim.state().targets[&name("gateway")]
+}
+
+fn keys(sim: &Sim) -> Vec<(&str, Kind)> {
+    sim.state().outbox.letters.iter().map(|letter| (letter.key.as_str(), letter.kind)).collect()
+}
+
+#[test]
+fn a_healthy_day_does_nothing_and_says_nothing() {
+    let mut sim = world();
+    let reports = sim.run_for(86_400);
+    assert_eq!(reports.len(), 1441, "one pass a minute and no more");
+    assert_eq!((sim.performed.len(), sim.channel.accepted.len()), (0, 0));
+    let before = sim.state().clone();
+    sim.run_for(3600);
+    assert_eq!(*sim.state(), before, "a healthy cycle changes no state, so nothing is written");
+}
+
+#[test]
+fn a_crash_is_repaired_at_once_and_quietly() {
+    let mut sim = world_with(&[(90, Process::Failed)]);
+    sim.run_for(120);
+    assert_eq!(sim.performed, [START.after(secs(90))]);
+    assert_eq!(gateway(&sim).phase, Phase::Healthy);
+    assert_eq!(sim.channel.requests, 0, "people are told only of what could not be repaired");
+}
+
+#[test]
+fn a_hang_is_confirmed_then_repaired() {
+    let mut sim = world_with(&[(100, Process::Hangs)]);
+    sim.run_for(160);
+    assert_eq!(sim.performed, [START.after(secs(124))], "seen at 120, asked again at 122 and 124");
+    assert_eq!(gateway(&sim).phase, Phase::Healthy);
+}
+
+#[test]
+fn a_start_of_142_seconds_costs_exactly_one_restart() {
+    let mut sim = world_with(&[(90, Process::Failed)]);
+    sim.gateway.start_takes = secs(142);
+    let reports = sim.run_for(600);
+    assert_eq!(sim.performed.len(), 1);
+    let up = reports.iter().find(|r| r.now.at > START.after(secs(100)) && r.verdicts[0].ruling == Ruling::Fine);
+    let took = up.unwrap().now.at.since(START.after(secs(90)));
+    assert!(took <= secs(148), "known to be up again after {took:?}");
+    assert_eq!(sim.channel.requests, 0);
+}
+
+#[test]
+fn what_never_comes_up_is_tried_at_growing_gaps_and_told_sparingly() {
+    let mut sim = world_with(&[(90, Process::Failed)]);
+    sim.gateway.exits_at_once = true;
+    sim.run_for(86_400);
+    let first: Vec<u64> = sim.performed[..3].iter().map(|at| at.since(START).as_secs()).collect();
+    assert_eq!(first, [90, 100, 130], "0, 10 and 30 s between attempts");
+    assert!(sim.performed.len() <= 30, "{} restarts a day", sim.performed.len());
+    assert!(sim.channel.accepted.len() <= 8, "{:#?}", sim.channel.accepted);
+    assert_eq!(keys(&sim)[..2], [("gateway_restart_failed", Kind::Fault), ("gateway_limit", Kind::Fault)]);
+    sim.gateway.exits_at_once = false;
+    sim.run_for(3700);
+    assert_eq!(gateway(&sim).phase, Phase::Healthy, "it recovers by itself once the cause is gone");
+    assert_eq!(keys(&sim).last(), Some(&("gateway_limit", Kind::Recovery)));
+}
+
+#[test]
+fn a_restart_command_that_fails_is_charged_like_any_other() {
+    let mut sim = world_with(&[(90, Process::Failed)]);
+    sim.gateway.restart_fails = true;
+    sim.run_for(680);
+    assert_eq!(sim.performed.len(), 3, "three in the first 600 s, although none of them succeeded");
+    assert!(sim.channel.accepted[0].contains("restart-gateway (failed: the job failed)"));
+}
+
+#[test]
+fn what_a_person_stopped_is_left_alone_and_said_once() {
+    let mut sim = world_with(&[(90, Process::Stopped)]);
+    sim.run_for(86_400);
+    assert_eq!(sim.performed.len(), 0);
+    assert_eq!(keys(&sim), [("gateway_left_alone", Kind::Notice)]);
+    assert!(sim.channel.accepted[0].contains("a person stopped it"), "{}", sim.channel.accepted[0]);
+}
+
+#[test]
+fn a_bus_that_is_gone_is_not_a_dead_gateway() {
+    let mut sim = world();
+    sim.run_for(10);
+    sim.gateway.bus_answers = false;
+    sim.run_for(3600);
+    assert_eq!(sim.performed.len(), 0);
+    assert_eq!(keys(&sim), [("gateway_unknown", Kind::Fault)], "one message of its own, after half an hour");
+    sim.gateway.bus_answers = true;
+    sim.run_for(120);
+    assert_eq!(keys(&sim).last(), Some(&("gateway_unknown", Kind::Recovery)));
+}
+
+#[test]
+fn without_a_bus_nothing_is_restarted_blindly_but_people_are_told() {
+    let mut sim = world_with(&[(90, Process::Hangs)]);
+    sim.run_for(10);
+    sim.gateway.bus_answers = false;
+    sim.run_for(600);
+    assert_eq!(sim.performed.len(), 0);
+    assert_eq!(keys(&sim), [("health_consecutive", Kind::Fault)]);
+}
+
+#[test]
+fn nothing_is_lost_while_the_channel_is_down() {
+    let mut sim = world_with(&[(90, Process::Failed)]);
+    sim.gateway.exits_at_once = true;
+    sim.channel.mood = Mood::Unreachable;
+    sim.run_for(690);
+    assert_eq!(sim.channel.accepted.len(), 0);
+    sim.channel.mood = Mood::Fine;
+    sim.run_for(26);
+    assert_eq!(sim.channel.accepted.len(), 2, "both, within one gap of its return");
+}
+
+#[test]
+fn a_lost_answer_does_not_send_twice() {
+    let mut sim = world_with(&[(90, Process::Failed)]);
+    sim.gateway.exits_at_once = true;
+    sim.channel.mood = Mood::AnswerLost;
+    sim.run_for(300);
+    assert_eq!(sim.channel.accepted.len(), 1, "many requests, one key");
+    assert!(sim.channel.requests > 5);
+}
+
+#[test]
+fn a_state_that_cannot_be_saved_allows_one_attempt_per_window_and_is_told() {
+    let mut sim = world_with(&[(90, Process::Failed)]);
+    sim.disk_works = false;
+    sim.gateway.exits_at_once = true;
+    sim.run_for(600);
+    assert_eq!(sim.performed.len(), 1);
+    assert!(keys(&sim).contains(&("state_not_durable", Kind::Fault)));
+    sim.disk_works = true;
+    sim.run_for(120);
+    assert!(keys(&sim).contains(&("state_not_durable", Kind::Recovery)));
+}
+
+#[test]
+fn a_lost_state_counts_as_a_spent_window() {
+    let mut sim = world_with(&[(0, Process::Failed)]);
+    sim.disk = Some(State::assume_spent(&policy(), START));
+    sim.fuse = Some(0);
+    sim.run_for(599);
+    assert_eq!(sim.performed.len(), 0);
+    sim.run_for(3600);
+    assert!(!sim.performed.is_empty());
+}
+
+#[test]
+fn flapping_ends_the_incident_only_after_three_good_passes() {
+    let mut sim = world_with(&[(60, Process::Hangs), (66, Process::Runs), (67, Process::Hangs)]);
+    sim.run_for(66);
+    sim.gateway.process = Process::Hangs;
+    sim.run_for(60);
+    assert!(sim.performed.len() <= 2, "{:?}", sim.performed);
+}
+
+#[test]
+fn withheld_letters_are_not_counted_as_sent() {
+    let mut sim = world_with(&[(90, Process::Failed)]);
+    sim.policy.alerts.channel = Err("LINE notification is off".to_owned());
+    sim.gateway.exits_at_once = true;
+    sim.run_for(3600);
+    assert_eq!(sim.channel.requests, 0);
+    assert!(sim.state().outbox.letters.iter().all(|letter| letter.fate == Fate::Withheld));
+    sim.policy.alerts.channel = Ok(());
+    sim.run_for(120);
+    assert!(sim.channel.accepted.iter().any(|text| text.contains("repair limit reached")));
+}
+
+#[test]
+fn explain_sees_the_numbers() {
+    let mut sim = world_with(&[(90, Process::Failed)]);
+    sim.gateway.exits_at_once = true;
+    sim.run_for(110);
+    let report = sim.pass(&Scope::Everything).unwrap();
+    let verdict = &report.verdicts[0];
+    assert_eq!((verdict.used, verdict.allowed, verdict.frees_in), (2, 3, Some(secs(580))));
+    assert_eq!(
+        verdict.to_string(),
+        "unit: it failed (exit-code); held: waiting between attempts"
+    );
+    assert_eq!(verdict.next_in, Some(secs(20)));
+    assert_eq!(sim.clock(), Timestamp(START.0 + 110_000));
+}

@@ -126,10 +126,10 @@ fn the_two_modes_are_never_on_together() {
     machine.user_ok(&["systemctl", "--user", "daemon-reload"]);
     machine.user_ok(&["make", "-C", "src", "enable-watchdog", "MODE=timer"]);
     assert_eq!(modes(), (off(), on()));
-    let once = |property| machine.unit("picoclaw-watchdog-once.service", property);
-    wait_until(SOON, "the timer has run a pass", || Some(once("ExecMainStatus")).filter(|code| code == "1"));
-    assert_eq!((once("Result").as_str(), once("ActiveState").as_str()), ("success", "inactive"));
     machine.user_ok(&["make", "-C", "src", "enable-watchdog"]);
+    assert_eq!(modes(), (on(), off()));
+    // A pass by hand ends with 1 here: that is no failure of the unit, and it must not stop the daemon.
+    machine.user_ok(&["systemctl", "--user", "start", "picoclaw-watchdog-once.service"]);
     assert_eq!(modes(), (on(), off()));
     // Also when somebody goes round make.
     machine.user_ok(&["systemctl", "--user", "start", "picoclaw-watchdog.timer"]);

@@ -3,9 +3,7 @@
 
 mod common;
 
-use common::{Installation, Machine, StandIn, install, wait_until};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use common::{Installation, Machine, StandIn, exchange, install, status, wait_until};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -81,16 +79,16 @@ fn systemd_sees_a_gateway_die() {
     let Some(machine) = Machine::up_or_skip("die") else { return };
     install(&machine, &Installation::default());
     machine.user_ok(&["systemctl", "--user", "start", GATEWAY]);
-    wait_until(SOON, "the gateway answers", || ask(&machine, "/health").filter(|code| code == "200"));
+    wait_until(SOON, "the gateway answers", || machine.gateway_status("/health").filter(|code| *code == 200));
     machine.steer_gateway("health-503", "");
-    assert_eq!(ask(&machine, "/health").as_deref(), Some("503"));
+    assert_eq!(machine.gateway_status("/health"), Some(503));
 
     machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
     wait_until(SOON, "systemd calls it failed", || {
         Some(machine.unit(GATEWAY, "ActiveState")).filter(|state| state == "failed")
     });
     assert_eq!(machine.unit(GATEWAY, "Result"), "signal");
-    assert_eq!(ask(&machine, "/health"), None);
+    assert_eq!(machine.gateway_status("/health"), None);
     let journal = machine.user_ok(&["journalctl", "--user", "--no-pager", "-u", GATEWAY]);
     assert!(journal.contains("status=9/KILL"), "{journal}");
 }
@@ -152,28 +150,6 @@ fn push(line: &StandIn, key: &str) -> String {
     )
 }
 
-fn status(address: SocketAddr, method: &str, path: &str) -> u16 {
-    let answer = exchange(address, &format!("{method} {path} HTTP/1.1\r\nContent-Length: 0\r\n\r\n"));
-    answer.split(' ').nth(1).unwrap().parse().unwrap()
-}
-
-fn exchange(address: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(SOON)).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
 fn header<'a>(answer: &'a str, name: &str) -> &'a str {
-    let line = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-    line.unwrap_or_else(|| panic!("no {name} in {answer}"))
-}
-
-/// The code of the gateway's answer inside the machine; none when nobody answers.
-fn ask(machine: &Machine, path: &str) -> Option<String> {
-    let script = r#"exec 3<>/dev/tcp/127.0.0.1/18790 && printf 'GET %s HTTP/1.1\r\n\r\n' "$1" >&3 && read -r _ code _ <&3 && echo "$code""#;
-    let output = machine.user(&["bash", "-c", script, "ask", path]);
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or("(no such header)")
 }

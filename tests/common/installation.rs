@@ -9,6 +9,9 @@ use std::process::{Command, Stdio};
 const CONTROL: &str = "/home/pico/control";
 const BUILT: &str = "/usr/local/lib/picoclaw-watchdog/picoclaw-watchdog";
 
+/// Bash can speak to a port by itself: the machine has no network of the test's, and need not have curl.
+const ASK: &str = r#"exec 3<>/dev/tcp/127.0.0.1/18790 && printf 'GET %s HTTP/1.1\r\n\r\n' "$1" >&3 && read -r _ code _ <&3 && echo "$code""#;
+
 /// What a test wants to differ.
 #[derive(Default)]
 pub(crate) struct Installation<'a> {
@@ -41,6 +44,12 @@ impl Machine {
     /// Switches a control file of the gateway off.
     pub(crate) fn unsteer_gateway(&self, name: &str) {
         self.user_ok(&["rm", &format!("{CONTROL}/{name}")]);
+    }
+
+    /// The code with which the gateway on its usual port answers; none when nobody answers.
+    pub(crate) fn gateway_status(&self, path: &str) -> Option<u16> {
+        let output = self.user(&["timeout", "10", "bash", "-c", ASK, "ask", path]);
+        String::from_utf8_lossy(&output.stdout).trim().parse().ok()
     }
 }
 

@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness fails by panicking")]
 #![allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 
+mod http;
 mod installation;
 mod machine;
 mod stand_in;
 mod wait;
 
+pub(crate) use http::{exchange, status};
 pub(crate) use installation::{Installation, install};
 pub(crate) use machine::Machine;
 pub(crate) use stand_in::{Recorded, StandIn};

@@ -1,0 +1,111 @@
+# The one door: everything a user or a contributor does has a target here. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PREFIX ?= $(HOME)/.local
+UNITDIR ?= $(HOME)/.config/systemd/user
+PICO_HOME ?= $(HOME)/.picoclaw
+# A packager's staging root; with it nothing of this host is touched.
+DESTDIR ?=
+# A binary that is already built; without it, install-watchdog builds one.
+BINARY ?=
+# How the watchdog runs: daemon, or timer (one pass a minute, nothing resident).
+MODE ?= daemon
+
+CARGO ?= cargo
+BUILT := $(or $(CARGO_TARGET_DIR),target)/release/picoclaw-watchdog
+PROGRAM := $(PREFIX)/bin/picoclaw-watchdog
+SHARE := $(PREFIX)/share/picoclaw
+UNITS := picoclaw-watchdog.service picoclaw-watchdog-once.service picoclaw-watchdog.timer
+SCRIPTS := tests/machine .ci/run $(wildcard tests/*.sh)
+USERCTL := systemctl --user
+
+# What a request carries may come from a chat: make must not expand it, and the shell reads it from the
+# environment, never as text of a command.
+override ACTION := $(value ACTION)
+override SOURCE := $(or $(value SOURCE),make)
+override TOKEN := $(value TOKEN)
+export ACTION SOURCE TOKEN
+
+.PHONY: help build test lint bench demo install-watchdog enable-watchdog disable-watchdog \
+	watchdog-status watchdog-run-once watchdog-kick uninstall-watchdog
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 30
+
+build: ## build the release binary
+	$(CARGO) build --release --locked
+
+test: ## run all tests (those with a real systemd need root, and say so when they skip)
+	$(CARGO) test --locked
+
+lint: ## check format, lints, documentation and scripts
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+	if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo 'shellcheck is not installed: scripts not checked'; fi
+
+bench: build ## measure the release binary
+	tests/bench.sh
+
+demo: build ## watch it recover a gateway that is killed
+	tests/demo.sh
+
+install-watchdog: $(if $(BINARY),,build) ## install for this user (PREFIX=, DESTDIR=, BINARY=)
+	install -D -m755 '$(or $(BINARY),$(BUILT))' '$(DESTDIR)$(PROGRAM)'
+	for unit in $(UNITS); do \
+	  sed 's|%h/.local/bin/picoclaw-watchdog|$(PROGRAM)|' "systemd/user/$$unit" \
+	  | install -D -m644 /dev/stdin '$(DESTDIR)$(UNITDIR)'/"$$unit"; done
+	for file in config/*; do [ ! -f "$$file" ] || install -D -m644 -t '$(DESTDIR)$(SHARE)' "$$file"; done
+	$(if $(DESTDIR),,@$(MAKE) --no-print-directory .settle-in)
+
+# The part of the installation that concerns this host and this user.
+.PHONY: .settle-in
+.settle-in:
+	@install -d -m700 '$(PICO_HOME)' '$(PICO_HOME)/logs' '$(PICO_HOME)/state' '$(PICO_HOME)/state/watchdog'
+	@$(USERCTL) daemon-reload
+	@if [ "$$(loginctl show-user "$$(id -un)" -p Linger --value 2>/dev/null)" != yes ]; then \
+	  echo 'NOTE: without lingering, user services end when you log out and do not start at boot. Run:'; \
+	  echo "        loginctl enable-linger $$(id -un)"; fi
+	@if $(USERCTL) is-active --quiet picoclaw-watchdog.timer; then \
+	  echo 'NOTE: a picoclaw-watchdog.timer of an earlier installation is active; from now on it starts this program.'; fi
+	@if [ ! -e '$(PICO_HOME)/.env' ]; then \
+	  echo 'Next: cp $(SHARE)/watchdog.env.example $(PICO_HOME)/.env && chmod 600 $(PICO_HOME)/.env, then edit it.'; fi
+	@echo 'Next: $(PROGRAM) check, then make enable-watchdog (also after an update: it restarts the daemon).'
+
+enable-watchdog: ## start it now and at boot (MODE=daemon, or MODE=timer)
+ifeq ($(MODE),timer)
+	$(USERCTL) disable --now picoclaw-watchdog.service
+	$(USERCTL) enable --now picoclaw-watchdog.timer
+else ifeq ($(MODE),daemon)
+	$(USERCTL) disable --now picoclaw-watchdog.timer
+	$(USERCTL) enable picoclaw-watchdog.service
+	$(USERCTL) restart picoclaw-watchdog.service
+else
+	$(error MODE is daemon or timer)
+endif
+
+disable-watchdog: ## stop it, in whichever mode it runs
+	$(USERCTL) disable --now picoclaw-watchdog.timer picoclaw-watchdog.service
+
+watchdog-status: ## show its units and what it last decided
+	-@$(USERCTL) --no-pager --all list-units 'picoclaw-watchdog*'
+	@'$(PROGRAM)' status
+
+watchdog-run-once: ## run one pass now (exit 0 healthy, 1 degraded, 2 critical)
+	@'$(PROGRAM)' once
+
+watchdog-kick: ## ask it to act: ACTION=restart_gateway SOURCE=line:ID
+	@[ -n "$$ACTION" ] || { echo 'usage: make watchdog-kick ACTION=restart_gateway|recover_funnel|check_ollama [SOURCE=line:ID]' >&2; exit 2; }
+	@if [ -n "$$TOKEN" ]; then \
+	  echo 'NOTE: TOKEN= shows in the process list; keep PICOCLAW_WATCHDOG_KICK_TOKEN in $(PICO_HOME)/.env instead.' >&2; \
+	  export PICOCLAW_WATCHDOG_KICK_TOKEN="$$TOKEN"; fi; \
+	unset TOKEN; exec '$(PROGRAM)' kick "$$ACTION" --source "$$SOURCE"
+
+uninstall-watchdog: ## remove it; settings, state and logs stay
+	-$(USERCTL) disable --now picoclaw-watchdog.timer picoclaw-watchdog.service
+	rm -f '$(PROGRAM)' $(UNITS:%='$(UNITDIR)/%')
+	cd '$(SHARE)' 2>/dev/null && rm -f $(notdir $(wildcard config/*)) && rmdir --ignore-fail-on-non-empty '$(SHARE)' || true
+	-$(USERCTL) daemon-reload
+	@echo 'Kept: $(PICO_HOME)'

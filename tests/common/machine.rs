@@ -1,0 +1,134 @@
+//! A throwaway systemd machine (`tests/machine`) as a value that ends with the test.
+
+use super::repository;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What `tests/machine up` answers where no machine can be had.
+const NONE_TO_BE_HAD: i32 = 77;
+/// Seconds after which any command inside is ended, so that no test hangs; longer than every wait of ours.
+const COMMAND_LIMIT: &str = "150";
+
+/// A machine that is up; dropping it takes it down with everything in it.
+pub(crate) struct Machine {
+    name: String,
+}
+
+impl Machine {
+    /// Boots a machine; `name` is for people, and is made unique. None where the host cannot have one, after a
+    /// line that nobody overlooks.
+    ///
+    /// # Panics
+    /// When it does not come up; and under `CI=true` also where it cannot be had, for there a skipped test
+    /// would be a green lie.
+    pub(crate) fn up_or_skip(name: &str) -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let me = std::process::id().to_string();
+        let machine = Self { name: format!("{name}-{me}-{}", COUNT.fetch_add(1, Ordering::Relaxed)) };
+        let output = machine.script("up", &["--owner", &me]).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        if output.status.code() == Some(NONE_TO_BE_HAD) {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must have a machine:\n{told}");
+            eprintln!("{told}!!!! SKIPPED {name}: it was NOT tested");
+            return None;
+        }
+        assert!(output.status.success(), "{told}");
+        Some(machine)
+    }
+
+    /// Runs a command as pico, with its user manager and bus.
+    pub(crate) fn user(&self, argv: &[&str]) -> Output {
+        self.script("user", argv).output().unwrap()
+    }
+
+    /// Runs a command as root inside.
+    pub(crate) fn root(&self, argv: &[&str]) -> Output {
+        self.script("exec", argv).output().unwrap()
+    }
+
+    /// As [`Self::user`], giving the trimmed standard output.
+    ///
+    /// # Panics
+    /// When the command fails.
+    #[track_caller]
+    pub(crate) fn user_ok(&self, argv: &[&str]) -> String {
+        text_of(argv, &self.user(argv))
+    }
+
+    /// As [`Self::root`], giving the trimmed standard output.
+    ///
+    /// # Panics
+    /// When the command fails.
+    #[track_caller]
+    pub(crate) fn root_ok(&self, argv: &[&str]) -> String {
+        text_of(argv, &self.root(argv))
+    }
+
+    /// Starts a command as pico and leaves it running; the machine's end is its end.
+    pub(crate) fn spawn_user(&self, argv: &[&str]) -> Child {
+        self.script("user", argv).spawn().unwrap()
+    }
+
+    /// One property of a user unit, such as `ActiveState`.
+    #[track_caller]
+    pub(crate) fn unit(&self, unit: &str, property: &str) -> String {
+        self.user_ok(&["systemctl", "--user", "show", "--value", "-p", property, unit])
+    }
+
+    /// Copies a file of the host into the machine, for everybody to read and run. Sent through a pipe, because
+    /// what lies in /tmp or on another file system is not visible inside.
+    #[track_caller]
+    pub(crate) fn put(&self, file: &Path, to: &str) {
+        let argv = ["install", "-D", "-m755", "/dev/stdin", to];
+        let output = self.script("exec", &argv).stdin(File::open(file).unwrap()).output().unwrap();
+        text_of(&argv, &output);
+    }
+
+    /// Writes a file as pico, for pico only, with its directories.
+    #[track_caller]
+    pub(crate) fn write(&self, to: &str, content: &str) {
+        self.user_ok(&[
+            "bash",
+            "-euc",
+            r#"umask 077; mkdir -p "${1%/*}"; printf %s "$2" >"$1""#,
+            "write",
+            to,
+            content,
+        ]);
+    }
+
+    /// The last lines of the watchdog's log and of pico's journal, for the message of a failing test.
+    pub(crate) fn tails(&self) -> String {
+        let script = "tail -n 40 ~/.picoclaw/logs/ops-watchdog.log; journalctl --user --no-pager -n 40";
+        String::from_utf8_lossy(&self.user(&["bash", "-c", script]).stdout).into_owned()
+    }
+
+    /// The verb of the script for this machine, with a limit in time.
+    pub(crate) fn script(&self, verb: &str, argv: &[&str]) -> Command {
+        let script: PathBuf = repository().join("tests/machine");
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=5", COMMAND_LIMIT]).arg(script).arg(verb).arg(&self.name).args(argv);
+        command.stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.script("down", &[]).status().ok();
+    }
+}
+
+#[track_caller]
+pub(super) fn text_of(argv: &[&str], output: &Output) -> String {
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{argv:?}: {}\n{out}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    out.trim().to_owned()
+}

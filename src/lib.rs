@@ -3,5 +3,7 @@
 //!
 //! Modules in reading order; who may import whom is kept by `tests/architecture.rs`.
 
+pub mod host;
+pub mod notify;
 pub mod recovery;
 pub mod values;

@@ -4,9 +4,7 @@
 pub mod clock;
 pub mod files;
 pub mod kicks;
-pub mod kickwatch;
 pub mod legacy;
 pub mod lock;
 pub mod log;
 pub mod store;
-pub mod trace;

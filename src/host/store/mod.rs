@@ -1,14 +1,13 @@
 //! The one state document on the disk. A crash at any point leaves at least one generation that loads, and
 //! damage is noticed, never believed. It must not know what the state means.
-//!
-//! A document is two lines of JSON: `{"version":1,"checksum":"…"}`, then the state itself. The checksum is
-//! FNV-1a (64 bits) over the version and the exact bytes of the state: no single changed byte can escape it,
-//! any other damage does so once in 2^64, and it takes six lines and no dependency. It is there for torn
-//! writes and tired disks; nobody who may write the file needs to forge it.
+
+mod document;
 
 use super::files;
+use document::{Flaw, compose, parse};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -66,20 +65,15 @@ impl Store {
         Self { current: path.to_owned(), previous, version, known: None, newer: None }
     }
 
-    /// Reads the newest generation that can be used, and sets aside what cannot.
+    /// Reads the newest generation that can be used, and sets aside what is damaged.
     pub fn load<T: DeserializeOwned>(&mut self) -> Loaded<T> {
         match self.read(&self.current) {
             Ok((state, document)) => {
                 self.known = Some(document);
                 Loaded::Current(state)
             }
-            Err(Flaw::Newer(version)) => self.refuse_newer(version),
-            Err(Flaw::Missing) => self.load_previous(None, None),
-            Err(Flaw::Unread(reason)) => self.load_previous(Some(reason), None),
-            Err(Flaw::Damaged(reason)) => {
-                let place = self.set_aside(&self.current);
-                self.load_previous(Some(reason), place)
-            }
+            Err(Miss::Newer(version)) => self.refuse_newer(version),
+            Err(miss) => self.load_previous(&miss),
         }
     }
 
@@ -137,25 +131,31 @@ impl Store {
         File::open(files::parent(&self.current))?.sync_all()
     }
 
-    fn load_previous<T: DeserializeOwned>(
-        &mut self,
-        reason: Option<String>,
-        place: Option<PathBuf>,
-    ) -> Loaded<T> {
-        let missing = || format!("{} is missing", self.current.display());
-        match (self.read(&self.previous), reason) {
-            (Ok((state, _)), reason) => Loaded::Previous(state, reason.unwrap_or_else(missing)),
-            (Err(Flaw::Newer(version)), _) => self.refuse_newer(version),
-            (Err(Flaw::Missing), None) => Loaded::Fresh,
-            (Err(Flaw::Missing), Some(reason)) => Loaded::Unreadable { reason, set_aside: place },
-            (Err(Flaw::Unread(second)), reason) => {
-                Loaded::Unreadable { reason: joined(reason, second), set_aside: place }
+    fn load_previous<T: DeserializeOwned>(&mut self, first: &Miss) -> Loaded<T> {
+        match self.read(&self.previous) {
+            Ok((state, _)) => {
+                self.set_aside(&self.current, first);
+                Loaded::Previous(state, first.to_string())
             }
-            (Err(Flaw::Damaged(second)), reason) => {
-                let place = place.or_else(|| self.set_aside(&self.previous));
-                Loaded::Unreadable { reason: joined(reason, second), set_aside: place }
+            Err(Miss::Newer(version)) => self.refuse_newer(version),
+            Err(Miss::Missing(_)) if matches!(first, Miss::Missing(_)) => self.nothing_left(),
+            Err(second) => {
+                let older = self.set_aside(&self.previous, &second);
+                let newer = self.set_aside(&self.current, first);
+                Loaded::Unreadable { reason: format!("{first}; {second}"), set_aside: newer.or(older) }
             }
         }
+    }
+
+    /// A crash right after damage was set aside must not look like a first start: that would refill every
+    /// budget.
+    fn nothing_left<T>(&self) -> Loaded<T> {
+        let left = files::suffixed(&self.aside(), ".1");
+        if !left.exists() {
+            return Loaded::Fresh;
+        }
+        let reason = "the state was damaged, and none was saved since".to_owned();
+        Loaded::Unreadable { reason, set_aside: Some(left) }
     }
 
     fn refuse_newer<T>(&mut self, version: u32) -> Loaded<T> {
@@ -163,22 +163,18 @@ impl Store {
         Loaded::Newer { version }
     }
 
-    fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<(T, Vec<u8>), Flaw> {
-        let place = |what: &dyn std::fmt::Display| format!("{}: {what}", path.display());
-        let document = files::read_plain(path, MAX_BYTES).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Flaw::Missing,
-            io::ErrorKind::FileTooLarge => Flaw::Damaged(place(&error)),
-            _ => Flaw::Unread(place(&error)),
-        })?;
+    fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<(T, Vec<u8>), Miss> {
+        let document = files::read_plain(path, MAX_BYTES).map_err(|error| Miss::of(path, &error))?;
         match parse(self.version, &document) {
             Ok(state) => Ok((state, document)),
-            Err(Flaw::Damaged(reason)) => Err(Flaw::Damaged(place(&reason))),
-            Err(other) => Err(other),
+            Err(Flaw::Damaged(reason)) => Err(Miss::Damaged(path.to_owned(), reason)),
+            Err(Flaw::Newer(version)) => Err(Miss::Newer(version)),
         }
     }
 
-    fn set_aside(&self, path: &Path) -> Option<PathBuf> {
-        files::rotate(path, &self.aside(), SET_ASIDE_MAX).ok()
+    fn set_aside(&self, path: &Path, miss: &Miss) -> Option<PathBuf> {
+        let damaged = matches!(miss, Miss::Damaged(..));
+        damaged.then(|| files::rotate(path, &self.aside(), SET_ASIDE_MAX).ok()).flatten()
     }
 
     fn fresh(&self) -> PathBuf {
@@ -190,56 +186,38 @@ impl Store {
     }
 }
 
-/// Why a generation cannot be used. `Unread` is the system's trouble and may pass, so that such a file is
-/// not treated as damaged.
-#[derive(Debug)]
-enum Flaw {
-    Missing,
-    Unread(String),
-    Damaged(String),
+/// Why a generation cannot be used.
+enum Miss {
+    Missing(PathBuf),
+    /// The system's trouble; it may pass, so such a file stays where it is.
+    Unread(PathBuf, String),
+    Damaged(PathBuf, String),
     Newer(u32),
 }
 
-#[derive(Serialize, Deserialize)]
-struct Header {
-    version: u32,
-    checksum: String,
-}
-
-fn compose<T: Serialize>(version: u32, state: &T) -> Result<Vec<u8>, String> {
-    let unprintable = |error| format!("the state cannot be written as JSON: {error}");
-    let mut payload = serde_json::to_vec(state).map_err(unprintable)?;
-    payload.push(b'\n');
-    let header = Header { version, checksum: checksum(version, &payload) };
-    let mut document = serde_json::to_vec(&header).map_err(unprintable)?;
-    document.push(b'\n');
-    document.extend(payload);
-    Ok(document)
-}
-
-fn parse<T: DeserializeOwned>(version: u32, document: &[u8]) -> Result<T, Flaw> {
-    let damaged = |reason: &str| Flaw::Damaged(reason.to_owned());
-    let end = document.iter().position(|byte| *byte == b'\n').ok_or_else(|| damaged("it has no header"))?;
-    let (header, payload) = (&document[..end], &document[end + 1..]);
-    let header: Header = serde_json::from_slice(header).map_err(|_| damaged("its header is damaged"))?;
-    if header.checksum != checksum(header.version, payload) {
-        return Err(damaged("its checksum is wrong"));
+impl Miss {
+    fn of(path: &Path, error: &io::Error) -> Self {
+        let path = path.to_owned();
+        if error.kind() == io::ErrorKind::NotFound {
+            return Self::Missing(path);
+        }
+        if error.kind() == io::ErrorKind::FileTooLarge {
+            return Self::Damaged(path, error.to_string());
+        }
+        Self::Unread(path, error.to_string())
     }
-    if header.version > version {
-        return Err(Flaw::Newer(header.version));
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(path) => write!(f, "{} is missing", path.display()),
+            Self::Unread(path, reason) | Self::Damaged(path, reason) => {
+                write!(f, "{}: {reason}", path.display())
+            }
+            Self::Newer(version) => write!(f, "it has version {version}"),
+        }
     }
-    serde_json::from_slice(payload).map_err(|error| Flaw::Damaged(format!("it is no state of ours: {error}")))
-}
-
-/// FNV-1a, with the constants of its authors (draft-eastlake-fnv).
-fn checksum(version: u32, payload: &[u8]) -> String {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    let hash = version.to_le_bytes().iter().chain(payload).fold(0xcbf2_9ce4_8422_2325, step);
-    format!("{hash:016x}")
-}
-
-fn joined(first: Option<String>, second: String) -> String {
-    first.map_or_else(|| second.clone(), |first| format!("{first}; {second}"))
 }
 
 #[cfg(test)]
@@ -277,6 +255,16 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert_eq!(load(&path), Loaded::Previous(vec![1], format!("{} is missing", path.display())));
         drop(store);
+    }
+
+    #[test]
+    fn a_crash_right_after_damage_is_no_first_start() {
+        let (_dir, path) = place();
+        Store::new(&path, VERSION).save(&vec![1u64]).unwrap();
+        fs::write(&path, "garbage").unwrap();
+        for _ in 0..2 {
+            assert!(matches!(load(&path), Loaded::Unreadable { set_aside: Some(_), .. }));
+        }
     }
 
     #[test]

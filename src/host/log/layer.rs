@@ -1,8 +1,8 @@
 //! Lets the program log with `tracing::info!(subject = "gateway", result = "OK", action = "none", "detail")`
 //! and puts each event into the operations log. It must not change what is said.
 
-use super::clock;
-use super::log::{Entry, Level, OpsLog};
+use super::{Entry, Level, OpsLog};
+use crate::host::clock;
 use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::field::{Field, Visit};

@@ -21,7 +21,7 @@ pub struct KickWatch {
 impl KickWatch {
     /// Watches the directory of `kick_file`, which must exist by now. Needs a tokio runtime.
     pub fn new(kick_file: &Path) -> Self {
-        Self { kick_file: kick_file.to_owned(), bell: bell(super::files::parent(kick_file)).ok() }
+        Self { kick_file: kick_file.to_owned(), bell: bell(crate::host::files::parent(kick_file)).ok() }
     }
 
     /// Waits until the kick file appears; for ever where it cannot be noticed. May be dropped at any time.

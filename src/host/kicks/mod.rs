@@ -151,12 +151,9 @@ mod tests {
     #[test]
     fn a_second_request_is_not_lost_while_the_first_is_handled() {
         let (_dir, path) = place();
-        for (action, other) in [("one", "a"), ("two", "b")] {
-            write(&path, action, &token(), other, NOW).unwrap();
-            if action == "one" {
-                assert_eq!(look(&path, &Seen::default()).unwrap().0.action, "one");
-            }
-        }
+        write(&path, "one", &token(), "a", NOW).unwrap();
+        assert_eq!(look(&path, &Seen::default()).unwrap().0.action, "one");
+        write(&path, "two", &token(), "b", NOW).unwrap();
         remove(&path).unwrap();
         assert_eq!(look(&path, &Seen::default()).unwrap().0.action, "two");
     }

@@ -211,7 +211,8 @@ mod tests {
         assert_eq!(log.trouble(), None, "once");
         fs::remove_file(&path).unwrap();
         log.write(EPOCH, entry("four"));
-        assert!(fs::read_to_string(&path).unwrap().contains("four"));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("\n[") && text.contains("four"), "not glued to half a line: {text:?}");
         fs::remove_file(&path).unwrap();
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
         log.write(EPOCH, entry("five"));

@@ -265,7 +265,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn what_is_echoed_is_neither_token_nor_recipient() {
         let escaped = TOKEN.replace('/', "\\/");
-        let body = format!(r#"{{"message":"{}{escaped} for {TO}\u001b[31m"}}"#, "x".repeat(190));
+        let body = format!(r#"{{"message":"{}{escaped} for {TO}\u001b[31m"}}"#, "x".repeat(271));
         let text = reason(delivery_of(http("500 Oops", "", &body)).await);
         assert!(text.contains("***") && !text.contains("tok") && !text.contains("U01"), "{text}");
         assert!(!text.contains('\u{1b}') && text.chars().count() <= REASON_CHARS_MAX + 1, "{text}");

@@ -3,7 +3,9 @@
 //!
 //! Modules in reading order; who may import whom is kept by `tests/architecture.rs`.
 
-pub mod cycle;
 pub mod recovery;
+pub mod cycle;
 pub mod sim;
+pub mod notify;
+pub mod host;
 pub mod values;

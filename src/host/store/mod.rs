@@ -1,0 +1,390 @@
+//! The one state document on the disk. A crash at any point leaves at least one generation that loads, and
+//! damage is noticed, never believed. It must not know what the state means.
+
+mod document;
+
+use super::files;
+use document::{Flaw, compose, parse};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A state of a hundred targets is a few hundred kilobytes; ten times that is not ours.
+const MAX_BYTES: u64 = 4 << 20;
+/// Unusable documents kept for a person to look at; more would let a bad disk fill itself.
+const SET_ASIDE_MAX: usize = 3;
+
+/// What was found at start.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Loaded<T> {
+    /// Nothing was ever saved here.
+    Fresh,
+    /// The last state that was saved.
+    Current(T),
+    /// The state before the last one, and why the last one could not be used.
+    Previous(T, String),
+    /// Something was saved, and none of it can be used.
+    Unreadable {
+        /// What is wrong with it.
+        reason: String,
+        /// Where the damaged document was put for a person to look at.
+        set_aside: Option<PathBuf>,
+    },
+    /// Written by a newer program; left alone, and `save` will refuse to replace it.
+    Newer {
+        /// Its version.
+        version: u32,
+    },
+}
+
+/// The place of the state document and what is known to be in it.
+#[derive(Debug)]
+pub struct Store {
+    current: PathBuf,
+    previous: PathBuf,
+    version: u32,
+    /// The document that is known to lie at `current`. Only such a one may become the previous generation:
+    /// rotating an unread file could replace the only good one by a bad one.
+    known: Option<Vec<u8>>,
+    newer: Option<u32>,
+}
+
+/// One step of a save. Between any two of them a crash must leave a generation that loads.
+type Step = fn(&Store, &[u8]) -> io::Result<()>;
+const STEPS: [Step; 5] =
+    [Store::write_fresh, Store::drop_previous, Store::keep_current, Store::put_fresh, Store::sync_directory];
+
+impl Store {
+    /// A store at `path` (`…/state.json`; the generation before it is kept in `…/state.prev.json`).
+    /// `version` is that of the state's meaning: an older one is read, a newer one is refused.
+    pub fn new(path: &Path, version: u32) -> Self {
+        let previous = path.with_extension("prev.json");
+        Self { current: path.to_owned(), previous, version, known: None, newer: None }
+    }
+
+    /// Reads the newest generation that can be used, and sets aside what is damaged.
+    pub fn load<T: DeserializeOwned>(&mut self) -> Loaded<T> {
+        match self.read(&self.current) {
+            Ok((state, document)) => {
+                self.known = Some(document);
+                Loaded::Current(state)
+            }
+            Err(Miss::Newer(version)) => self.refuse_newer(version),
+            Err(miss) => self.load_previous(&miss),
+        }
+    }
+
+    /// Makes `state` durable: it has reached the disk when this returns. An unchanged state costs nothing.
+    ///
+    /// # Errors
+    /// A sentence saying what failed; the generations saved before still load.
+    pub fn save<T: Serialize>(&mut self, state: &T) -> Result<(), String> {
+        if let Some(version) = self.newer {
+            return Err(format!(
+                "the state on the disk has version {version}, newer than this program knows"
+            ));
+        }
+        let document = compose(self.version, state)?;
+        if self.known.as_deref() == Some(&document) && self.current.exists() {
+            return Ok(());
+        }
+        STEPS
+            .iter()
+            .try_for_each(|step| step(self, &document))
+            .map_err(|error| format!("saving {}: {error}", self.current.display()))?;
+        self.known = Some(document);
+        Ok(())
+    }
+
+    fn write_fresh(&self, document: &[u8]) -> io::Result<()> {
+        files::create_parent(&self.current)?;
+        files::remove(&self.fresh())?;
+        files::write_new(&self.fresh(), document)?.sync_all()
+    }
+
+    fn drop_previous(&self, _: &[u8]) -> io::Result<()> {
+        if self.known.is_some() && self.current.exists() {
+            return files::remove(&self.previous);
+        }
+        Ok(())
+    }
+
+    /// A hard link leaves no moment without a current generation; file systems without links get a rename.
+    fn keep_current(&self, _: &[u8]) -> io::Result<()> {
+        if !self.current.exists() {
+            return Ok(());
+        }
+        if self.known.is_none() {
+            return files::rotate(&self.current, &self.aside(), SET_ASIDE_MAX).map(drop);
+        }
+        fs::hard_link(&self.current, &self.previous).or_else(|_| fs::rename(&self.current, &self.previous))
+    }
+
+    fn put_fresh(&self, _: &[u8]) -> io::Result<()> {
+        fs::rename(self.fresh(), &self.current)
+    }
+
+    fn sync_directory(&self, _: &[u8]) -> io::Result<()> {
+        File::open(files::parent(&self.current))?.sync_all()
+    }
+
+    fn load_previous<T: DeserializeOwned>(&mut self, first: &Miss) -> Loaded<T> {
+        match self.read(&self.previous) {
+            Ok((state, _)) => {
+                self.set_aside(&self.current, first);
+                Loaded::Previous(state, first.to_string())
+            }
+            Err(Miss::Newer(version)) => self.refuse_newer(version),
+            Err(Miss::Missing(_)) if matches!(first, Miss::Missing(_)) => self.nothing_left(),
+            Err(second) => {
+                let older = self.set_aside(&self.previous, &second);
+                let newer = self.set_aside(&self.current, first);
+                Loaded::Unreadable { reason: format!("{first}; {second}"), set_aside: newer.or(older) }
+            }
+        }
+    }
+
+    /// A crash right after damage was set aside must not look like a first start: that would refill every
+    /// budget.
+    fn nothing_left<T>(&self) -> Loaded<T> {
+        let left = files::suffixed(&self.aside(), ".1");
+        if !left.exists() {
+            return Loaded::Fresh;
+        }
+        let reason = "the state was damaged, and none was saved since".to_owned();
+        Loaded::Unreadable { reason, set_aside: Some(left) }
+    }
+
+    fn refuse_newer<T>(&mut self, version: u32) -> Loaded<T> {
+        self.newer = Some(version);
+        Loaded::Newer { version }
+    }
+
+    fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<(T, Vec<u8>), Miss> {
+        let document = files::read_plain(path, MAX_BYTES).map_err(|error| Miss::of(path, &error))?;
+        match parse(self.version, &document) {
+            Ok(state) => Ok((state, document)),
+            Err(Flaw::Damaged(reason)) => Err(Miss::Damaged(path.to_owned(), reason)),
+            Err(Flaw::Newer(version)) => Err(Miss::Newer(version)),
+        }
+    }
+
+    fn set_aside(&self, path: &Path, miss: &Miss) -> Option<PathBuf> {
+        let damaged = matches!(miss, Miss::Damaged(..));
+        damaged.then(|| files::rotate(path, &self.aside(), SET_ASIDE_MAX).ok()).flatten()
+    }
+
+    fn fresh(&self) -> PathBuf {
+        files::suffixed(&self.current, ".tmp")
+    }
+
+    fn aside(&self) -> PathBuf {
+        files::suffixed(&self.current, ".bad")
+    }
+}
+
+/// Why a generation cannot be used.
+enum Miss {
+    Missing(PathBuf),
+    /// The system's trouble; it may pass, so such a file stays where it is.
+    Unread(PathBuf, String),
+    Damaged(PathBuf, String),
+    Newer(u32),
+}
+
+impl Miss {
+    fn of(path: &Path, error: &io::Error) -> Self {
+        let path = path.to_owned();
+        if error.kind() == io::ErrorKind::NotFound {
+            return Self::Missing(path);
+        }
+        if error.kind() == io::ErrorKind::FileTooLarge {
+            return Self::Damaged(path, error.to_string());
+        }
+        Self::Unread(path, error.to_string())
+    }
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(path) => write!(f, "{} is missing", path.display()),
+            Self::Unread(path, reason) | Self::Damaged(path, reason) => {
+                write!(f, "{}: {reason}", path.display())
+            }
+            Self::Newer(version) => write!(f, "it has version {version}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    const VERSION: u32 = 2;
+
+    fn place() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("watchdog/state.json");
+        (dir, path)
+    }
+
+    fn load(path: &Path) -> Loaded<Vec<u64>> {
+        Store::new(path, VERSION).load()
+    }
+
+    /// Two saves, so that both generations exist: `[1]` before, `[1, 2]` now.
+    fn saved_twice(path: &Path) -> Store {
+        let mut store = Store::new(path, VERSION);
+        store.save(&vec![1u64]).unwrap();
+        store.save(&vec![1u64, 2]).unwrap();
+        store
+    }
+
+    #[test]
+    fn what_is_saved_loads_and_is_private() {
+        let (_dir, path) = place();
+        assert_eq!(load(&path), Loaded::Fresh);
+        let store = saved_twice(&path);
+        assert_eq!(load(&path), Loaded::Current(vec![1, 2]));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(load(&path), Loaded::Previous(vec![1], format!("{} is missing", path.display())));
+        drop(store);
+    }
+
+    #[test]
+    fn a_crash_right_after_damage_is_no_first_start() {
+        let (_dir, path) = place();
+        Store::new(&path, VERSION).save(&vec![1u64]).unwrap();
+        fs::write(&path, "garbage").unwrap();
+        for _ in 0..2 {
+            assert!(matches!(load(&path), Loaded::Unreadable { set_aside: Some(_), .. }));
+        }
+    }
+
+    #[test]
+    fn an_unchanged_state_costs_no_write() {
+        let (_dir, path) = place();
+        let mut store = saved_twice(&path);
+        let inode = || fs::metadata(&path).unwrap().ino();
+        let before = inode();
+        store.save(&vec![1u64, 2]).unwrap();
+        assert_eq!(inode(), before);
+        store.save(&vec![3u64]).unwrap();
+        assert_ne!(inode(), before);
+        fs::remove_file(&path).unwrap();
+        store.save(&vec![3u64]).unwrap();
+        assert!(path.exists(), "what somebody deleted is written again");
+    }
+
+    #[test]
+    fn no_flipped_bit_and_no_truncation_is_believed() {
+        let (dir, path) = place();
+        saved_twice(&path);
+        let good = fs::read(&path).unwrap();
+        let flipped = (0..good.len() * 8).map(|bit| {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            bad
+        });
+        let cut = (0..good.len()).map(|length| good[..length].to_vec());
+        for bad in flipped.chain(cut) {
+            fs::write(&path, &bad).unwrap();
+            let found = load(&path);
+            assert!(matches!(&found, Loaded::Previous(state, _) if *state == [1]), "{found:?} of {bad:?}");
+        }
+        let left = fs::read_dir(dir.path().join("watchdog")).unwrap().count();
+        assert_eq!(left, 1 + SET_ASIDE_MAX, "the previous generation and a bounded number set aside");
+    }
+
+    #[test]
+    fn damage_of_both_is_told_and_kept_for_a_person() {
+        let (_dir, path) = place();
+        let mut store = Store::new(&path, VERSION);
+        saved_twice(&path);
+        fs::write(&path, "garbage").unwrap();
+        fs::write(path.with_extension("prev.json"), vec![b'x'; 5 << 20]).unwrap();
+        let Loaded::Unreadable { reason, set_aside } = store.load::<Vec<u64>>() else { panic!() };
+        assert!(reason.contains("no header") && reason.contains("longer than"), "{reason}");
+        assert_eq!(fs::read_to_string(set_aside.unwrap()).unwrap(), "garbage");
+        store.save(&vec![7u64]).unwrap();
+        assert_eq!(load(&path), Loaded::Current(vec![7]));
+    }
+
+    #[test]
+    fn a_crash_between_any_two_steps_leaves_a_generation() {
+        for done in 0..=STEPS.len() {
+            let (_dir, path) = place();
+            let store = saved_twice(&path);
+            let document = compose(VERSION, &vec![1u64, 2, 3]).unwrap();
+            STEPS[..done].iter().for_each(|step| step(&store, &document).unwrap());
+            let expected = if done >= 4 { vec![1, 2, 3] } else { vec![1, 2] };
+            assert_eq!(load(&path), Loaded::Current(expected), "after {done} steps");
+            saved_twice(&path);
+            assert_eq!(load(&path), Loaded::Current(vec![1, 2]), "and saving goes on after {done} steps");
+        }
+    }
+
+    #[test]
+    fn a_torn_temporary_file_is_nothing() {
+        let (_dir, path) = place();
+        let mut store = saved_twice(&path);
+        fs::write(files::suffixed(&path, ".tmp"), "half a docum").unwrap();
+        assert_eq!(load(&path), Loaded::Current(vec![1, 2]));
+        store.save(&vec![9u64]).unwrap();
+        assert_eq!(load(&path), Loaded::Current(vec![9]));
+    }
+
+    #[test]
+    fn a_save_that_fails_says_why_and_harms_nothing() {
+        let (_dir, path) = place();
+        let mut store = saved_twice(&path);
+        // A directory in the way of the temporary file fails for root too, unlike a read-only mode.
+        let obstacle = files::suffixed(&path, ".tmp");
+        fs::create_dir_all(obstacle.join("x")).unwrap();
+        let error = store.save(&vec![3u64]).unwrap_err();
+        assert!(error.contains("state.json"), "{error}");
+        assert_eq!(load(&path), Loaded::Current(vec![1, 2]));
+        fs::remove_dir_all(&obstacle).unwrap();
+        store.save(&vec![3u64]).unwrap();
+        assert_eq!(load(&path), Loaded::Current(vec![3]), "and the next one works");
+        let below_a_file = path.join("state.json");
+        assert!(Store::new(&below_a_file, VERSION).save(&vec![1u64]).is_err());
+    }
+
+    #[test]
+    fn a_good_previous_generation_is_never_rotated_out_by_a_bad_one() {
+        let (_dir, path) = place();
+        saved_twice(&path);
+        fs::write(&path, "garbage").unwrap();
+        let mut store = Store::new(&path, VERSION);
+        assert!(matches!(store.load::<Vec<u64>>(), Loaded::Previous(..)));
+        let document = compose(VERSION, &vec![5u64]).unwrap();
+        STEPS[..3].iter().for_each(|step| step(&store, &document).unwrap());
+        assert!(matches!(load(&path), Loaded::Previous(state, _) if state == [1]));
+        fs::write(&path, "never loaded by this store").unwrap();
+        Store::new(&path, VERSION).save(&vec![6u64]).unwrap();
+        let aside = files::suffixed(&path, ".bad.1");
+        assert_eq!(fs::read_to_string(aside).unwrap(), "never loaded by this store");
+    }
+
+    #[test]
+    fn a_newer_state_is_left_alone() {
+        let (_dir, path) = place();
+        Store::new(&path, VERSION + 1).save(&vec![1u64]).unwrap();
+        let mut store = Store::new(&path, VERSION);
+        assert_eq!(store.load::<Vec<u64>>(), Loaded::Newer { version: 3 });
+        assert!(store.save(&vec![2u64]).unwrap_err().contains("newer"));
+        assert_eq!(
+            Store::new(&path, VERSION + 2).load(),
+            Loaded::Current(vec![1u64]),
+            "an older one is read"
+        );
+        assert!(matches!(Store::new(&path, 9).load::<String>(), Loaded::Unreadable { .. }));
+    }
+}

@@ -6,6 +6,15 @@
 pub mod recovery;
 pub mod cycle;
 pub mod sim;
+pub mod config;
+pub mod probe;
+pub mod action;
 pub mod notify;
 pub mod host;
+pub mod command;
+pub mod cli;
+pub mod exit;
 pub mod values;
+pub mod section;
+pub mod exec;
+pub mod systemd;

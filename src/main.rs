@@ -1,1 +1,28 @@
-fn main() {}
+//! Entry: parses the command line, dispatches, and turns the result into an exit code; nothing else.
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use picoclaw_watchdog::cli::Cli;
+use picoclaw_watchdog::command;
+use picoclaw_watchdog::exit::Exit;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed terminal is no reason to fail differently.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Ok.into(),
+                _ => Exit::Usage.into(),
+            };
+        }
+    };
+    // One thread: a second one costs half again the CPU of a cycle and buys nothing.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(command::dispatch(cli)).into(),
+        Err(_) => Exit::Failed.into(),
+    }
+}

@@ -1,10 +1,324 @@
-//! The real world around the core: its state on the disk, its clock, its log, the requests of people.
-//! Nothing here decides what to recover.
+//! The real world around the core: probes, actions, files, clock, bus and LINE, behind the one seam
+//! [`World`]. It carries out what was decided and decides nothing itself.
 
+pub mod bundle;
+pub mod chronicle;
 pub mod clock;
+pub mod events;
 pub mod files;
+pub mod heartbeat;
 pub mod kicks;
 pub mod legacy;
 pub mod lock;
 pub mod log;
+pub mod memory;
+pub mod observe;
+pub mod publish;
 pub mod store;
+pub mod view;
+
+use crate::config::{Config, LineSettings};
+use crate::cycle::{Report, Scope, World};
+use crate::notify::line::Line;
+use crate::probe::clients::Clients;
+use crate::recovery::decide::{Answer, Attempt};
+use crate::recovery::evidence::{Evidence, Kick, Name, Receipt, SelfTrouble};
+use crate::recovery::outbox::Letter;
+use crate::recovery::record::Outcome;
+use crate::recovery::state::State;
+use crate::recovery::time::Now;
+use crate::systemd::Bus;
+use clock::Clock;
+use kicks::{KickResult, ReceivedKick};
+use log::OpsLog;
+use memory::{Memory, Start};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+use view::{AlertsView, Grade, SCHEMA, TargetView, View};
+
+
+/// The real world.
+#[derive(Debug)]
+pub struct Host {
+    /// The configuration in force.
+    pub config: Rc<Config>,
+    /// The user manager.
+    pub bus: Bus,
+    clients: Clients,
+    clock: Clock,
+    memory: Memory,
+    /// Trouble of our own, by alert key, as long as it is present.
+    troubles: BTreeMap<String, String>,
+    answers: (mpsc::Sender<Receipt>, mpsc::Receiver<Receipt>),
+    receipts: Vec<Receipt>,
+    kick: Option<ReceivedKick>,
+    /// What every target's probes saw last, for the bundle.
+    seen: BTreeMap<Name, String>,
+    log: Option<Arc<Mutex<OpsLog>>>,
+    mirror_works: bool,
+    mode: Mode,
+}
+
+/// What this instance may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Everything: it holds the lock.
+    Acts,
+    /// Only look.
+    Looks,
+}
+
+impl Host {
+    /// Opens the memory and wires everything. Returns the state to go on from.
+    ///
+    /// # Errors
+    /// What keeps the program from working at all.
+    pub fn open(config: Rc<Config>) -> Result<(Self, State), String> {
+        let opened = Memory::open(&config.paths.state, &config.policy);
+        Self::wire(config, opened, Mode::Acts)
+    }
+
+    fn wire(config: Rc<Config>, (memory, start): (Memory, Start), mode: Mode) -> Result<(Self, State), String> {
+        let mut host = Self {
+            bus: Bus::user(),
+            clients: Clients::new()?,
+            clock: start.clock,
+            memory,
+            mode,
+            troubles: BTreeMap::new(),
+            answers: mpsc::channel(16),
+            receipts: Vec::new(),
+            kick: None,
+            seen: BTreeMap::new(),
+            log: None,
+            mirror_works: true,
+            config,
+        };
+        if let Some(SelfTrouble { key, text }) = start.trouble {
+            host.set_trouble(&key, Some(text));
+        }
+        Ok((host, start.state))
+    }
+
+    /// A world for those who only look: nothing on disk changes, and requests of people stay where they are.
+    ///
+    /// # Errors
+    /// What keeps the program from working at all.
+    pub fn look(config: Rc<Config>) -> Result<(Self, State), String> {
+        let opened = Memory::peek(&config.paths.state, &config.policy);
+        Self::wire(config, opened, Mode::Looks)
+    }
+
+    /// Goes on under another configuration.
+    pub fn adopt(&mut self, config: Rc<Config>) {
+        if let Some(log) = &self.log {
+            log.lock().unwrap_or_else(PoisonError::into_inner).set_secrets(config.secrets.clone());
+        }
+        self.config = config;
+    }
+
+    /// The log whose trouble is ours to tell.
+    pub fn set_log(&mut self, log: Arc<Mutex<OpsLog>>) {
+        self.log = Some(log);
+    }
+
+    /// Writes the predecessor's files, for those who read them. Trouble with them is said once.
+    pub fn mirror(&mut self, state: &State, now: Now) {
+        let result = self.memory.mirror(&self.config.policy, state, now);
+        if result.is_err() && self.mirror_works {
+            chronicle::trouble("mirror", &result.clone().err().unwrap_or_default());
+        }
+        self.mirror_works = result.is_ok();
+    }
+
+    /// Says that a trouble of our own is present, or (`None`) that it is over.
+    pub fn set_trouble(&mut self, key: &str, text: Option<String>) {
+        match text {
+            Some(text) => drop(self.troubles.insert(key.to_owned(), text)),
+            None => drop(self.troubles.remove(key)),
+        }
+    }
+
+    /// Waits until the channel has answered a letter.
+    pub async fn receipt(&mut self) {
+        // Never none: the host holds a sender of its own.
+        if let Some(receipt) = self.answers.1.recv().await {
+            self.receipts.push(receipt);
+        }
+    }
+
+    /// Whether the last save failed, and why.
+    pub fn unsaved(&self) -> Option<&str> {
+        self.memory.unsaved.as_deref()
+    }
+
+    /// How things are after a pass.
+    pub fn view(&mut self, state: &State, report: &Report) -> View {
+        let targets: Vec<TargetView> = report.verdicts.iter().map(TargetView::new).collect();
+        for target in &targets {
+            let seen: Vec<String> =
+                target.probes.iter().map(|probe| format!("{}: {} {}", probe.name, probe.reading, probe.detail)).collect();
+            let name = report.verdicts.iter().find(|verdict| verdict.target.as_str() == target.name);
+            self.seen.extend(name.map(|verdict| (verdict.target.clone(), seen.join("\n"))));
+        }
+        View {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            at: report.now.wall,
+            pid: std::process::id(),
+            interval_s: self.config.policy.interval.as_secs(),
+            overall: targets.iter().map(|target| target.grade).max().unwrap_or(Grade::Healthy),
+            targets,
+            alerts: AlertsView::new(&state.outbox, &self.config.policy.alerts.channel),
+        }
+    }
+
+    fn line(&self) -> Option<Line> {
+        match &self.config.line {
+            LineSettings::Off { .. } => None,
+            LineSettings::On { endpoint, to, token } => {
+                Some(Line { endpoint: endpoint.clone(), token: token.clone(), to: to.clone() })
+            }
+        }
+    }
+
+    /// Takes the requests that wait. One that was read stays claimed until its answer is written.
+    fn read_kick(&mut self) -> Option<Kick> {
+        let settings = kicks::KickSettings {
+            enabled: self.config.kick.enabled,
+            token: self.config.kick.token.clone(),
+        };
+        let file = &self.config.kick.file;
+        let (received, verdict) = kicks::read(file, clock::wall(), &settings, &self.memory.seen)?;
+        if verdict.is_ok() {
+            self.memory.seen.remember(&received);
+        }
+        let unknown = || {
+            let known: Vec<&str> = self.config.kick.actions.keys().map(String::as_str).collect();
+            let text = format!("unknown action; there are: {}", known.join(", "));
+            crate::recovery::evidence::KickRefusal::Invalid(text)
+        };
+        let wish = verdict
+            .and_then(|()| self.config.kick.actions.get(&received.action).cloned().ok_or_else(unknown));
+        let kick = Kick { action: received.action.clone(), source: received.source.clone(), wish };
+        self.kick = Some(received);
+        Some(kick)
+    }
+
+    /// A log that cannot be written is told on the channel, for nobody would read it in the log.
+    fn check_log(&mut self) {
+        let Some(log) = &self.log else { return };
+        let trouble = log.lock().unwrap_or_else(PoisonError::into_inner).standing_trouble();
+        self.set_trouble("log_not_written", trouble);
+    }
+
+    async fn bundle(&self, attempt: &Attempt) {
+        let unit = self.config.units.iter().find(|(target, _)| *target == attempt.target);
+        let contents = bundle::Contents {
+            head: format!(
+                "attempt {} of {}: {} because {}\n\n===== last readings =====\n{}",
+                attempt.id,
+                attempt.target,
+                attempt.action,
+                attempt.why,
+                self.seen.get(&attempt.target).map_or("none yet", String::as_str)
+            ),
+            unit: unit.map(|(_, unit)| unit.to_string()),
+            logs: self.config.logs.get(&attempt.target).cloned().unwrap_or_default(),
+            secrets: self.config.secrets.clone(),
+        };
+        let name = format!("{}-{}-{:06}", clock::wall(), attempt.target, attempt.id);
+        match bundle::take(&self.diagnostics(), &name, &contents).await {
+            Ok(path) => chronicle::bundle(attempt, &path),
+            Err(why) => chronicle::no_bundle(attempt, &why),
+        }
+    }
+
+    fn diagnostics(&self) -> PathBuf {
+        self.config.paths.state.join("diagnostics")
+    }
+}
+
+impl World for Host {
+    fn now(&mut self) -> Now {
+        self.clock.now()
+    }
+
+    async fn observe(&mut self, scope: &Scope) -> Evidence {
+        let config = Rc::clone(&self.config);
+        let kicks = (self.mode == Mode::Acts && self.kick.is_none()).then(|| self.read_kick()).flatten();
+        self.check_log();
+        // A person who asks wants an answer about now, whatever this pass was for.
+        let scope = if kicks.is_some() { &Scope::Everything } else { scope };
+        let units = observe::units(&self.bus, &config, scope).await;
+        let probes = observe::probes(&self.clients, &config, &units, scope).await;
+        while let Ok(receipt) = self.answers.1.try_recv() {
+            self.receipts.push(receipt);
+        }
+        let trouble = |(key, text): (&String, &String)| SelfTrouble { key: key.clone(), text: text.clone() };
+        Evidence {
+            probes,
+            units,
+            kicks: kicks.into_iter().collect(),
+            receipts: std::mem::take(&mut self.receipts),
+            troubles: self.troubles.iter().map(trouble).collect(),
+            unsaved: self.memory.unsaved.clone(),
+        }
+    }
+
+    fn compose(&mut self, letter: &Letter) -> String {
+        self.line().map(|line| line.compose(&letter.text)).unwrap_or_default()
+    }
+
+    fn save(&mut self, state: &State) -> Result<(), String> {
+        self.memory.save(state, &self.clock)
+    }
+
+    async fn perform(&mut self, attempt: &Attempt) -> Outcome {
+        let Some(action) = self.config.actions.get(&attempt.action).cloned() else {
+            return Outcome::Failed(format!("there is no action {}", attempt.action));
+        };
+        chronicle::attempt(attempt);
+        self.bundle(attempt).await;
+        action.perform(&self.bus).await
+    }
+
+    fn send(&mut self, letter: &Letter) {
+        let (Some(line), Some(body)) = (self.line(), letter.body.clone()) else { return };
+        let (clients, answers) = (self.clients.clone(), self.answers.0.clone());
+        let (alert, key) = (letter.id, letter.retry_key.clone());
+        tokio::spawn(async move {
+            let delivery = match clients.for_url(&line.endpoint) {
+                Ok(client) => line.send(&client, &body, &key).await,
+                Err(why) => crate::recovery::evidence::Delivery::Retry(why),
+            };
+            // The receiver is gone only when the program ends; the letter is tried again then.
+            let _ = answers.send(Receipt { alert, delivery }).await;
+        });
+    }
+
+    fn answer(&mut self, answer: &Answer, outcome: Option<&Outcome>) {
+        let Some(kick) = self.kick.take() else { return };
+        let outcome = match outcome {
+            Some(outcome) => format!("{}: {}", answer.text, outcome.detail()),
+            None => answer.text.clone(),
+        };
+        chronicle::kick(answer, &outcome);
+        let file = &self.config.kick.file;
+        let result = KickResult {
+            action: kick.action,
+            source: kick.source,
+            epoch: kick.epoch,
+            outcome,
+            at: clock::wall(),
+        };
+        for done in [kicks::write_result(file, &result), kicks::remove(file)] {
+            if let Err(why) = done {
+                chronicle::trouble("kick", &why);
+            }
+        }
+    }
+}

@@ -25,7 +25,7 @@ pub struct Verdict {
     pub seen: Vec<Seen>,
     /// Attempts in the window.
     pub used: usize,
-    /// Attempts allowed.
+    /// Attempts allowed; 0 when nothing is configured that could repair it.
     pub allowed: u32,
     /// The length of the window.
     pub per: Duration,
@@ -143,7 +143,7 @@ impl Verdict {
             ruling,
             seen: seen(policy, target),
             used: target.attempts.len(),
-            allowed: policy.window.attempts,
+            allowed: if policy.ladder.is_empty() { 0 } else { policy.window.attempts },
             per: policy.window.per,
             frees_in: frees_at.map(|at| at.since(now)),
             next_in: next_at.map(|at| at.since(now)),

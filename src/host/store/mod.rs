@@ -77,6 +77,18 @@ impl Store {
         }
     }
 
+    /// Reads the newest generation that can be used, and changes nothing.
+    ///
+    /// # Errors
+    /// Why there is something that cannot be used.
+    pub fn peek<T: DeserializeOwned>(&self) -> Result<Option<T>, String> {
+        match self.read(&self.current).or_else(|miss| self.read(&self.previous).map_err(|_| miss)) {
+            Ok((state, _)) => Ok(Some(state)),
+            Err(Miss::Missing(_)) => Ok(None),
+            Err(miss) => Err(miss.to_string()),
+        }
+    }
+
     /// Makes `state` durable: it has reached the disk when this returns. An unchanged state costs nothing.
     ///
     /// # Errors

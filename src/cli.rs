@@ -1,0 +1,69 @@
+//! The command line: definitions only. What a command does is in `command/`.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Keeps a small self-hosted AI gateway alive, and writes on LINE only when it could not.
+#[derive(Debug, Parser)]
+#[command(name = "picoclaw-watchdog", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// The configuration file; by default ~/.picoclaw/watchdog.toml, else the built-in one.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch until stopped: what systemd starts.
+    #[command(after_help = "Example: systemctl --user enable --now picoclaw-watchdog")]
+    Run,
+    /// One cycle: look, decide, repair if need be, and say how things are. Exits 0, 1 or 2.
+    #[command(after_help = "Example: picoclaw-watchdog once --json | jq .targets")]
+    Once(Output),
+    /// Read the configuration and list everything that is wrong with it.
+    #[command(after_help = "Example: picoclaw-watchdog check --config ./watchdog.toml")]
+    Check(Output),
+    /// Look and decide as the daemon would, say why, and do nothing.
+    #[command(after_help = "Example: picoclaw-watchdog explain gateway")]
+    Explain {
+        /// Only this target.
+        target: Option<String>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// What the running watchdog last saw. Exits 0, 1 or 2, and 69 when none is running.
+    #[command(after_help = "Example: picoclaw-watchdog status")]
+    Status(Output),
+    /// Ask the running watchdog for something now. The token comes from PICOCLAW_WATCHDOG_KICK_TOKEN in the
+    /// environment or in ~/.picoclaw/.env, or from standard input; never from the command line.
+    #[command(after_help = "Example: picoclaw-watchdog kick restart_gateway --source line:U0123")]
+    Kick {
+        /// One of the actions under [kick.actions], such as restart_gateway.
+        action: String,
+        /// Who asks, for the log: letters, digits and :_@.+-
+        #[arg(long, default_value = "cli")]
+        source: String,
+        /// Read the token from standard input.
+        #[arg(long)]
+        token_stdin: bool,
+        /// Queue the request and do not wait for the answer.
+        #[arg(long)]
+        no_wait: bool,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Output {
+    /// Print JSON for programs (schema in the README).
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,93 @@
+//! `check`: everything that is wrong with the configuration, and what it comes to. It starts nothing.
+
+use super::to_json;
+use crate::cli::Output;
+use crate::config::{Compiled, Config, LineSettings};
+use crate::exit::Exit;
+use crate::recovery::time::Age;
+use serde::Serialize;
+
+/// What is printed with `--json`.
+#[derive(Serialize)]
+struct Checked {
+    schema: u32,
+    usable: bool,
+    problems: Vec<ProblemView>,
+    targets: Vec<String>,
+    off: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ProblemView {
+    severity: String,
+    file: String,
+    line: usize,
+    column: usize,
+    path: String,
+    what: String,
+    hint: String,
+}
+
+/// Prints all problems and a summary.
+pub fn run(compiled: &Compiled, output: Output) -> Exit {
+    if output.json {
+        println!("{}", to_json(&checked(compiled)));
+    } else {
+        for problem in &compiled.problems {
+            println!("{problem}");
+        }
+        match &compiled.config {
+            Some(config) => summary(config),
+            None => println!("the configuration cannot be used"),
+        }
+    }
+    if compiled.config.is_some() { Exit::Ok } else { Exit::Config }
+}
+
+fn checked(compiled: &Compiled) -> Checked {
+    let config = compiled.config.as_ref();
+    Checked {
+        schema: crate::host::view::SCHEMA,
+        usable: config.is_some(),
+        problems: compiled
+            .problems
+            .iter()
+            .map(|problem| ProblemView {
+                severity: problem.severity.to_string(),
+                file: problem.file.clone(),
+                line: problem.line,
+                column: problem.column,
+                path: problem.path.clone(),
+                what: problem.what.clone(),
+                hint: problem.hint.clone(),
+            })
+            .collect(),
+        targets: config.map_or_else(Vec::new, |config| {
+            config.policy.targets.iter().map(|target| target.name.to_string()).collect()
+        }),
+        off: config.map_or_else(Vec::new, |config| {
+            config.off.iter().map(|off| format!("{}: {}", off.what, off.why)).collect()
+        }),
+    }
+}
+
+fn summary(config: &Config) {
+    for target in &config.policy.targets {
+        let ladder: Vec<String> =
+            target.ladder.iter().map(|rung| format!("{} ×{}", rung.action, rung.tries)).collect();
+        let ladder = if ladder.is_empty() { "people are told".to_owned() } else { ladder.join(", then ") };
+        println!("{:<10} {} probes; on failure: {ladder}; at most {}", target.name, target.probes.len(), target.window);
+    }
+    for off in &config.off {
+        println!("{:<10} off: {}", off.what, off.why);
+    }
+    match &config.line {
+        LineSettings::Off { reason } => println!("LINE       off: {reason}. Alerts go to the log only"),
+        LineSettings::On { endpoint, .. } => println!("LINE       on, through {endpoint}"),
+    }
+    let kick = &config.kick;
+    println!("kicks      {}", if kick.enabled { format!("on, through {}", kick.file.display()) } else { "off".to_owned() });
+    println!("state      {}", config.paths.state.display());
+    println!("log        {}", config.paths.log.display());
+    println!("every {}, a suspect again after {}", Age(config.policy.interval), Age(config.policy.reprobe));
+}

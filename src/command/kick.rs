@@ -1,0 +1,95 @@
+//! `kick`: queues a person's request for the running watchdog and waits for the answer. The token never
+//! stands on a command line.
+
+use super::to_json;
+use crate::cli::Output;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::host::kicks::{self, KickResult};
+use crate::host::{clock, publish};
+use crate::values::Secret;
+use std::io::Read;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long the answer may take: a cycle in which probes time out, then a restart.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often the answer is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A token longer than this is none.
+const TOKEN_BYTES_MAX: u64 = 4096;
+
+/// What was asked for on the command line.
+#[derive(Debug)]
+pub struct Request {
+    /// The action.
+    pub action: String,
+    /// Who asks.
+    pub source: String,
+    /// Whether the token is on standard input.
+    pub token_stdin: bool,
+    /// Whether to return without an answer.
+    pub no_wait: bool,
+}
+
+/// Queues the request.
+pub async fn run(config: &Config, request: &Request, output: Output) -> Exit {
+    let token = match token(config, request.token_stdin) {
+        Ok(token) => token,
+        Err(why) => {
+            eprintln!("{why}");
+            return Exit::Usage;
+        }
+    };
+    if !config.kick.actions.contains_key(&request.action) {
+        let known: Vec<&str> = config.kick.actions.keys().map(String::as_str).collect();
+        eprintln!("{:?} is not an action that is on; there are: {}", request.action, known.join(", "));
+        return Exit::Usage;
+    }
+    let epoch = clock::wall();
+    let file = &config.kick.file;
+    if let Err(why) = kicks::write(file, &request.action, &token, &request.source, epoch) {
+        eprintln!("{why}");
+        return Exit::Failed;
+    }
+    if request.no_wait {
+        println!("kick request queued: action={} source={} file={}", request.action, request.source, file.display());
+        return Exit::Ok;
+    }
+    if publish::read(&config.paths.state).is_none() {
+        eprintln!("queued, but no watchdog seems to run; a cycle within {} s will take it up", kicks::EXPIRY_S);
+        return Exit::Unavailable;
+    }
+    answer(config, request, epoch, output).await
+}
+
+async fn answer(config: &Config, request: &Request, epoch: u64, output: Output) -> Exit {
+    let until = Instant::now() + PATIENCE;
+    let ours = |result: &KickResult| result.epoch == epoch && result.action == request.action;
+    while Instant::now() < until {
+        if let Some(result) = kicks::read_result(&config.kick.file).filter(ours) {
+            match output.json {
+                true => println!("{}", to_json(&result)),
+                false => println!("{}: {}", result.action, result.outcome),
+            }
+            return if result.outcome.starts_with("refused") { Exit::Refused } else { Exit::Ok };
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    eprintln!("queued, but no answer within {} s: picoclaw-watchdog status", PATIENCE.as_secs());
+    Exit::Unavailable
+}
+
+/// The token: from standard input when asked, else as configured (environment or .env).
+fn token(config: &Config, from_stdin: bool) -> Result<Secret, String> {
+    if from_stdin {
+        let mut text = String::new();
+        let read = std::io::stdin().take(TOKEN_BYTES_MAX).read_to_string(&mut text);
+        read.map_err(|error| format!("the token cannot be read from standard input: {error}"))?;
+        return Ok(Secret::new(text.trim_end_matches(['\r', '\n'])));
+    }
+    if config.kick.token.is_empty() {
+        return Err("there is no kick token: set PICOCLAW_WATCHDOG_KICK_TOKEN in ~/.picoclaw/.env, or give it on standard input with --token-stdin".to_owned());
+    }
+    Ok(config.kick.token.clone())
+}

@@ -1,0 +1,102 @@
+//! The commands, one file each: they load, call and print. No policy and no probing lives here.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks to a terminal")]
+
+pub mod check;
+pub mod explain;
+pub mod kick;
+pub mod once;
+pub mod run;
+pub mod status;
+
+use crate::cli::{Cli, Command};
+use crate::config::{Compiled, Config, Sources, compile};
+use crate::exit::Exit;
+use crate::host::lock::{Lock, LockError};
+use crate::host::log::{LogSettings, OpsLayer, OpsLog, parse_zone, stderr_is_journal};
+use crate::host::view::View;
+use crate::host::{chronicle, publish};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+
+/// Runs the command that was asked for.
+pub async fn dispatch(cli: Cli) -> Exit {
+    let compiled = compile(&Sources::gather(cli.config.as_deref()));
+    if let Command::Check(output) = cli.command {
+        return check::run(&compiled, output);
+    }
+    let Some(config) = usable(&compiled) else { return Exit::Config };
+    match cli.command {
+        Command::Run => run::run(config, cli.config).await,
+        Command::Once(output) => once::run(config, output).await,
+        Command::Check(output) => check::run(&compiled, output),
+        Command::Explain { target, output } => explain::run(config, target.as_deref(), output).await,
+        Command::Status(output) => status::run(&config, output),
+        Command::Kick { action, source, token_stdin, no_wait, output } => {
+            kick::run(&config, &kick::Request { action, source, token_stdin, no_wait }, output).await
+        }
+    }
+}
+
+/// The configuration, or none after every problem was printed.
+fn usable(compiled: &Compiled) -> Option<Rc<Config>> {
+    if compiled.config.is_none() {
+        for problem in &compiled.problems {
+            eprintln!("{problem}");
+        }
+        eprintln!("the configuration cannot be used; `picoclaw-watchdog check` shows this list again");
+    }
+    compiled.config.clone().map(Rc::new)
+}
+
+/// The operations log, shared with the layer that writes into it.
+type SharedLog = Arc<Mutex<OpsLog>>;
+
+/// Sends our events to the operations log, and to the journal when systemd started us.
+fn init_log(config: &Config) -> SharedLog {
+    let zone = parse_zone(&config.log.timezone).unwrap_or(jiff::tz::TimeZone::UTC);
+    let log = Arc::new(Mutex::new(OpsLog::new(LogSettings {
+        path: config.paths.log.clone(),
+        zone,
+        max_bytes: config.log.max_bytes,
+        keep: config.log.keep as usize,
+        secrets: config.secrets.clone(),
+        mirror: stderr_is_journal(),
+    })));
+    let layer = OpsLayer::new(Arc::clone(&log), LevelFilter::INFO);
+    // Fails only when a subscriber is set already, which then does the same.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
+    log
+}
+
+/// Makes sure that nobody else acts. A lock that cannot be taken for another reason than that (a strange
+/// file system) is said, and must not keep the gateway from being watched.
+fn only_one(state: &Path, mode: &str) -> Result<Option<Lock>, Exit> {
+    match Lock::take(&publish::place(state, "lock"), mode) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Held(holder)) => {
+            eprintln!("another picoclaw-watchdog acts already: `{}`, pid {}", holder.mode, holder.pid);
+            Err(Exit::Held)
+        }
+        Err(LockError::Failed(why)) => {
+            chronicle::trouble("lock", &format!("going on without it: {why}"));
+            Ok(None)
+        }
+    }
+}
+
+/// Prints a view the way that was asked for.
+fn show(view: &View, json: bool) {
+    if json {
+        println!("{}", to_json(view));
+    } else {
+        print!("{}", view.table());
+    }
+}
+
+fn to_json(value: &impl serde::Serialize) -> String {
+    // Our views hold texts and numbers only, which always have a JSON form.
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}

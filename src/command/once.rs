@@ -1,0 +1,72 @@
+//! `once`: one cycle, for the timer and for people. It confirms what is suspect and waits for the channel's
+//! answer, within a bound, but leaves later attempts to the next run.
+
+use super::{init_log, only_one, show};
+use crate::cli::Output;
+use crate::config::Config;
+use crate::cycle::{self, Scope, World};
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::host::chronicle::{self, Chronicle};
+use crate::host::view::View;
+use crate::recovery::state::State;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// After this a run ends, whatever is still going on; the timer comes again every minute.
+const LONGEST: Duration = Duration::from_secs(45);
+
+/// Runs one cycle.
+pub async fn run(config: Rc<Config>, output: Output) -> Exit {
+    if !config.enabled {
+        println!("switched off (enabled = false, or PICOCLAW_WATCHDOG_ENABLED)");
+        return Exit::Ok;
+    }
+    let log = init_log(&config);
+    let _lock = match only_one(&config.paths.state, "once") {
+        Ok(lock) => lock,
+        Err(exit) => return exit,
+    };
+    let (mut host, mut state) = match Host::open(config) {
+        Ok(opened) => opened,
+        Err(why) => {
+            eprintln!("{why}");
+            return Exit::Failed;
+        }
+    };
+    host.set_log(log);
+    let view = cycle(&mut host, &mut state).await;
+    show(&view, output.json);
+    view.overall.into()
+}
+
+async fn cycle(host: &mut Host, state: &mut State) -> View {
+    let began = Instant::now();
+    let config = Rc::clone(&host.config);
+    let mut chronicle = Chronicle::new(&state.outbox);
+    let mut scope = Scope::Everything;
+    loop {
+        let report = cycle::run(&config.policy, state, host, &scope).await;
+        let view = host.view(state, &report);
+        chronicle.pass(&view, &report, &state.outbox);
+        host.mirror(state, report.now);
+        let next = report.quick.map(|quick| (quick.at.since(host.now().at), quick.targets));
+        let left = LONGEST.saturating_sub(began.elapsed());
+        match next {
+            Some((wait, targets)) if wait < left => scope = wait_for(host, wait, targets).await,
+            Some(_) | None => {
+                chronicle::cycle_end(&view, began.elapsed());
+                return view;
+            }
+        }
+    }
+}
+
+/// Waits until the next look is due or the channel has answered.
+async fn wait_for(host: &mut Host, wait: Duration, targets: BTreeSet<crate::recovery::evidence::Name>) -> Scope {
+    tokio::select! {
+        () = host.receipt() => Scope::Targets(BTreeSet::new()),
+        () = tokio::time::sleep(wait) => Scope::Targets(targets),
+    }
+}

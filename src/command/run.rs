@@ -1,0 +1,149 @@
+//! `run`: the daemon. Waits for the next pass or event, runs the pass, publishes, beats. It decides nothing.
+
+use super::{init_log, only_one};
+use crate::config::{Config, Sources, compile};
+use crate::cycle::{self, Report, Scope};
+use crate::exit::Exit;
+use crate::host::chronicle::{self, Chronicle};
+use crate::host::events::{Event, Events};
+use crate::host::heartbeat::Heartbeat;
+use crate::host::view::View;
+use crate::host::{Host, publish};
+use crate::recovery::state::State;
+use crate::recovery::time::Timestamp;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tracing::info;
+
+/// Beyond the slowest probe and the slowest action, a pass takes a bundle (1.5 s) and some saves.
+const PASS_SLACK: Duration = Duration::from_secs(5);
+
+/// Watches until it is told to stop.
+pub async fn run(config: Rc<Config>, config_flag: Option<PathBuf>) -> Exit {
+    let log = init_log(&config);
+    let lock = match only_one(&config.paths.state, "run") {
+        Ok(lock) => lock,
+        Err(exit) => return exit,
+    };
+    let (mut host, state) = match Host::open(Rc::clone(&config)) {
+        Ok(opened) => opened,
+        Err(why) => {
+            chronicle::trouble("watchdog", &why);
+            return Exit::Failed;
+        }
+    };
+    let events = match Events::listen(&host) {
+        Ok(events) => events,
+        Err(error) => {
+            chronicle::trouble("watchdog", &format!("signals cannot be received: {error}"));
+            return Exit::Failed;
+        }
+    };
+    info!(subject = "watchdog", result = "OK", action = "start", "version {}, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    host.set_log(log);
+    let chronicle = Chronicle::new(&state.outbox);
+    let heartbeat = Heartbeat::new(config.policy.interval, pass_max(&config));
+    let daemon = Daemon { state, chronicle, heartbeat, config_flag, last_full: None };
+    daemon.watch(&mut host, events).await;
+    publish::clear(&host.config.paths.state);
+    info!(subject = "watchdog", result = "OK", action = "stop", "stopped as asked");
+    drop(lock);
+    Exit::Ok
+}
+
+/// The longest that a pass may take.
+fn pass_max(config: &Config) -> Duration {
+    let probes = config.probes.iter().map(|probe| probe.check.timeout()).max().unwrap_or_default();
+    let actions = config.actions.values().map(|action| action.timeout()).max().unwrap_or_default();
+    probes + actions + PASS_SLACK
+}
+
+struct Daemon {
+    state: State,
+    chronicle: Chronicle,
+    heartbeat: Heartbeat,
+    config_flag: Option<PathBuf>,
+    last_full: Option<Timestamp>,
+}
+
+impl Daemon {
+    async fn watch(mut self, host: &mut Host, mut events: Events) {
+        let mut scope = Scope::Everything;
+        loop {
+            let (wait, due) = if host.config.enabled {
+                // A stop is obeyed in the middle of everything: what was intended is saved already.
+                let report = tokio::select! {
+                    biased;
+                    () = events.stop().asked() => break,
+                    report = self.pass(host, &scope) => report,
+                };
+                self.next_pass(host, &report)
+            } else {
+                self.heartbeat.beat("switched off (enabled = false); SIGHUP reads the configuration again");
+                (host.config.policy.interval, Scope::Everything)
+            };
+            scope = match events.next(host, wait, due).await {
+                Event::Pass(scope) => scope,
+                Event::Stop => break,
+                Event::Reload => {
+                    self.reload(host, &mut events);
+                    Scope::Everything
+                }
+            };
+        }
+        self.heartbeat.stopping();
+    }
+
+    async fn pass(&mut self, host: &mut Host, scope: &Scope) -> Report {
+        let began = Instant::now();
+        let config = Rc::clone(&host.config);
+        let report = cycle::run(&config.policy, &mut self.state, host, scope).await;
+        let view = host.view(&self.state, &report);
+        self.chronicle.pass(&view, &report, &self.state.outbox);
+        if *scope == Scope::Everything {
+            self.last_full = Some(report.now.at);
+            chronicle::cycle_end(&view, began.elapsed());
+        }
+        self.publish(host, &view, &report);
+        self.heartbeat.beat(&view.summary());
+        report
+    }
+
+    /// Files for others; nothing of ours depends on them.
+    fn publish(&mut self, host: &mut Host, view: &View, report: &Report) {
+        if let Err(why) = publish::write(&host.config.paths.state, view) {
+            chronicle::trouble("status", &why);
+        }
+        host.mirror(&self.state, report.now);
+    }
+
+    fn next_pass(&self, host: &mut Host, report: &Report) -> (Duration, Scope) {
+        use crate::cycle::World;
+        let last_full = self.last_full.unwrap_or(report.now.at);
+        let (at, scope) = cycle::next_pass(&host.config.policy, last_full, report);
+        (at.since(host.now().at), scope)
+    }
+
+    /// A configuration that cannot be used changes nothing, and people are told.
+    fn reload(&mut self, host: &mut Host, events: &mut Events) {
+        const KEY: &str = "config_rejected";
+        self.heartbeat.reloading();
+        let compiled = compile(&Sources::gather(self.config_flag.as_deref()));
+        let Some(config) = compiled.config else {
+            let list: Vec<String> = compiled.problems.iter().map(ToString::to_string).collect();
+            let text = format!("the new configuration cannot be used, the old one stays: {}", list.join("; "));
+            chronicle::trouble("config", &text);
+            host.set_trouble(KEY, Some(text));
+            return;
+        };
+        if config.paths.state != host.config.paths.state || config.paths.log != host.config.paths.log {
+            chronicle::trouble("config", "new paths take effect at the next start");
+        }
+        host.set_trouble(KEY, None);
+        host.adopt(Rc::new(config));
+        events.follow(host);
+        self.heartbeat = Heartbeat::new(host.config.policy.interval, pass_max(&host.config));
+        info!(subject = "config", result = "OK", action = "reload", "the configuration was read again");
+    }
+}

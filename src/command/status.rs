@@ -1,0 +1,30 @@
+//! `status`: what the running watchdog published last, and how old that is. It asks nobody else.
+
+use super::show;
+use crate::cli::Output;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::host::{clock, publish};
+use crate::recovery::time::Age;
+use std::time::Duration;
+
+/// Shows the published view.
+pub fn run(config: &Config, output: Output) -> Exit {
+    let Some(view) = publish::read(&config.paths.state) else {
+        eprintln!("no watchdog is running, or it has not finished its first cycle");
+        eprintln!("  start it:  systemctl --user enable --now picoclaw-watchdog");
+        eprintln!("  look once: picoclaw-watchdog explain");
+        return Exit::Unavailable;
+    };
+    let age = clock::wall().saturating_sub(view.at);
+    show(&view, output.json);
+    if !output.json {
+        println!("seen {} ago by pid {}, version {}", Age(Duration::from_secs(age)), view.pid, view.version);
+    }
+    // Two paces without a sign mean that it hangs or is gone; systemd should have noticed as well.
+    if age > view.interval_s * 2 + 60 {
+        eprintln!("that is too old: the watchdog seems to hang or to be gone (systemctl --user status picoclaw-watchdog)");
+        return Exit::Unavailable;
+    }
+    view.overall.into()
+}

@@ -1,0 +1,130 @@
+//! What goes into the operations log: one line when something changes, one per attempt and outcome, one per
+//! message, one to close each cycle. The words come from verdicts; nothing is explained a second time here.
+
+use super::view::{Grade, TargetView, View};
+use crate::cycle::Report;
+use crate::recovery::decide::{Answer, Attempt};
+use crate::recovery::outbox::{Fate, Letter, Outbox};
+use crate::recovery::record::Outcome;
+use std::collections::BTreeMap;
+use std::path::Path;
+use tracing::{error, info, warn};
+
+/// What was said last, so that only changes are said.
+#[derive(Debug, Default)]
+pub struct Chronicle {
+    targets: BTreeMap<String, String>,
+    fates: BTreeMap<u64, &'static str>,
+}
+
+impl Chronicle {
+    /// Letters that were there before this process started are old news.
+    pub fn new(outbox: &Outbox) -> Self {
+        let fates = outbox.letters.iter().map(|letter| (letter.id, fate(letter))).collect();
+        Self { targets: BTreeMap::new(), fates }
+    }
+
+    /// Tells what one pass changed.
+    pub fn pass(&mut self, view: &View, report: &Report, outbox: &Outbox) {
+        for target in &view.targets {
+            self.target(target);
+        }
+        for (attempt, outcome) in &report.done {
+            self::outcome(attempt, outcome);
+        }
+        self.letters(outbox);
+    }
+
+    /// The numbers in a sentence change with every pass while something is awaited; only a change of the
+    /// words is news.
+    fn target(&mut self, target: &TargetView) {
+        let sentence = target.sentence();
+        let words: String = sentence.chars().filter(|c| !c.is_ascii_digit()).collect();
+        if self.targets.insert(target.name.clone(), words.clone()).is_some_and(|said| said == words) {
+            return;
+        }
+        let subject = target.name.as_str();
+        match target.grade {
+            Grade::Healthy => info!(subject, result = "OK", action = "none", "{sentence}"),
+            Grade::Degraded => warn!(subject, result = "NG", action = "detect", "{sentence}"),
+            Grade::Critical => error!(subject, result = "NG", action = "detect", "{sentence}"),
+        }
+    }
+
+    fn letters(&mut self, outbox: &Outbox) {
+        for letter in &outbox.letters {
+            let now = fate(letter);
+            if self.fates.insert(letter.id, now) != Some(now) {
+                self::letter(letter);
+            }
+        }
+        self.fates.retain(|id, _| outbox.letter(*id).is_some());
+    }
+}
+
+fn fate(letter: &Letter) -> &'static str {
+    match letter.fate {
+        Fate::Pending => "pending",
+        Fate::Withheld => "withheld",
+        Fate::Accepted { .. } => "accepted",
+        Fate::Refused { .. } => "refused",
+        Fate::Superseded { .. } => "superseded",
+    }
+}
+
+fn letter(letter: &Letter) {
+    let (subject, text) = (letter.key.as_str(), letter.text.as_str());
+    match &letter.fate {
+        Fate::Pending => warn!(subject, result = "NG", action = "alert_raised", "#{} {text}", letter.id),
+        Fate::Withheld => warn!(subject, result = "NG", action = "skip_notify", "#{} not sent, there is no channel: {text}", letter.id),
+        Fate::Accepted { request_id, .. } => {
+            info!(subject = "line", result = "OK", action = "push_sent", "#{} {} request_id={request_id}", letter.id, letter.key);
+        }
+        Fate::Refused { reason, .. } => {
+            error!(subject = "line", result = "NG", action = "push_refused", "#{} {}: {reason}", letter.id, letter.key);
+        }
+        Fate::Superseded { reason } => info!(subject, result = "OK", action = "alert_superseded", "#{} {reason}", letter.id),
+    }
+}
+
+/// An attempt begins.
+pub fn attempt(attempt: &Attempt) {
+    let Attempt { id, target, action, number, why } = attempt;
+    warn!(subject = %target, result = "NG", action = %action, "attempt {id} ({} of {} in the window): {why}", number.0, number.1);
+}
+
+fn outcome(attempt: &Attempt, outcome: &Outcome) {
+    let Attempt { id, target, action, .. } = attempt;
+    let detail = outcome.detail();
+    match outcome {
+        Outcome::Done(_) => info!(subject = %target, result = "OK", action = %action, "attempt {id} done: {detail}; now verifying"),
+        Outcome::Running(_) => info!(subject = %target, result = "OK", action = %action, "attempt {id} under way: {detail}; now verifying"),
+        Outcome::Failed(_) => error!(subject = %target, result = "NG", action = %action, "attempt {id} failed: {detail}"),
+    }
+}
+
+/// A bundle was taken.
+pub fn bundle(attempt: &Attempt, path: &Path) {
+    info!(subject = %attempt.target, result = "OK", action = "diagnostics", "attempt {}: {}", attempt.id, path.display());
+}
+
+/// A bundle could not be taken.
+pub fn no_bundle(attempt: &Attempt, why: &str) {
+    warn!(subject = %attempt.target, result = "NG", action = "diagnostics", "attempt {}: {why}", attempt.id);
+}
+
+/// A kick was answered.
+pub fn kick(answer: &Answer, outcome: &str) {
+    info!(subject = "kick", result = "OK", action = %answer.action, "from {}: {outcome}", answer.source);
+}
+
+/// Something of ours did not work.
+pub fn trouble(subject: &str, why: &str) {
+    warn!(subject, result = "NG", action = "detect", "{why}");
+}
+
+/// A full cycle is over.
+pub fn cycle_end(view: &View, took: std::time::Duration) {
+    let result = if view.overall == Grade::Healthy { "OK" } else { "NG" };
+    info!(subject = "watchdog", result, action = "end", "{} in {} ms", view.summary(), took.as_millis());
+}

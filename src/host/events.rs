@@ -1,0 +1,140 @@
+//! What can end the wait between two passes: time, a unit that changed, a kick, an answer of the channel, a
+//! signal. It only waits; the loop decides what follows.
+
+use super::Host;
+use super::chronicle;
+use super::kicks::KickWatch;
+use crate::cycle::Scope;
+use crate::recovery::evidence::Name;
+use crate::systemd::BusEvent;
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+/// Changes that wait for the loop; more of them say nothing new.
+const CHANGES_MAX: usize = 64;
+
+/// What ended the wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Run a pass over this.
+    Pass(Scope),
+    /// Read the configuration again.
+    Reload,
+    /// Stop.
+    Stop,
+}
+
+/// The sources of events.
+#[derive(Debug)]
+pub struct Events {
+    changes: mpsc::Receiver<BusEvent>,
+    kicks: KickWatch,
+    hangup: Signal,
+    stop: Stop,
+}
+
+/// The signals that end us.
+#[derive(Debug)]
+pub struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// Waits for one of them.
+    pub async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+impl Events {
+    /// Begins to listen: to the units of the configuration, to the kick file, to signals.
+    ///
+    /// # Errors
+    /// When signals cannot be received.
+    pub fn listen(host: &Host) -> io::Result<Self> {
+        let stop = Stop {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        };
+        Ok(Self {
+            changes: watch_units(host),
+            kicks: KickWatch::new(&host.config.kick.file),
+            hangup: signal(SignalKind::hangup())?,
+            stop,
+        })
+    }
+
+    /// Listens to another configuration from now on.
+    pub fn follow(&mut self, host: &Host) {
+        self.changes = watch_units(host);
+        self.kicks = KickWatch::new(&host.config.kick.file);
+    }
+
+    /// The signals that end us, to be watched during a pass.
+    pub fn stop(&mut self) -> &mut Stop {
+        &mut self.stop
+    }
+
+    /// Waits for the next event, at most for `wait`, after which `due` is due.
+    pub async fn next(&mut self, host: &mut Host, wait: Duration, due: Scope) -> Event {
+        let until = Instant::now() + wait;
+        loop {
+            let change = tokio::select! {
+                biased;
+                () = self.stop.asked() => return Event::Stop,
+                _ = self.hangup.recv() => return Event::Reload,
+                change = self.changes.recv() => change,
+                () = self.kicks.changed() => return Event::Pass(Scope::Everything),
+                () = host.receipt() => return Event::Pass(Scope::Targets(BTreeSet::new())),
+                () = sleep_until(until) => return Event::Pass(due),
+            };
+            let touched = self.touched(host, change);
+            if !touched.is_empty() {
+                return Event::Pass(Scope::Units(touched));
+            }
+        }
+    }
+
+    /// The targets whose units changed. A burst is one event.
+    fn touched(&mut self, host: &Host, first: Option<BusEvent>) -> BTreeSet<Name> {
+        let mut touched = BTreeSet::new();
+        let mut next = first;
+        while let Some(event) = next {
+            match event {
+                BusEvent::Changed(unit) => {
+                    let of_unit = host.config.units.iter().filter(|(_, name)| *name == unit);
+                    touched.extend(of_unit.map(|(target, _)| target.clone()));
+                }
+                BusEvent::Watching => touched.extend(host.config.units.iter().map(|(target, _)| target.clone())),
+                BusEvent::Lost(why) => {
+                    chronicle::trouble("bus", &format!("changes are noticed by polling only: {why}"));
+                    touched.extend(host.config.units.iter().map(|(target, _)| target.clone()));
+                }
+            }
+            next = self.changes.try_recv().ok();
+        }
+        touched
+    }
+}
+
+/// A task of its own listens to the bus; it ends when the receiver is dropped.
+fn watch_units(host: &Host) -> mpsc::Receiver<BusEvent> {
+    let (sender, receiver) = mpsc::channel(CHANGES_MAX);
+    let units: Vec<_> = host.config.units.iter().map(|(_, unit)| unit.clone()).collect();
+    if units.is_empty() {
+        // The sender is kept, so that an empty channel waits instead of ending.
+        tokio::spawn(async move { sender.closed().await });
+        return receiver;
+    }
+    let bus = host.bus.clone();
+    tokio::spawn(async move { bus.watch(&units, &sender).await });
+    receiver
+}

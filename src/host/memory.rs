@@ -1,0 +1,198 @@
+//! What the watchdog remembers on disk: the state document with its clock, the predecessor's files that are
+//! imported once and kept up to date, and what to assume when nothing can be read.
+
+use super::clock::{Anchor, Clock, timeline_of_wall};
+use super::kicks::Seen;
+use super::legacy::{self, Legacy};
+use super::store::{Loaded, Store};
+use crate::recovery::evidence::{Name, SelfTrouble};
+use crate::recovery::outbox::{Draft, Fate, Kind};
+use crate::recovery::policy::{Policy, TargetPolicy};
+use crate::recovery::state::State;
+use crate::recovery::time::Now;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The version of the document's meaning.
+const VERSION: u32 = 1;
+
+/// What is saved as one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Document {
+    anchor: Anchor,
+    seen: Seen,
+    state: State,
+}
+
+/// The memory on disk.
+#[derive(Debug)]
+pub struct Memory {
+    directory: PathBuf,
+    store: Store,
+    saved: Option<(State, Seen)>,
+    /// Why the last save failed.
+    pub unsaved: Option<String>,
+    /// Kicks that were accepted lately, so that none works twice.
+    pub seen: Seen,
+}
+
+/// What was found at start.
+#[derive(Debug)]
+pub struct Start {
+    /// The state to go on from.
+    pub state: State,
+    /// The timeline to go on with.
+    pub clock: Clock,
+    /// Something a person should know about it.
+    pub trouble: Option<SelfTrouble>,
+}
+
+impl Memory {
+    /// Opens the memory in `directory` and reads what is there.
+    pub fn open(directory: &Path, policy: &Policy) -> (Self, Start) {
+        let mut store = Store::new(&directory.join("state.json"), VERSION);
+        let loaded: Loaded<Document> = store.load();
+        let mut memory =
+            Self { directory: directory.to_owned(), store, saved: None, unsaved: None, seen: Seen::default() };
+        let start = match loaded {
+            Loaded::Current(document) => memory.resume(document, None),
+            Loaded::Previous(document, why) => {
+                let text = format!("the last saved state was damaged ({why}); the one before it is used");
+                memory.resume(document, Some(text))
+            }
+            Loaded::Fresh => memory.begin(policy),
+            Loaded::Unreadable { reason, set_aside } => {
+                let kept = set_aside.map(|path| format!("; kept as {}", path.display())).unwrap_or_default();
+                spent(policy, &format!("the saved state cannot be read ({reason}){kept}"))
+            }
+            Loaded::Newer { version } => {
+                spent(policy, &format!("the saved state is of a newer version ({version}) of this program"))
+            }
+        };
+        (memory, start)
+    }
+
+    /// Reads what is there and changes nothing: for those who only look. What cannot be read counts as spent.
+    pub fn peek(directory: &Path, policy: &Policy) -> (Self, Start) {
+        let mut memory = Self {
+            directory: directory.to_owned(),
+            store: Store::new(&directory.join("state.json"), VERSION),
+            saved: None,
+            unsaved: None,
+            seen: Seen::default(),
+        };
+        let start = match memory.store.peek::<Document>() {
+            Ok(Some(document)) => memory.resume(document, None),
+            Ok(None) => Start { state: State::default(), clock: Clock::start(None), trouble: None },
+            Err(why) => spent(policy, &format!("the saved state cannot be read ({why})")),
+        };
+        (memory, start)
+    }
+
+    fn resume(&mut self, document: Document, damage: Option<String>) -> Start {
+        self.seen = document.seen;
+        let trouble = damage.map(|text| SelfTrouble { key: "state_unreadable".to_owned(), text });
+        Start { state: document.state, clock: Clock::start(Some(&document.anchor)), trouble }
+    }
+
+    /// The first start ever: what the predecessor left counts. Where not even this first save works, limits
+    /// could not survive a restart of ours, so they count as spent.
+    fn begin(&mut self, policy: &Policy) -> Start {
+        let clock = Clock::start(None);
+        let now = clock.now();
+        let mut state = State::default();
+        if let Some(legacy) = legacy::read(&self.directory) {
+            import(&legacy, policy, &mut state, now);
+        }
+        if self.save(&state, &clock).is_err() {
+            state = State::assume_spent(policy, now);
+        }
+        Start { state, clock, trouble: None }
+    }
+
+    /// Makes the state durable. An unchanged state costs nothing.
+    ///
+    /// # Errors
+    /// Why it could not be saved; also kept in [`Self::unsaved`].
+    pub fn save(&mut self, state: &State, clock: &Clock) -> Result<(), String> {
+        let unchanged = self.saved.as_ref().is_some_and(|(s, seen)| s == state && *seen == self.seen);
+        if unchanged && self.unsaved.is_none() {
+            return Ok(());
+        }
+        let document = Document { anchor: clock.anchor(), seen: self.seen.clone(), state: state.clone() };
+        let result = self.store.save(&document);
+        self.unsaved = result.clone().err();
+        if result.is_ok() {
+            self.saved = Some((document.state, document.seen));
+        }
+        result
+    }
+
+    /// Writes the predecessor's plain files for the people and scripts that read them.
+    ///
+    /// # Errors
+    /// What is in the way. Nothing of ours depends on these files.
+    pub fn mirror(&self, policy: &Policy, state: &State, now: Now) -> Result<(), String> {
+        legacy::write(&self.directory, &export(policy, state, now))
+    }
+}
+
+/// Nothing readable: every budget counts as spent, and a person is told.
+fn spent(policy: &Policy, what: &str) -> Start {
+    let clock = Clock::start(None);
+    let state = State::assume_spent(policy, clock.now());
+    let text = format!("{what}. Every restart budget counts as spent, so the first repair waits for a whole window");
+    Start { state, clock, trouble: Some(SelfTrouble { key: "state_unreadable".to_owned(), text }) }
+}
+
+/// The predecessor watched one gateway: the target that has a unit.
+fn predecessor_target(policy: &Policy) -> Option<&TargetPolicy> {
+    policy.targets.iter().find(|target| target.unit.is_some())
+}
+
+fn import(legacy: &Legacy, policy: &Policy, state: &mut State, now: Now) {
+    if let Some(target) = predecessor_target(policy) {
+        let entry = state.targets.entry(target.name.clone()).or_default();
+        entry.attempts = legacy.restarts.iter().map(|epoch| timeline_of_wall(&now, *epoch)).collect();
+        entry.attempts.sort_unstable();
+        target.window.prune(&mut entry.attempts, now.at);
+    }
+    for (key, epoch) in &legacy.alerts {
+        let text = "sent by the predecessor".to_owned();
+        let draft = Draft { key: key.clone(), kind: Kind::Notice, target: None, incident: 0, text };
+        let id = state.outbox.write(draft, &policy.alerts, now);
+        let fate =
+            Fate::Accepted { request_id: String::new(), at: timeline_of_wall(&now, *epoch), wall: *epoch };
+        if let Some(letter) = state.outbox.letters.iter_mut().find(|letter| letter.id == id) {
+            letter.fate = fate;
+        }
+    }
+}
+
+fn export(policy: &Policy, state: &State, now: Now) -> Legacy {
+    let mut legacy = Legacy::default();
+    if let Some(target) = predecessor_target(policy).and_then(|target| state.targets.get(&target.name)) {
+        let wall = |at| now.wall.saturating_sub(now.at.since(at).as_secs());
+        legacy.restarts = target.attempts.iter().map(|at| wall(*at)).collect();
+    }
+    legacy.health_fail_count = fails(policy, state, "gateway", "health");
+    legacy.ollama_fail_count = fails(policy, state, "ollama", "models");
+    legacy.webhook_fail_count = fails(policy, state, "funnel", "webhook");
+    for letter in &state.outbox.letters {
+        if let Fate::Accepted { wall, .. } = &letter.fate
+            && letter.kind != Kind::Recovery
+        {
+            legacy.alerts.retain(|(key, _)| *key != letter.key);
+            legacy.alerts.push((letter.key.clone(), *wall));
+        }
+    }
+    legacy
+}
+
+fn fails(policy: &Policy, state: &State, target: &str, probe: &str) -> u32 {
+    let find = |text| Name::parse(text).ok();
+    let Some((target, probe)) = find(target).zip(find(probe)) else { return 0 };
+    let watched = policy.target(&target).is_some();
+    let entry = state.targets.get(&target).filter(|_| watched);
+    entry.and_then(|entry| entry.probes.get(&probe)).map_or(0, |probe| probe.fails)
+}

@@ -1,0 +1,71 @@
+//! Asks: units over the bus first, then all probes side by side, each under its own deadline. It judges
+//! nothing and remembers nothing.
+
+use crate::config::Config;
+use crate::cycle::Scope;
+use crate::probe::clients::Clients;
+use crate::probe::{Probe, Unit};
+use crate::recovery::evidence::{Name, ProbeReport, Reading, UnitReport};
+use crate::systemd::Bus;
+use crate::values::UnitName;
+use tokio::task::JoinSet;
+
+/// The units in scope, in the order of the configuration.
+pub async fn units(bus: &Bus, config: &Config, scope: &Scope) -> Vec<UnitReport> {
+    let mut asked = JoinSet::new();
+    for (index, (target, unit)) in config.units.iter().enumerate() {
+        if in_scope(scope, target, true) {
+            let (bus, target, unit) = (bus.clone(), target.clone(), unit.clone());
+            asked.spawn(async move { (index, UnitReport { target, facts: bus.facts(&unit).await }) });
+        }
+    }
+    in_order(asked).await
+}
+
+/// The probes in scope, in the order of the configuration.
+pub async fn probes(clients: &Clients, config: &Config, units: &[UnitReport], scope: &Scope) -> Vec<ProbeReport> {
+    let mut asked = JoinSet::new();
+    for (index, probe) in config.probes.iter().enumerate() {
+        if in_scope(scope, &probe.target, false) {
+            let unit = unit_of(config, units, &probe.target);
+            let (probe, clients) = (probe.clone(), clients.clone());
+            asked.spawn(async move { (index, ask(&probe, &clients, unit.as_ref()).await) });
+        }
+    }
+    in_order(asked).await
+}
+
+/// A probe that outlives its own deadline is our defect, and must not hold up the cycle all the same.
+async fn ask(probe: &Probe, clients: &Clients, unit: Option<&Unit>) -> ProbeReport {
+    /// What a probe may need beyond its own deadline to say that it is over.
+    const GRACE: std::time::Duration = std::time::Duration::from_secs(1);
+    let limit = probe.check.timeout() + GRACE;
+    let (reading, blames) = tokio::time::timeout(limit, probe.check.ask(clients, unit))
+        .await
+        .unwrap_or_else(|_| (Reading::Unknown("the probe itself did not end in time".to_owned()), Vec::new()));
+    ProbeReport { target: probe.target.clone(), probe: probe.name.clone(), reading, blames }
+}
+
+fn unit_of(config: &Config, units: &[UnitReport], target: &Name) -> Option<Unit> {
+    let (_, name): &(Name, UnitName) = config.units.iter().find(|(of, _)| of == target)?;
+    let facts = units.iter().find(|report| report.target == *target)?.facts.as_ref().ok()?;
+    Some(Unit { name: name.clone(), main_pid: facts.main_pid })
+}
+
+fn in_scope(scope: &Scope, target: &Name, is_unit: bool) -> bool {
+    match scope {
+        Scope::Everything => true,
+        Scope::Targets(names) => names.contains(target),
+        Scope::Units(names) => is_unit && names.contains(target),
+    }
+}
+
+async fn in_order<T: 'static>(mut asked: JoinSet<(usize, T)>) -> Vec<T> {
+    let mut answers = Vec::with_capacity(asked.len());
+    while let Some(answer) = asked.join_next().await {
+        // A task that panicked has ended the program by then; one that was cancelled has no answer.
+        answers.extend(answer);
+    }
+    answers.sort_unstable_by_key(|(index, _)| *index);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}

@@ -211,7 +211,7 @@ impl Host {
     /// A log that cannot be written is told on the channel, for nobody would read it in the log.
     fn check_log(&mut self) {
         let Some(log) = &self.log else { return };
-        let trouble = log.lock().unwrap_or_else(PoisonError::into_inner).standing_trouble();
+        let trouble = log.lock().unwrap_or_else(PoisonError::into_inner).trouble();
         self.set_trouble("log_not_written", trouble);
     }
 

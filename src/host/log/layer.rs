@@ -114,7 +114,14 @@ mod tests {
         let path = dir.path().join("ops.log");
         let zone = parse_zone("UTC").unwrap();
         let secrets = vec![Secret::new("hunter2")];
-        let log = OpsLog::new(LogSettings { path: path.clone(), zone, secrets, mirror: false });
+        let log = OpsLog::new(LogSettings {
+            path: path.clone(),
+            zone,
+            max_bytes: 1 << 20,
+            keep: 1,
+            secrets,
+            mirror: false,
+        });
         let layer = OpsLayer::new(Arc::new(Mutex::new(log)), LevelFilter::INFO);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::info!(subject = "gateway", result = "OK", action = "none", "up after {} s", 3);

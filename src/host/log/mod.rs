@@ -16,10 +16,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Four files of 5 MiB hold months of a quiet gateway and are nothing on any disk.
-const FILE_BYTES_MAX: u64 = 5 << 20;
-const ROTATED_MAX: usize = 3;
-
 /// How the log is kept.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
@@ -27,6 +23,10 @@ pub struct LogSettings {
     pub path: PathBuf,
     /// The zone of the stamps.
     pub zone: TimeZone,
+    /// The size at which a new file is begun.
+    pub max_bytes: u64,
+    /// How many old files are kept.
+    pub keep: usize,
     /// What no line may show.
     pub secrets: Vec<Secret>,
     /// Whether each line also goes to standard error, for journald.
@@ -36,10 +36,8 @@ pub struct LogSettings {
 /// The log file.
 pub struct OpsLog {
     settings: LogSettings,
-    bytes_max: u64,
     file: Option<File>,
-    /// The last write failed and may have left half a line.
-    torn: bool,
+    /// Why the last write failed; it may have left half a line.
     trouble: Option<String>,
 }
 
@@ -52,7 +50,7 @@ impl fmt::Debug for OpsLog {
 impl OpsLog {
     /// A log that opens its file at the first line.
     pub fn new(settings: LogSettings) -> Self {
-        Self { settings, bytes_max: FILE_BYTES_MAX, file: None, torn: false, trouble: None }
+        Self { settings, file: None, trouble: None }
     }
 
     /// Writes one line, stamped with `epoch` (Unix seconds). A failure is kept for [`Self::trouble`]; the
@@ -62,25 +60,23 @@ impl OpsLog {
         if self.settings.mirror {
             let _ = io::stderr().write_all(format!("{}{line}", entry.level.priority()).as_bytes());
         }
-        match self.append(&line) {
-            Ok(()) => self.torn = false,
-            Err(error) => {
-                // Told once per spell of trouble, not once per line.
-                if !self.torn {
-                    self.trouble = Some(format!("writing {}: {error}", self.settings.path.display()));
-                }
-                self.torn = true;
-            }
-        }
+        let written = self.append(&line);
+        self.trouble =
+            written.err().map(|error| format!("writing {}: {error}", self.settings.path.display()));
     }
 
-    /// Why lines are missing in the file; each spell of trouble is told once.
-    pub fn trouble(&mut self) -> Option<String> {
-        self.trouble.take()
+    /// Why lines are missing in the file, as long as they are.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.clone()
+    }
+
+    /// Masks other secrets from now on.
+    pub fn set_secrets(&mut self, secrets: Vec<Secret>) {
+        self.settings.secrets = secrets;
     }
 
     fn append(&mut self, line: &str) -> io::Result<()> {
-        let start = if self.torn { "\n" } else { "" };
+        let start = if self.trouble.is_some() { "\n" } else { "" };
         let bytes = format!("{start}{line}");
         let mut file = self.current(bytes.len() as u64)?;
         file.write_all(bytes.as_bytes())
@@ -91,9 +87,9 @@ impl OpsLog {
     fn current(&mut self, needed: u64) -> io::Result<&File> {
         let path = &self.settings.path;
         let there = fs::metadata(path).ok();
-        if there.as_ref().is_some_and(|facts| facts.len() > 0 && facts.len() + needed > self.bytes_max) {
+        if there.as_ref().is_some_and(|facts| facts.len() > 0 && facts.len() + needed > self.settings.max_bytes) {
             self.file = None;
-            files::rotate(path, path, ROTATED_MAX)?;
+            files::rotate(path, path, self.settings.keep)?;
         }
         let held = self.file.take().filter(|file| is_same(file, there.as_ref()));
         let file = held.map_or_else(|| open(path), Ok)?;
@@ -131,10 +127,13 @@ mod tests {
 
     const EPOCH: u64 = 1_771_556_400;
 
+    const KEEP: usize = 3;
+
     fn log(path: &Path) -> OpsLog {
         let zone = parse_zone(DEFAULT_ZONE).unwrap();
         let secrets = vec![Secret::new("hunter2")];
-        OpsLog::new(LogSettings { path: path.to_owned(), zone, secrets, mirror: false })
+        let path = path.to_owned();
+        OpsLog::new(LogSettings { path, zone, max_bytes: 5 << 20, keep: KEEP, secrets, mirror: false })
     }
 
     fn entry(detail: &str) -> Entry<'_> {
@@ -170,10 +169,10 @@ mod tests {
     fn it_rotates_within_bounds_and_loses_nothing_recent() {
         let (_dir, path) = place();
         let mut log = log(&path);
-        log.bytes_max = 1_000;
+        log.settings.max_bytes = 1_000;
         (0..200).for_each(|n| log.write(EPOCH, entry(&format!("line {n}"))));
         let names = fs::read_dir(path.parent().unwrap()).unwrap().count();
-        assert_eq!(names, 1 + ROTATED_MAX);
+        assert_eq!(names, 1 + KEEP);
         let read = |suffix: &str| fs::read_to_string(files::suffixed(&path, suffix)).unwrap();
         assert!([read(""), read(".1")].iter().all(|text| text.len() <= 1_000 && text.ends_with("\"\n")));
         assert!(read("").contains("line 199"));
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_once_and_survived() {
+    fn a_full_disk_is_told_while_it_lasts_and_survived() {
         let (_dir, path) = place();
         files::create_parent(&path).unwrap();
         std::os::unix::fs::symlink("/dev/full", &path).unwrap();
@@ -207,10 +206,9 @@ mod tests {
         log.write(EPOCH, entry("two"));
         let trouble = log.trouble().unwrap();
         assert!(trouble.contains("No space left"), "{trouble}");
-        log.write(EPOCH, entry("three"));
-        assert_eq!(log.trouble(), None, "once");
         fs::remove_file(&path).unwrap();
         log.write(EPOCH, entry("four"));
+        assert_eq!(log.trouble(), None, "over");
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("\n[") && text.contains("four"), "not glued to half a line: {text:?}");
         fs::remove_file(&path).unwrap();

@@ -59,7 +59,7 @@ fn all_problems_are_reported_with_their_places() {
 fn a_wrong_value_names_its_variable_and_hides_a_secret() {
     let text = "a = \"${N}\"\nb = \"${MY_TOKEN}\"\nc = \"${NONE:-x}\"\n";
     let (_, problems) = reading(text, &[("N", "hunter2"), ("MY_TOKEN", "hunter2")], |root| {
-        ["a", "b", "c"].map(|key| root.opt(key, within(1..=9)));
+        ["a", "b", "c"].map(|key| root.opt(key, within(1..=9)))
     });
     assert!(
         problems[0].contains("\"hunter2\" is out of bounds (N comes from the environment); write"),

@@ -34,11 +34,12 @@ pub enum Do {
 }
 
 impl Action {
-    /// Reads `[action.NAME]`.
-    pub fn read(name: Name, section: &mut Section<'_>) -> Option<Self> {
+    /// Reads `[action.NAME]`; the name is none when it is not a good one.
+    pub fn read(name: Option<Name>, section: &mut Section<'_>) -> Option<Self> {
         // What is not known to be harmless interrupts service.
         let disruptive = section.or("disruptive", true, parse::flag);
-        Some(Self { name, disruptive, act: Do::read(section)? })
+        let act = Do::read(section);
+        Some(Self { name: name?, disruptive, act: act? })
     }
 }
 

@@ -22,8 +22,9 @@ impl Run {
             let hint = "write argv = [\"program\", \"argument\", …]";
             section.error(&section.here(), "argv is missing", hint);
         }
-        let argv = section.list("argv", parse::text)?;
+        let argv = section.list("argv", parse::text);
         let timeout = section.or("timeout", DEFAULT_TIMEOUT, parse::span(super::TIMEOUT));
+        let argv = argv?;
         if argv.first().is_none_or(String::is_empty) {
             section.error(
                 &section.spot("argv"),
@@ -33,6 +34,13 @@ impl Run {
         }
         if argv.iter().any(|argument| argument.contains('\0')) {
             section.error(&section.spot("argv"), "a NUL cannot be passed to a program", "leave it out");
+        }
+        if section.is_secret("argv") {
+            section.error(
+                &section.spot("argv"),
+                "arguments can be seen by everybody on this machine",
+                "leave the secret out",
+            );
         }
         Some(Self { argv, timeout })
     }

@@ -7,12 +7,15 @@
 mod check;
 mod compile;
 pub mod dotenv;
+mod plan;
 mod settings;
 mod sources;
 mod target;
+mod variables;
 
-pub use compile::{Compiled, Mention, compile};
+pub use compile::{Compiled, compile};
 pub use sources::{SourceFile, Sources};
+pub use variables::Mention;
 
 use crate::action::Action;
 use crate::probe::Probe;

@@ -85,7 +85,12 @@ impl Sources {
             return user.dir;
         }
         let hint = "set HOME to the home directory";
-        self.problems.push(Problem::new(Severity::Error, "environment", "HOME is not an absolute path", hint));
+        self.problems.push(Problem::new(
+            Severity::Error,
+            "environment",
+            "HOME is not an absolute path",
+            hint,
+        ));
         PathBuf::from("/")
     }
 
@@ -101,7 +106,12 @@ impl Sources {
         match read(path) {
             Ok(None) if required => {
                 let hint = "name a file that exists, or leave --config out";
-                self.problems.push(Problem::new(Severity::Error, path.display().to_string(), "no such file", hint));
+                self.problems.push(Problem::new(
+                    Severity::Error,
+                    path.display().to_string(),
+                    "no such file",
+                    hint,
+                ));
                 None
             }
             Ok(file) => file,
@@ -115,7 +125,8 @@ impl Sources {
 
 /// Reads a file; none when there is none, else an error and what to do about it.
 fn read(path: &Path) -> Result<Option<SourceFile>, (String, &'static str)> {
-    let failed = |error: std::io::Error| (format!("cannot be read: {error}"), "mend its owner or permissions");
+    let failed =
+        |error: std::io::Error| (format!("cannot be read: {error}"), "mend its owner or permissions");
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -131,7 +142,10 @@ fn read(path: &Path) -> Result<Option<SourceFile>, (String, &'static str)> {
         return Err((format!("longer than {MAX_BYTES} bytes"), "name the right file"));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
         (format!("line {} is not UTF-8", line + 1), "save the file as UTF-8")
     })?;
     Ok(Some(SourceFile { path: path.to_owned(), text, mode: metadata.permissions().mode() & 0o777 }))
@@ -173,7 +187,11 @@ mod tests {
         assert_eq!(sources.read(&folder.path().join("a"), false), None);
         assert!(sources.problems.is_empty());
         assert_eq!(sources.read(&folder.path().join("a"), true), None);
-        assert!(sources.problems[0].to_string().ends_with("/a: error: no such file; name a file that exists, or leave --config out"));
+        assert!(
+            sources.problems[0]
+                .to_string()
+                .ends_with("/a: error: no such file; name a file that exists, or leave --config out")
+        );
     }
 
     #[test]

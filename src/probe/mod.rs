@@ -39,6 +39,14 @@ impl Check {
         )
     }
 
+    /// The word for the kind, as in `check.http`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::Port(_) => "port",
+        }
+    }
+
     /// The longest that the answer may take.
     pub fn timeout(&self) -> Duration {
         match self {

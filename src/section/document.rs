@@ -44,11 +44,16 @@ pub struct Findings {
 /// A place in the document, kept for problems that show only later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spot {
-    /// The key.
-    pub path: String,
+    pub(super) path: String,
     pub(super) offset: usize,
-    /// Which variables the value depends on; empty when there are none.
     pub(super) note: String,
+}
+
+impl Spot {
+    /// Which variables the value depends on and where they are set, in words; empty when there are none.
+    pub fn note(&self) -> &str {
+        &self.note
+    }
 }
 
 /// Reads a whole document. What `read` makes of it is worth something only when no problem is an error;
@@ -63,8 +68,15 @@ pub fn read<T>(source: Source<'_>, read: impl FnOnce(&mut Section<'_>) -> T) -> 
     }
     let made = errors.is_empty().then(|| {
         let (table, asked) = (root.get_ref(), Vec::new());
-        let mut section =
-            Section { document: &document, table, path: String::new(), offset: 0, asked, hushed: false };
+        let mut section = Section {
+            document: &document,
+            table,
+            path: String::new(),
+            offset: 0,
+            asked,
+            any_key: false,
+            hushed: false,
+        };
         let made = read(&mut section);
         section.report_unknown_keys();
         made
@@ -106,6 +118,11 @@ impl Document<'_> {
         expand(text, self.source.variables).1.note(self.source.variables)
     }
 
+    /// Whether a text is made of a secret variable.
+    pub(super) fn is_secret(&self, text: &str) -> bool {
+        expand(text, self.source.variables).1.is_secret()
+    }
+
     /// One value as a text, its variables filled in and noted as used.
     pub(super) fn fill(&self, path: &str, value: &Value<'_>) -> Result<Filled, (String, String)> {
         let plain = |text: String| Ok(Filled { text, note: String::new(), secret: false });
@@ -118,9 +135,9 @@ impl Document<'_> {
             },
             DeValue::Float(number) => plain(number.as_str().to_owned()),
             DeValue::Boolean(truth) => plain(truth.to_string()),
-            other => Err((
+            other @ (DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_)) => Err((
                 String::new(),
-                format!("expected one value, found a {}; write a text or a number", other.type_str()),
+                format!("expected one value, found {}; write a text or a number", kind_of(other)),
             )),
         }
     }
@@ -140,6 +157,18 @@ impl Document<'_> {
         for mention in &expanded.mentions {
             uses.insert(Use { name: mention.name.clone(), path: path.to_owned() });
         }
+    }
+}
+
+/// The kind of a value, in words.
+pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
     }
 }
 

@@ -77,6 +77,7 @@ impl Expanded {
     /// In words, which variables the value depends on and where they are set; empty when there are none.
     pub(super) fn note(&self, variables: &Variables) -> String {
         let say = |name: &String| match variables.get(name) {
+            Some(variable) if variable.value.is_empty() => format!("{name} is empty in {}", variable.origin),
             Some(variable) => format!("{name} comes from {}", variable.origin),
             None => format!("{name} is not set"),
         };

@@ -9,6 +9,7 @@ mod document;
 mod expand;
 pub mod parse;
 mod problem;
+mod tables;
 
 pub use document::{Findings, Source, Spot, Use, read};
 pub use expand::{Origin, Variable, Variables, names_a_secret};
@@ -33,6 +34,7 @@ pub struct Section<'a> {
     path: String,
     offset: usize,
     asked: Vec<&'static str>,
+    any_key: bool,
     hushed: bool,
 }
 
@@ -64,8 +66,7 @@ impl<'a> Section<'a> {
     ) -> Option<Vec<T>> {
         let value = self.ask(key)?;
         let path = self.join(key);
-        let items = value.get_ref().as_array().map_or(std::slice::from_ref(value), |items| items);
-        Some(items.iter().filter_map(|item| self.parse(&path, item, &parse)).collect())
+        Some(items(value).iter().filter_map(|item| self.parse(&path, item, &parse)).collect())
     }
 
     /// A table of values whose keys the author chose.
@@ -103,78 +104,19 @@ impl<'a> Section<'a> {
         match value.get_ref() {
             DeValue::Boolean(truth) => Some((*truth).into()),
             DeValue::Integer(_) | DeValue::Float(_) => serde_json::from_str(&text).ok(),
-            _ => Some(text.into()),
-        }
-    }
-
-    /// A table; its reader is told nothing when the key is not there.
-    pub fn table<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&mut Section<'a>) -> Option<T>,
-    ) -> Option<T> {
-        let value = self.ask(key)?;
-        let (table, path) = self.table_of(key, value)?;
-        self.inside(table, path, value.span().start, read)
-    }
-
-    /// A list of tables, such as all `[[target]]`.
-    pub fn tables<T>(&mut self, key: &'static str, read: impl Fn(&mut Section<'a>) -> Option<T>) -> Vec<T> {
-        let Some(value) = self.ask(key) else { return Vec::new() };
-        let Some(items) = value.get_ref().as_array() else {
-            let found = value.get_ref().type_str();
-            self.error(
-                &self.spot(key),
-                format!("expected a list of tables, found a {found}"),
-                format!("write [[{key}]]"),
-            );
-            return Vec::new();
-        };
-        let one = |(index, item): (usize, &'a Value<'a>)| {
-            let name = item.get_ref().get("name").and_then(|name| name.get_ref().as_str());
-            let label = name.map_or_else(|| index.to_string(), shown);
-            let (table, path) = self.table_of(&format!("{key}[{label}]"), item)?;
-            self.inside(table, path, item.span().start, &read)
-        };
-        items.iter().enumerate().filter_map(one).collect()
-    }
-
-    /// Tables under names that the author chose, such as all `[action.NAME]`.
-    pub fn named<T>(
-        &mut self,
-        key: &'static str,
-        read: impl Fn(&str, &mut Section<'a>) -> Option<T>,
-    ) -> Vec<T> {
-        let Some((tables, path)) = self.ask(key).and_then(|value| self.table_of(key, value)) else {
-            return Vec::new();
-        };
-        let one = |(key, item): (&Key<'a>, &'a Value<'a>)| {
-            let name = key.get_ref().as_ref();
-            let (table, path) = self.table_of(&format!("{path}.{}", shown(name)), item)?;
-            self.inside(table, path, item.span().start, |section| read(name, section))
-        };
-        tables.iter().filter_map(one).collect()
-    }
-
-    /// A table with exactly one key, which says what kind of thing it holds: `check.http = { … }`.
-    pub fn kind<T>(&mut self, key: &'static str, kinds: &[(&'static str, Reader<T>)]) -> Option<T> {
-        let names =
-            kinds.iter().map(|(name, _)| format!("{key}.{name} = {{ … }}")).collect::<Vec<_>>().join(" or ");
-        if !self.has(key) {
-            self.error(&self.here(), format!("{key} is missing"), format!("write {names}"));
-        }
-        self.table(key, |section| {
-            let mut chosen = kinds.iter().filter(|(name, _)| section.has(name)).collect::<Vec<_>>();
-            match (chosen.pop(), chosen.is_empty()) {
-                (Some((name, read)), true) => section.table(name, read),
-                // A key that is none of the kinds is reported as unknown already.
-                (None, _) if !section.table.is_empty() => None,
-                _ => {
-                    section.error(&section.here(), "exactly one kind is needed", format!("write {names}"));
-                    None
-                }
+            DeValue::String(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                Some(text.into())
             }
-        })
+        }
+    }
+
+    /// Whether the value of a key, or one of a list, is made of a secret variable.
+    pub fn is_secret(&self, key: &str) -> bool {
+        let Some(value) = self.table.get(key) else { return false };
+        items(value)
+            .iter()
+            .filter_map(|item| item.get_ref().as_str())
+            .any(|text| self.document.is_secret(text))
     }
 
     /// Whether a key is there; asking makes it a known key.
@@ -192,11 +134,18 @@ impl<'a> Section<'a> {
         Spot { path: self.path.clone(), offset: self.offset, note: String::new() }
     }
 
-    /// Where the value of a key is, or where the table begins when it is not there.
-    pub fn spot(&self, key: &str) -> Spot {
-        let Some(value) = self.table.get(key) else { return self.here() };
-        let note = value.get_ref().as_str().map(|text| self.document.note(text)).unwrap_or_default();
-        Spot { path: self.join(key), offset: value.span().start, note }
+    /// Where the value of a key is, or of a key in a table within, such as `check.http.timeout`. What is
+    /// not there is said to be where the table around it begins.
+    pub fn spot(&self, keys: &str) -> Spot {
+        let (mut spot, mut table) = (self.here(), Some(self.table));
+        for key in keys.split('.') {
+            let Some(value) = table.and_then(|table| table.get(key)) else { break };
+            let path = if spot.path.is_empty() { key.to_owned() } else { format!("{}.{key}", spot.path) };
+            let note = value.get_ref().as_str().map(|text| self.document.note(text)).unwrap_or_default();
+            spot = Spot { path, offset: value.span().start, note };
+            table = value.get_ref().as_table();
+        }
+        spot
     }
 
     /// Reports that the configuration cannot be used.
@@ -242,47 +191,11 @@ impl<'a> Section<'a> {
             }
         }
     }
+}
 
-    fn table_of(&self, key: &str, value: &'a Value<'a>) -> Option<(&'a DeTable<'a>, String)> {
-        let (path, found) = (self.join(key), value.get_ref().type_str());
-        if value.get_ref().as_table().is_none() {
-            let spot = Spot { path: path.clone(), offset: value.span().start, note: String::new() };
-            self.error(&spot, format!("expected a table, found a {found}"), "write { … }");
-        }
-        Some((value.get_ref().as_table()?, path))
-    }
-
-    fn inside<T>(
-        &self,
-        table: &'a DeTable<'a>,
-        path: String,
-        offset: usize,
-        read: impl FnOnce(&mut Self) -> T,
-    ) -> T {
-        let mut section =
-            Section { document: self.document, table, path, offset, asked: vec![], hushed: self.hushed };
-        let made = read(&mut section);
-        section.report_unknown_keys();
-        made
-    }
-
-    fn report_unknown_keys(&self) {
-        let unknown = self.table.keys().filter(|key| !self.asked.contains(&key.get_ref().as_ref()));
-        for key in unknown {
-            let name = shown(key.get_ref());
-            let spot = Spot { path: self.join(&name), offset: key.span().start, note: String::new() };
-            let near = did_you_mean(&name, self.asked.iter().copied());
-            let hint = format!("{near} {}", self.accepted()).trim_start().to_owned();
-            self.document.report(Severity::Error, &spot, "unknown key".to_owned(), hint);
-        }
-    }
-
-    fn accepted(&self) -> String {
-        match self.asked.as_slice() {
-            [] => "nothing can be set here".to_owned(),
-            keys => format!("the keys here are {}", keys.join(", ")),
-        }
-    }
+/// The values of a list; a single value is a list of one.
+fn items<'v, 'a>(value: &'v Value<'a>) -> &'v [Value<'a>] {
+    value.get_ref().as_array().map_or(std::slice::from_ref(value), |items| items)
 }
 
 /// A key that the author chose, fit for a message.

@@ -86,8 +86,9 @@ pub(super) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
 
 /// `did you mean …?` when one of the candidates is close to the word, else an empty text.
 pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
-    // A third of the letters may be wrong: enough for typing errors, too little for another word.
-    let most = word.chars().count().div_ceil(3);
+    // A third of the letters may be wrong, and three at most: enough for typing errors, too little for
+    // another word.
+    let most = word.chars().count().div_ceil(3).min(3);
     let measured = candidates.into_iter().map(|candidate| (distance(word, candidate), candidate));
     match measured.filter(|(edits, _)| *edits <= most).min() {
         Some((_, candidate)) => format!("did you mean {candidate}?"),

@@ -49,7 +49,7 @@ fn all_problems_are_reported_with_their_places() {
             "f:1:5: error: n: \"x\" is out of bounds; write a whole number from 1 to 9",
             "f:2:1: error: t: name is missing; add name = …",
             "f:3:1: error: t.nmae: unknown key; did you mean name? the keys here are name",
-            "f:6:5: error: u[one].n: expected one value, found a array; write a text or a number",
+            "f:6:5: error: u[one].n: expected one value, found a list; write a text or a number",
             "f:7:1: error: u[1]: n is missing; add n = …",
         ]
     );
@@ -144,7 +144,7 @@ proptest! {
     fn no_text_makes_it_panic(text in "[\\[\\]{}=.a-c\"'${}:\\-\n #,0-9日]{0,200}") {
         reading(&text, &[("a", "1")], |root| {
             root.tables("a", |a| a.need("b", flag));
-            root.named("b", |_, b| b.json("a"));
+            root.table("b", |b| Some(b.named(|_, b| b.json("a"))));
             root.map("c", text_of);
             root.list("d", flag)
         });

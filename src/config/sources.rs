@@ -1,7 +1,7 @@
 //! Gathers what the configuration is made of. The only file of `config` that reads files and the
 //! environment; it understands nothing of what it reads.
 
-use crate::section::{Problem, Severity};
+use crate::section::{Problem, Severity, parse};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
@@ -94,12 +94,10 @@ impl Sources {
         PathBuf::from("/")
     }
 
+    /// What is no path falls back to the default here, and is reported when `paths.home` is read.
     fn pico_home(&self) -> PathBuf {
-        match self.env.get("PICO_HOME").map(|path| (path, path.strip_prefix("~/"))) {
-            Some((_, Some(rest))) => self.home.join(rest),
-            Some((path, None)) if !path.is_empty() => PathBuf::from(path),
-            _ => self.home.join(".picoclaw"),
-        }
+        let given = self.env.get("PICO_HOME").and_then(|text| parse::path(&self.home)(text).ok());
+        given.unwrap_or_else(|| self.home.join(".picoclaw"))
     }
 
     fn read(&mut self, path: &Path, required: bool) -> Option<SourceFile> {
@@ -202,6 +200,7 @@ mod tests {
         };
         assert_eq!(home(None), Path::new("/home/x/.picoclaw"));
         assert_eq!(home(Some("")), Path::new("/home/x/.picoclaw"));
+        assert_eq!(home(Some("p")), Path::new("/home/x/.picoclaw"));
         assert_eq!(home(Some("~/p")), Path::new("/home/x/p"));
         assert_eq!(home(Some("/srv/p")), Path::new("/srv/p"));
     }

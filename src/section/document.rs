@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 const MAX_PROBLEMS: usize = 100;
 
 /// What is read: a text, its name for messages, and the variables that its values may mention.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Source<'a> {
     /// The file, as problems name it.
     pub file: &'a str,
@@ -19,6 +19,13 @@ pub struct Source<'a> {
     pub text: &'a str,
     /// The variables.
     pub variables: &'a Variables,
+}
+
+// By hand, because the text may hold a token.
+impl std::fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Source({}, {} bytes)", self.file, self.text.len())
+    }
 }
 
 /// A mention of a variable.
@@ -84,7 +91,6 @@ pub fn read<T>(source: Source<'_>, read: impl FnOnce(&mut Section<'_>) -> T) -> 
     (made, document.findings.into_inner())
 }
 
-#[derive(Debug)]
 pub(super) struct Document<'a> {
     source: Source<'a>,
     findings: RefCell<Findings>,
@@ -121,6 +127,16 @@ impl Document<'_> {
     /// Whether a text is made of a secret variable.
     pub(super) fn is_secret(&self, text: &str) -> bool {
         expand(text, self.source.variables).1.is_secret()
+    }
+
+    /// Whether all of a text is written in the document, default values included.
+    pub(super) fn is_literal(&self, text: &str) -> bool {
+        let unset = |name| self.source.variables.get(name).is_none_or(|variable| variable.value.is_empty());
+        expand(text, self.source.variables)
+            .1
+            .mentions
+            .iter()
+            .all(|mention| !mention.asked || unset(&mention.name))
     }
 
     /// One value as a text, its variables filled in and noted as used.

@@ -17,6 +17,7 @@ pub use problem::{Problem, Severity, did_you_mean};
 
 use crate::values::{Secret, one_line};
 use document::Document;
+use std::fmt;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -27,7 +28,6 @@ type Key<'a> = Spanned<DeString<'a>>;
 type Value<'a> = Spanned<DeValue<'a>>;
 
 /// One table of the document, read by asking for its keys.
-#[derive(Debug)]
 pub struct Section<'a> {
     document: &'a Document<'a>,
     table: &'a DeTable<'a>,
@@ -36,6 +36,13 @@ pub struct Section<'a> {
     asked: Vec<&'static str>,
     any_key: bool,
     hushed: bool,
+}
+
+// By hand, because the table may hold a token.
+impl fmt::Debug for Section<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Section({})", self.path)
+    }
 }
 
 impl<'a> Section<'a> {
@@ -88,7 +95,8 @@ impl<'a> Section<'a> {
     /// A secret; empty when the key is not there. A secret in the file itself is noted in the findings.
     pub fn secret(&mut self, key: &'static str) -> Secret {
         let secret = self.or(key, Secret::new(""), |text| Ok(Secret::new(text)));
-        if !secret.is_empty() && self.spot(key).note.is_empty() {
+        let written = self.table.get(key).and_then(|value| value.get_ref().as_str());
+        if !secret.is_empty() && written.is_none_or(|text| self.document.is_literal(text)) {
             self.document.note_literal_secret();
         }
         secret
@@ -103,7 +111,12 @@ impl<'a> Section<'a> {
         let text = self.parse(&self.join(key), value, &parse::text)?;
         match value.get_ref() {
             DeValue::Boolean(truth) => Some((*truth).into()),
-            DeValue::Integer(_) | DeValue::Float(_) => serde_json::from_str(&text).ok(),
+            DeValue::Integer(_) | DeValue::Float(_) => {
+                let number = serde_json::from_str(text.trim_start_matches('+'));
+                number
+                    .map_err(|_| self.error(&self.spot(key), "JSON has no such number", "write another"))
+                    .ok()
+            }
             DeValue::String(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
                 Some(text.into())
             }

@@ -117,6 +117,7 @@ fn json_keeps_the_kind_of_value() {
         ["a", "b", "c", "d"].map(|key| root.json(key).unwrap_or_default())
     });
     assert_eq!(made.map(serde_json::Value::from_iter), Some(serde_json::json!([1, true, "1", 1.5])));
+    assert!(reading("a = nan", &[], |root| root.json("a")).1[0].contains("JSON has no such number"));
 }
 
 #[test]
@@ -129,6 +130,11 @@ fn a_secret_written_out_is_noted() {
     };
     assert_eq!(found("t = \"abc\""), (Some("abc".to_owned()), true));
     assert_eq!(found("t = \"${T:-}\""), (Some("x".to_owned()), false));
+    assert_eq!(
+        found("t = \"${U:-abc}\""),
+        (Some("abc".to_owned()), true),
+        "a default is written in the file"
+    );
     assert_eq!(found(""), (Some(String::new()), false));
 }
 

@@ -1,0 +1,146 @@
+//! The rules between tables: every name means something, exactly once, and nothing waits for itself. It
+//! reports and changes nothing.
+
+use super::plan::Plan;
+use crate::recovery::evidence::{KickWish, Name};
+use crate::section::{Section, Spot, did_you_mean};
+use std::collections::BTreeSet;
+
+/// Reports all that is wrong between the tables.
+pub(super) fn check(root: &Section<'_>, plan: &Plan) {
+    names_are_unique(root, plan);
+    ladders_lead_to_actions(root, plan);
+    actions_are_used(root, plan);
+    targets_are_known(root, plan);
+    kicks_can_be_granted(root, plan);
+    nothing_waits_for_itself(root, plan);
+    something_is_watched(root, plan);
+}
+
+fn names_are_unique(root: &Section<'_>, plan: &Plan) {
+    let unique = |names: &mut dyn Iterator<Item = (&Name, &Spot)>, what: &str| {
+        let mut seen = BTreeSet::new();
+        for (name, spot) in names {
+            if !seen.insert(name) {
+                root.error(spot, format!("there is another {what} called {name}"), "give each its own name");
+            }
+        }
+    };
+    unique(&mut plan.targets.iter().map(|target| (&target.policy.name, &target.spot)), "target");
+    for target in &plan.targets {
+        let names = &mut target.questions.iter().map(|asked| (&asked.policy.name, &asked.spot));
+        unique(names, &format!("probe of {}", target.policy.name));
+    }
+}
+
+fn ladders_lead_to_actions(root: &Section<'_>, plan: &Plan) {
+    for step in plan.targets.iter().flat_map(|target| &target.ladder) {
+        if plan.action(&step.action).is_none() {
+            let names = plan.actions.iter().map(|entry| &entry.name);
+            unknown(root, &step.spot, "action", &step.action, names);
+        }
+    }
+}
+
+fn actions_are_used(root: &Section<'_>, plan: &Plan) {
+    let used =
+        |name: &Name| plan.targets.iter().flat_map(|target| &target.ladder).any(|step| step.action == *name);
+    for entry in plan.actions.iter().filter(|entry| !used(&entry.name)) {
+        let hint =
+            format!("write ladder = [{{ action = \"{}\" }}] in a target, or remove the action", entry.name);
+        root.error(&entry.spot, "no ladder leads to this action", hint);
+    }
+}
+
+fn targets_are_known(root: &Section<'_>, plan: &Plan) {
+    for target in &plan.targets {
+        let depends_on = target.policy.depends_on.iter().map(|name| (name, &target.depends_on));
+        let blamed = target.questions.iter().flat_map(|asked| {
+            let names = asked.check.iter().flat_map(|check| check.blamed());
+            names.map(|name| (name, &asked.blame))
+        });
+        for (name, spot) in depends_on.chain(blamed).filter(|(name, _)| plan.target(name).is_none()) {
+            unknown(root, spot, "target", name, plan.targets.iter().map(|target| &target.policy.name));
+        }
+    }
+}
+
+fn kicks_can_be_granted(root: &Section<'_>, plan: &Plan) {
+    for wish in &plan.wishes {
+        let name = wish.target();
+        match plan.target(name) {
+            None => {
+                let names = plan.targets.iter().map(|target| &target.policy.name);
+                unknown(root, &wish.spot, "target", name, names);
+            }
+            Some(target) if matches!(wish.wish, KickWish::Recover(_)) && target.ladder.is_empty() => {
+                root.error(
+                    &wish.spot,
+                    format!("{name} has no ladder"),
+                    "give it one, or write check = … instead",
+                );
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn nothing_waits_for_itself(root: &Section<'_>, plan: &Plan) {
+    let mut reported = BTreeSet::new();
+    for target in &plan.targets {
+        let Some(circle) = circle(plan, &target.policy.name) else { continue };
+        // A circle whose members are all known from another one is that one, met again on its way round.
+        if circle.iter().filter(|name| reported.insert(**name)).count() > 0 {
+            let names = circle.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" -> ");
+            let what =
+                format!("{names} -> {} is a circle in which all would wait for ever", target.policy.name);
+            root.error(&target.depends_on, what, "remove one of these dependencies");
+        }
+    }
+}
+
+/// The way from a target through what it depends on back to itself, without the return.
+fn circle<'p>(plan: &'p Plan, start: &'p Name) -> Option<Vec<&'p Name>> {
+    let mut seen = BTreeSet::new();
+    let mut ways = vec![vec![start]];
+    while let Some(way) = ways.pop() {
+        let last = way.last().and_then(|name| plan.target(name));
+        for next in last.iter().flat_map(|target| &target.policy.depends_on) {
+            if next == start {
+                return Some(way);
+            }
+            if seen.insert(next) {
+                ways.push(way.iter().copied().chain([next]).collect());
+            }
+        }
+    }
+    None
+}
+
+fn something_is_watched(root: &Section<'_>, plan: &Plan) {
+    if !plan.targets.is_empty() && plan.targets.iter().all(|target| target.off.is_some()) {
+        root.warn(
+            &root.spot("target"),
+            "nothing is watched, for all targets are switched off",
+            "see their when",
+        );
+    }
+}
+
+fn unknown<'n>(
+    root: &Section<'_>,
+    spot: &Spot,
+    what: &str,
+    name: &Name,
+    known: impl Iterator<Item = &'n Name>,
+) {
+    let known: BTreeSet<&str> = known.map(Name::as_str).collect();
+    let near = did_you_mean(name.as_str(), known.iter().copied());
+    let all = known.into_iter().collect::<Vec<_>>().join(", ");
+    let hint = match (near.is_empty(), all.is_empty()) {
+        (false, _) => near,
+        (true, true) => format!("there is no {what} at all"),
+        (true, false) => format!("the {what}s are {all}"),
+    };
+    root.error(spot, format!("no {what} is called {name}"), hint);
+}

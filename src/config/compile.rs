@@ -1,0 +1,116 @@
+//! From sources to a [`Config`]: reads each table once, checks them against each other, and has them
+//! joined. Pure: the same sources always give the same result.
+
+use super::check;
+use super::plan::{Entry, Plan};
+use super::settings::{self, Wish};
+use super::target::{self, Frame};
+use super::variables::{Known, Mention};
+use super::{BUILT_IN, Config, Off, Sources};
+use crate::action::Action;
+use crate::recovery::evidence::Name;
+use crate::recovery::policy::Policy;
+use crate::section::{self, Problem, Section, Severity, Source, parse};
+use std::path::Path;
+use std::time::Duration;
+
+/// How the built-in file is called in problems.
+const BUILT_IN_NAME: &str = "built-in watchdog.toml";
+
+/// The predecessor's interval.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// A suspect is asked again soon: three failures then take seconds, not minutes.
+const REPROBE: Duration = Duration::from_secs(2);
+
+/// What became of the sources.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The configuration; none when any problem is an error.
+    pub config: Option<Config>,
+    /// All that is wrong, in the order of the files.
+    pub problems: Vec<Problem>,
+    /// Where the file uses variables, and where those are set.
+    pub variables: Vec<Mention>,
+}
+
+/// Makes a configuration of the sources, or lists all that is wrong with them.
+pub fn compile(sources: &Sources) -> Compiled {
+    let mut problems = sources.problems.clone();
+    let known = Known::new(sources, &mut problems);
+    let file = sources.toml.as_ref().map_or(BUILT_IN_NAME.to_owned(), |toml| toml.path.display().to_string());
+    let text = sources.toml.as_ref().map_or(BUILT_IN, |toml| &toml.text);
+    let source = Source { file: &file, text, variables: &known.variables };
+    let (config, mut findings) = section::read(source, |root| read(root, &sources.home));
+    problems.append(&mut findings.problems);
+    problems.extend(known.readable_by_others(sources, findings.literal_secret));
+    if config.is_some() {
+        problems.extend(known.without_effect(&findings, &file));
+    }
+    problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    let usable = problems.iter().all(|problem| problem.severity == Severity::Warning);
+    let config = config.filter(|_| usable).map(|config| Config { secrets: known.secrets(&config), ..config });
+    Compiled { config, problems, variables: known.mentions(findings) }
+}
+
+/// Reads all tables. The result counts only when no problem was found.
+fn read(root: &mut Section<'_>, home: &Path) -> Config {
+    let enabled = root.or("enabled", true, parse::flag);
+    let everything = (!enabled).then(|| Off { what: "everything".to_owned(), why: why_off(root) });
+    let frame = frame(root, home);
+    let paths = settings::paths(root, home);
+    let log = settings::log(root);
+    let line = settings::line(root);
+    let alerts = settings::alerts(root, &line);
+    let (kicks, wishes) = settings::kick(root, home, &paths);
+    let plan = plan(root, &frame, wishes);
+    check::check(root, &plan);
+    let (interval, reprobe) = (frame.interval, frame.reprobe);
+    Config {
+        enabled,
+        policy: Policy { interval, reprobe, targets: plan.policies(), alerts, kicks: kicks.window },
+        probes: plan.probes(),
+        units: plan.units(),
+        logs: plan.logs(),
+        kick: plan.kicks(kicks),
+        off: everything.into_iter().chain(plan.off()).chain(line.off()).collect(),
+        actions: plan.into_actions(),
+        paths,
+        log,
+        line,
+        secrets: Vec::new(),
+    }
+}
+
+fn why_off(root: &Section<'_>) -> String {
+    match root.spot("enabled").note() {
+        "" => "enabled is false".to_owned(),
+        note => format!("enabled is false: {note}"),
+    }
+}
+
+fn frame<'h>(root: &mut Section<'_>, home: &'h Path) -> Frame<'h> {
+    let hour = Duration::from_secs(3600);
+    let interval = root.or("interval", INTERVAL, parse::span(Duration::from_secs(1)..=hour));
+    let reprobe = root.or("reprobe", REPROBE, parse::span(Duration::from_millis(100)..=hour));
+    if reprobe > interval {
+        root.error(&root.spot("reprobe"), "longer than the interval", "write less, like \"2s\"");
+    }
+    Frame { home, interval, reprobe }
+}
+
+fn plan(root: &mut Section<'_>, frame: &Frame<'_>, wishes: Vec<Wish>) -> Plan {
+    if !root.has("target") {
+        root.error(&root.here(), "nothing is watched", "add a [[target]]");
+    }
+    let actions = root.table("action", |actions| Some(actions.named(entry))).unwrap_or_default();
+    let targets = root.tables("target", |section| target::read(section, frame));
+    Plan { targets, actions, wishes }
+}
+
+fn entry(name: &str, section: &mut Section<'_>) -> Option<Entry> {
+    let spot = section.here();
+    let named = Name::parse(name).map_err(|sentence| section.error(&spot, sentence, "")).ok();
+    let action = Action::read(named.clone(), section);
+    Some(Entry { action, name: named?, spot })
+}

@@ -1,0 +1,121 @@
+//! Turns the configuration, the environment and the `.env` file into a [`Policy`] and the settings of the
+//! shell, or into a list of *all* that is wrong. It opens files only in [`Sources::gather`], starts
+//! nothing, and decides nothing about recovery.
+//!
+//! [`compile`] is pure, so `check`, the daemon and the tests see the same result for the same sources.
+
+mod check;
+mod compile;
+pub mod dotenv;
+mod plan;
+mod settings;
+mod sources;
+mod target;
+mod variables;
+
+pub use compile::{Compiled, compile};
+pub use sources::{SourceFile, Sources};
+pub use variables::Mention;
+
+use crate::action::Action;
+use crate::probe::Probe;
+use crate::recovery::evidence::{KickWish, Name};
+use crate::recovery::policy::Policy;
+use crate::values::{Secret, UnitName};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The documented default, which serves a picoclaw gateway when there is no file.
+pub const BUILT_IN: &str = include_str!("../../config/watchdog.toml");
+
+/// All that the program needs to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Whether to watch at all; a person may switch everything off with one variable.
+    pub enabled: bool,
+    /// What the core may know.
+    pub policy: Policy,
+    /// Where things are kept.
+    pub paths: Paths,
+    /// How the log is kept.
+    pub log: LogSettings,
+    /// Whether and how people are written to on LINE.
+    pub line: LineSettings,
+    /// Whether and how people may ask for something.
+    pub kick: KickSettings,
+    /// All probes that are on, in the order of the file.
+    pub probes: Vec<Probe>,
+    /// The units of the targets that have one.
+    pub units: Vec<(Name, UnitName)>,
+    /// What can be done.
+    pub actions: BTreeMap<Name, Action>,
+    /// Log files of targets, whose tails go into a diagnostics bundle.
+    pub logs: BTreeMap<Name, Vec<PathBuf>>,
+    /// What is switched off.
+    pub off: Vec<Off>,
+    /// What must be masked in every text that leaves the program.
+    pub secrets: Vec<Secret>,
+}
+
+/// Something that is switched off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Off {
+    /// What: `target[funnel]`, `line`.
+    pub what: String,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// Where things are kept; all absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// The gateway's own directory, `PICO_HOME`.
+    pub home: PathBuf,
+    /// The directory of the state document, the lock and the diagnostics.
+    pub state: PathBuf,
+    /// The log file.
+    pub log: PathBuf,
+}
+
+/// How the log is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The time zone of its stamps: an IANA name such as `Asia/Tokyo`; empty for the machine's own.
+    pub timezone: String,
+    /// The size at which a new file is begun.
+    pub max_bytes: u64,
+    /// How many old files are kept.
+    pub keep: u32,
+}
+
+/// Whether and how people are written to on LINE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineSettings {
+    /// They are not.
+    Off {
+        /// Why, in words.
+        reason: String,
+    },
+    /// They are.
+    On {
+        /// The push endpoint.
+        endpoint: String,
+        /// The user, group or room.
+        to: String,
+        /// The channel access token.
+        token: Secret,
+    },
+}
+
+/// Whether and how people may ask for something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KickSettings {
+    /// Whether they may.
+    pub enabled: bool,
+    /// What they have to know.
+    pub token: Secret,
+    /// Where the predecessor's kick script leaves its request.
+    pub file: PathBuf,
+    /// What each request means; those about targets that are off are left out.
+    pub actions: BTreeMap<String, KickWish>,
+}

@@ -1,0 +1,272 @@
+//! Reads one `[[target]]` with its probes, and checks all that can be checked without the other tables.
+//! Every number that may be left out has its default here, with its reason.
+
+use crate::probe::Check;
+use crate::recovery::evidence::Name;
+use crate::recovery::policy::{AlertKeys, ProbePolicy, Role, TargetPolicy};
+use crate::recovery::window::Window;
+use crate::section::parse::{self, written};
+use crate::section::{Section, Spot};
+use crate::values::UnitName;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The predecessor's budget: three restarts in ten minutes.
+pub(super) const WINDOW: Window = Window { attempts: 3, per: seconds(600) };
+/// The predecessor's waits before the first, second and third restart.
+const BACKOFF: [Duration; 3] = [seconds(0), seconds(10), seconds(30)];
+/// A restart without a unit to ask needs up to 20 s and more on a slow network; this is three times that.
+const SETTLE: Duration = seconds(60);
+/// The slowest start that was measured took 142 s to listen.
+const START_ALLOWANCE: Duration = seconds(180);
+/// One pass may be luck, three are not.
+const STABLE_PASSES: u32 = 3;
+/// As long as the window: what comes back sooner is the same trouble.
+const STABLE_FOR: Duration = seconds(600);
+/// Four hopeless tries in the first two hours, then one an hour.
+const HALF_OPEN: [Duration; 4] = [seconds(600), seconds(1200), seconds(2400), seconds(3600)];
+/// A repair of its own accord is over by then; a person need not hear of it.
+const ALERT_AFTER: Duration = seconds(300);
+/// One lost answer is weather, three in a row are not.
+const FAIL_AFTER: u32 = 3;
+
+/// Nothing that is kept alive is waited for longer than this.
+const MOST: Duration = seconds(30 * 86_400);
+
+/// What a target has to fit into.
+pub(super) struct Frame<'a> {
+    pub(super) home: &'a Path,
+    pub(super) interval: Duration,
+    pub(super) reprobe: Duration,
+}
+
+/// A target as it was read. Its policy lacks the ladder, since that needs the actions.
+pub(super) struct Draft {
+    pub(super) policy: TargetPolicy,
+    pub(super) ladder: Vec<Step>,
+    pub(super) questions: Vec<Question>,
+    pub(super) unit: Option<UnitName>,
+    pub(super) logs: Vec<PathBuf>,
+    /// Why it is switched off, if it is.
+    pub(super) off: Option<String>,
+    pub(super) spot: Spot,
+    pub(super) depends_on: Spot,
+}
+
+/// A rung that names an action.
+pub(super) struct Step {
+    pub(super) action: Name,
+    pub(super) tries: u32,
+    pub(super) spot: Spot,
+}
+
+/// A probe; without a check when that could not be read.
+pub(super) struct Question {
+    pub(super) policy: ProbePolicy,
+    pub(super) check: Option<Check>,
+    pub(super) off: Option<String>,
+    pub(super) spot: Spot,
+    pub(super) blame: Spot,
+}
+
+/// Reads one target; none when it has no name, for then nothing can be said of it.
+pub(super) fn read(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Draft> {
+    let name = section.need("name", Name::parse);
+    let off = switched_off(section);
+    let unit = section.opt("unit", UnitName::parse);
+    let questions = section.tables("probe", |probe| question(probe, frame));
+    let policy = policy(section, name, unit.as_ref(), &questions);
+    let ladder = section.tables("ladder", step);
+    let logs = section.list("logs", parse::path(frame.home)).unwrap_or_default();
+    if !section.has("probe") && !section.has("unit") {
+        section.error(&section.here(), "nothing is asked of it", "add a [[target.probe]] or a unit");
+    }
+    let policy = policy?;
+    check_times(section, &policy, frame);
+    check_ladder(section, &ladder, policy.window);
+    let unasked = !questions.is_empty() && unit.is_none() && policy.probes.is_empty();
+    let off = off.or_else(|| unasked.then(|| "all its probes are switched off".to_owned()));
+    let (spot, depends_on) = (section.spot("name"), section.spot("depends_on"));
+    Some(Draft { policy, ladder, questions, unit, logs, off, spot, depends_on })
+}
+
+fn policy(
+    section: &mut Section<'_>,
+    name: Option<Name>,
+    unit: Option<&UnitName>,
+    questions: &[Question],
+) -> Option<TargetPolicy> {
+    let on = questions.iter().filter(|asked| asked.off.is_none());
+    let policy = TargetPolicy {
+        unit: unit.map(|unit| unit.as_str().to_owned()),
+        probes: on.map(|asked| asked.policy.clone()).collect(),
+        ladder: Vec::new(),
+        window: window(section),
+        backoff: growing(section, "backoff", &BACKOFF),
+        settle: section.or("settle", SETTLE, parse::span(seconds(1)..=MOST)),
+        start_allowance: section.or(
+            "start_allowance",
+            START_ALLOWANCE,
+            parse::span(seconds(0)..=seconds(3600)),
+        ),
+        stable_passes: section.or("stable_passes", STABLE_PASSES, parse::within(1..=100)),
+        stable_for: section.or("stable_for", STABLE_FOR, parse::span(seconds(1)..=MOST)),
+        half_open: growing(section, "half_open", &HALF_OPEN),
+        alert_after: section.or("alert_after", ALERT_AFTER, parse::span(seconds(0)..=MOST)),
+        depends_on: section.list("depends_on", Name::parse).unwrap_or_default(),
+        keys: keys(section, name.as_ref()),
+        name: name?,
+    };
+    Some(policy)
+}
+
+/// Reads `when`. A table that is switched off has its keys checked but not its values, since those may
+/// be made of the very variable that is missing.
+fn switched_off(section: &mut Section<'_>) -> Option<String> {
+    if section.or("when", true, parse::when) {
+        return None;
+    }
+    section.hush();
+    match section.spot("when").note() {
+        "" => Some("its when is empty or a no".to_owned()),
+        note => Some(format!("its when is empty or a no: {note}")),
+    }
+}
+
+fn question(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Question> {
+    let name = section.need("name", Name::parse);
+    let off = switched_off(section);
+    let role = section.or("role", Role::Liveness, role);
+    let fail_after = section.or("fail_after", FAIL_AFTER, parse::within(1..=100));
+    let pass_after = section.or("pass_after", 1, parse::within(1..=100));
+    let arm_on_pass = section.or("arm_on_pass", false, parse::flag);
+    let check = Check::read(section);
+    if let Some(check) = &check {
+        check_timeout(section, check, frame);
+    }
+    let policy = ProbePolicy { name: name?, role, fail_after, pass_after, arm_on_pass };
+    let (spot, blame) = (section.spot("name"), section.spot("check.http.blame"));
+    Some(Question { policy, check, off, spot, blame })
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    match text {
+        "liveness" => Ok(Role::Liveness),
+        "readiness" => Ok(Role::Readiness),
+        _ => Err(format!(
+            "{text:?} is not a role; write liveness (may cause recovery) or readiness (only tells)"
+        )),
+    }
+}
+
+fn step(section: &mut Section<'_>) -> Option<Step> {
+    let action = section.need("action", Name::parse);
+    let tries = section.or("tries", 1, parse::within(1..=100));
+    Some(Step { action: action?, tries, spot: section.spot("action") })
+}
+
+/// Reads `window = { attempts, per }`.
+pub(super) fn window(section: &mut Section<'_>) -> Window {
+    let read = section.table("window", |window| {
+        let attempts = window.or("attempts", WINDOW.attempts, parse::within(1..=100));
+        let per = window.or("per", WINDOW.per, parse::span(seconds(1)..=MOST));
+        Some(Window { attempts, per })
+    });
+    read.unwrap_or(WINDOW)
+}
+
+/// Reads a list of waits that may grow but not shrink.
+pub(super) fn growing(section: &mut Section<'_>, key: &'static str, default: &[Duration]) -> Vec<Duration> {
+    let spans = section.list(key, parse::span(seconds(0)..=MOST)).unwrap_or_else(|| default.to_vec());
+    if spans.is_empty() {
+        section.error(&section.spot(key), "the list is empty", "write at least one duration, like [\"10s\"]");
+    }
+    if !spans.is_sorted() {
+        section.error(
+            &section.spot(key),
+            "the durations shrink",
+            "write them from the shortest to the longest",
+        );
+    }
+    spans
+}
+
+/// Alert keys are parts of file names in the state directory, hence names.
+fn keys(section: &mut Section<'_>, target: Option<&Name>) -> AlertKeys {
+    let target = target.map_or("target", Name::as_str);
+    let defaults = ["limit", "restart_failed", "failing", "not_ready"].map(|key| format!("{target}_{key}"));
+    let [limit, attempt_failed, failing, not_ready] = defaults;
+    let default = AlertKeys { limit, attempt_failed, failing, not_ready };
+    let key = |text: &str| Name::parse(text).map(|name| name.as_str().to_owned());
+    let read = section.table("alerts", |alerts| {
+        Some(AlertKeys {
+            limit: alerts.or("limit", default.limit.clone(), key),
+            attempt_failed: alerts.or("attempt_failed", default.attempt_failed.clone(), key),
+            failing: alerts.or("failing", default.failing.clone(), key),
+            not_ready: alerts.or("not_ready", default.not_ready.clone(), key),
+        })
+    });
+    read.unwrap_or(default)
+}
+
+fn check_times(section: &Section<'_>, policy: &TargetPolicy, frame: &Frame<'_>) {
+    let reprobe = written(frame.reprobe);
+    if policy.settle < frame.reprobe {
+        let what = format!("over before the target is asked again, which is after {reprobe}");
+        section.error(&section.spot("settle"), what, format!("write at least {reprobe}"));
+    }
+    let proof = frame.reprobe * policy.stable_passes;
+    if policy.stable_for < proof {
+        let what = format!("shorter than {} passes at every {reprobe}", policy.stable_passes);
+        section.error(&section.spot("stable_for"), what, format!("write at least {}", written(proof)));
+    }
+}
+
+fn check_timeout(section: &Section<'_>, check: &Check, frame: &Frame<'_>) {
+    // A second is left for all else that a pass does.
+    let most = frame.interval.saturating_sub(seconds(1));
+    let spot = section.spot(&format!("check.{}.timeout", check.kind()));
+    if check.timeout() > most {
+        let what = format!(
+            "{} does not fit into the interval of {}",
+            written(check.timeout()),
+            written(frame.interval)
+        );
+        section.error(&spot, what, format!("write at most {}, or a longer interval", written(most)));
+    }
+    let Check::Http(http) = check else { return };
+    if http.slow_after.is_some_and(|slow| slow >= http.timeout) {
+        let what = "never reached, for the timeout comes first";
+        section.warn(
+            &section.spot("check.http.slow_after"),
+            what,
+            format!("write less than {}", written(http.timeout)),
+        );
+    }
+}
+
+/// A rung above the budget would look like a remedy and never be one.
+fn check_ladder(section: &Section<'_>, ladder: &[Step], window: Window) {
+    let mut tries = 0;
+    for step in ladder {
+        let below = tries;
+        tries += step.tries;
+        if tries > window.attempts {
+            let reached = window.attempts.saturating_sub(below).min(step.tries);
+            let what = format!(
+                "only {reached} of the {} tries of {} can be reached, for the window allows {} attempts",
+                step.tries, step.action, window.attempts
+            );
+            section.error(
+                &step.spot,
+                what,
+                "raise window.attempts, or lower the tries of this rung or those below",
+            );
+            return;
+        }
+    }
+}

@@ -3,5 +3,8 @@
 //!
 //! Modules in reading order; who may import whom is kept by `tests/architecture.rs`.
 
+pub mod exec;
+pub mod probe;
 pub mod recovery;
+pub mod systemd;
 pub mod values;

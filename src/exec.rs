@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(reason(run(&Command::new(["no-such-tool"], LONG)).await.end), "no-such-tool: not found");
         assert_eq!(
             reason(run(&Command::new(["/etc/passwd"], LONG)).await.end),
-            "/etc/passwd: permission denied"
+            "/etc/passwd: Permission denied (os error 13)"
         );
         assert_eq!(reason(run(&Command::default()).await.end), "the command is empty");
         assert!(reason(run(&Command::new(["echo", "a\0b"], LONG)).await.end).contains("nul byte"));

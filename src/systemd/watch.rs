@@ -63,6 +63,7 @@ impl Bus {
         let news = MessageStream::from(&link);
         let mut paths = Vec::with_capacity(units.len());
         for unit in units {
+            keep_loaded(&link, unit).await?;
             let path = unit_path(&link, unit).await?;
             listen(&link, &changes_of(&path)).await?;
             paths.push((path, unit.clone()));
@@ -71,6 +72,16 @@ impl Bus {
         listen(&link, &format!("type='signal',member='NameOwnerChanged',arg0='{SYSTEMD}'")).await?;
         manager(&link, "Subscribe", &()).await?;
         Ok(Watch { _link: link, news, paths })
+    }
+}
+
+/// systemd forgets a unit that is stopped, did not fail and is wanted by nobody, and all its stamps with it:
+/// then a person's stop could not be told from a clean exit. A reference held by our connection prevents it.
+async fn keep_loaded(link: &Connection, unit: &UnitName) -> Result<(), Trouble> {
+    match manager(link, "RefUnit", &unit.as_str()).await {
+        // A unit that does not exist has nothing to forget.
+        Ok(_) | Err(Trouble::Refused(_)) => Ok(()),
+        Err(trouble @ Trouble::Unreachable(_)) => Err(trouble),
     }
 }
 

@@ -292,3 +292,97 @@ fn is_answer(error: &zbus::fdo::Error) -> bool {
     use zbus::fdo::Error::{AccessDenied, Failed, InvalidArgs, UnknownObject, UnknownProperty};
     matches!(error, AccessDenied(_) | Failed(_) | InvalidArgs(_) | UnknownObject(_) | UnknownProperty(_))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+    use tokio::sync::mpsc;
+
+    fn unit(name: &str) -> UnitName {
+        UnitName::parse(name).unwrap()
+    }
+
+    fn bus_in(dir: &tempfile::TempDir) -> (Bus, std::path::PathBuf) {
+        let socket = dir.path().join("bus");
+        (Bus::at(&format!("unix:path={}", socket.display())), socket)
+    }
+
+    fn unreachable(end: JobEnd) -> String {
+        match end {
+            JobEnd::Unreachable { reason } => reason,
+            other @ (JobEnd::Done | JobEnd::Failed { .. } | JobEnd::StillRunning) => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_bus_the_reason_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bus, _) = bus_in(&dir);
+        let reason = bus.facts(&unit("a.service")).await.unwrap_err();
+        assert!(reason.contains("no user bus at unix:path=") && reason.contains("No such file"), "{reason}");
+        assert_eq!(unreachable(bus.restart(&unit("a.service"), CALL_DEADLINE).await), reason);
+        assert!(Bus::at("nonsense").reset_failed(&unit("a.service")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_bus_that_never_answers_costs_one_deadline() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bus, socket) = bus_in(&dir);
+        let _silent = UnixListener::bind(socket).unwrap();
+        let reason = "systemd did not answer within 100 ms";
+        let end = bus.restart(&unit("a.service"), Duration::from_millis(100)).await;
+        assert_eq!(unreachable(end), reason);
+        let started = Instant::now();
+        assert!(bus.facts(&unit("a.service")).await.unwrap_err().starts_with("systemd did not answer"));
+        assert!(started.elapsed() < 2 * CALL_DEADLINE, "{:?}", started.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_bus_that_talks_garbage_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bus, socket) = bus_in(&dir);
+        let listener = UnixListener::bind(socket).unwrap();
+        std::thread::spawn(move || {
+            use std::io::Write;
+            while let Ok((mut visitor, _)) = listener.accept() {
+                drop(visitor.write_all(&[0xff; 4096]));
+            }
+        });
+        assert!(bus.facts(&unit("a.service")).await.is_err());
+        assert!(bus.facts(&unit("a.service")).await.is_err(), "and again, on a new connection");
+    }
+
+    #[tokio::test]
+    async fn a_watch_tells_the_loss_once_and_ends_with_its_reader() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bus, _) = bus_in(&dir);
+        let (events, mut reader) = mpsc::channel(4);
+        let watch = tokio::spawn(async move { bus.watch(&[unit("a.service")], &events).await });
+        assert!(matches!(reader.recv().await, Some(BusEvent::Lost(_))));
+        assert!(
+            timeout(Duration::from_millis(1_300), reader.recv()).await.is_err(),
+            "told again after a retry"
+        );
+        drop(reader);
+        timeout(CALL_DEADLINE, watch).await.unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_process_belongs_by_whole_components() {
+        let group =
+            "0::/user.slice/user-1000.slice/user@1000.service/app.slice/picoclaw-gateway.service/inner\n";
+        let named = |name: &str| names_unit(group, &unit(name));
+        assert!(named("picoclaw-gateway.service") && named("user@1000.service"));
+        assert!(!named("gateway.service") && !named("inner.service"));
+        assert!(!names_unit("", &unit("a.service")) && !names_unit("garbage", &unit("a.service")));
+        assert_eq!(belongs(u32::MAX, &unit("a.service")), None);
+        assert_eq!(belongs(std::process::id(), &unit("no-such.service")), Some(false));
+    }
+
+    #[test]
+    fn only_done_is_done() {
+        assert_eq!(job_end("done".to_owned()), JobEnd::Done);
+        assert_eq!(job_end("timeout".to_owned()), JobEnd::Failed { reason: "timeout".to_owned() });
+    }
+}

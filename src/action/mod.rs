@@ -4,7 +4,9 @@ pub mod restart_unit;
 pub mod run;
 
 use crate::recovery::evidence::Name;
+use crate::recovery::record::Outcome;
 use crate::section::{Section, parse};
+use crate::systemd::Bus;
 use restart_unit::RestartUnit;
 use run::Run;
 use std::ops::RangeInclusive;

@@ -1,6 +1,8 @@
 //! Runs a program. There is no shell in between: each argument arrives as it is written.
 
-use crate::section::{Section, parse};
+use crate::exec::{self, Command, End};
+use crate::recovery::record::Outcome;
+use crate::section::{Section, names_a_secret, parse};
 use std::time::Duration;
 
 /// Enough for a tool that talks to a local daemon.
@@ -43,5 +45,19 @@ impl Run {
             );
         }
         Some(Self { argv, timeout })
+    }
+
+    /// Runs it. What it printed last is quoted; whether it helped, only the probes can say.
+    pub async fn perform(&self) -> Outcome {
+        let secrets = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let hide_env = secrets.filter(|name| names_a_secret(name)).collect();
+        let command = Command { hide_env, ..Command::new(&self.argv, self.timeout) };
+        let finished = exec::run(&command).await;
+        match finished.end {
+            End::Exited { code: 0 } => Outcome::Done(finished.summary()),
+            End::Exited { .. } | End::Signalled { .. } | End::TimedOut { .. } | End::CouldNotStart { .. } => {
+                Outcome::Failed(format!("{}: {}", self.argv[0], finished.summary()))
+            }
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::cycle::{Report, Scope, World};
 use crate::notify::line::Line;
 use crate::probe::clients::Clients;
 use crate::recovery::decide::{Answer, Attempt};
-use crate::recovery::evidence::{Evidence, Kick, Name, Receipt, SelfTrouble};
+use crate::recovery::evidence::{Delivery, Evidence, Kick, KickRefusal, Name, Receipt, SelfTrouble};
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
@@ -47,7 +47,7 @@ pub struct Host {
     pub config: Rc<Config>,
     /// The user manager.
     pub bus: Bus,
-    clients: Clients,
+    clients: Arc<Clients>,
     clock: Clock,
     memory: Memory,
     /// Trouble of our own, by alert key, as long as it is present.
@@ -84,7 +84,7 @@ impl Host {
     fn wire(config: Rc<Config>, (memory, start): (Memory, Start), mode: Mode) -> Result<(Self, State), String> {
         let mut host = Self {
             bus: Bus::user(),
-            clients: Clients::new()?,
+            clients: Arc::new(Clients::new()),
             clock: start.clock,
             memory,
             mode,
@@ -199,7 +199,7 @@ impl Host {
         let unknown = || {
             let known: Vec<&str> = self.config.kick.actions.keys().map(String::as_str).collect();
             let text = format!("unknown action; there are: {}", known.join(", "));
-            crate::recovery::evidence::KickRefusal::Invalid(text)
+            KickRefusal::Invalid(text)
         };
         let wish = verdict
             .and_then(|()| self.config.kick.actions.get(&received.action).cloned().ok_or_else(unknown));
@@ -291,9 +291,9 @@ impl World for Host {
         let (clients, answers) = (self.clients.clone(), self.answers.0.clone());
         let (alert, key) = (letter.id, letter.retry_key.clone());
         tokio::spawn(async move {
-            let delivery = match clients.for_url(&line.endpoint) {
-                Ok(client) => line.send(&client, &body, &key).await,
-                Err(why) => crate::recovery::evidence::Delivery::Retry(why),
+            let delivery = match line.endpoint.parse().map_err(|_| "bad endpoint".to_owned()).and_then(|url| clients.for_url(&url)) {
+                Ok(client) => line.send(client, &body, &key).await,
+                Err(why) => Delivery::Retry(why),
             };
             // The receiver is gone only when the program ends; the letter is tried again then.
             let _ = answers.send(Receipt { alert, delivery }).await;

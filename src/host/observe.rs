@@ -8,6 +8,7 @@ use crate::probe::{Probe, Unit};
 use crate::recovery::evidence::{Name, ProbeReport, Reading, UnitReport};
 use crate::systemd::Bus;
 use crate::values::UnitName;
+use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// The units in scope, in the order of the configuration.
@@ -23,12 +24,12 @@ pub async fn units(bus: &Bus, config: &Config, scope: &Scope) -> Vec<UnitReport>
 }
 
 /// The probes in scope, in the order of the configuration.
-pub async fn probes(clients: &Clients, config: &Config, units: &[UnitReport], scope: &Scope) -> Vec<ProbeReport> {
+pub async fn probes(clients: &Arc<Clients>, config: &Config, units: &[UnitReport], scope: &Scope) -> Vec<ProbeReport> {
     let mut asked = JoinSet::new();
     for (index, probe) in config.probes.iter().enumerate() {
         if in_scope(scope, &probe.target, false) {
             let unit = unit_of(config, units, &probe.target);
-            let (probe, clients) = (probe.clone(), clients.clone());
+            let (probe, clients) = (probe.clone(), Arc::clone(clients));
             asked.spawn(async move { (index, ask(&probe, &clients, unit.as_ref()).await) });
         }
     }

@@ -1,97 +1,220 @@
-//! A request over HTTP: what it asks, and what a good answer is.
+//! One HTTP request over a fresh connection, judged by its status and its JSON.
+//!
+//! An answer that does not prove the service dead (a login page, a quota, our own lack of files or of a
+//! resolver) is `Unknown`. Nothing here may retry, or print the query of a URL: it may hold a signature.
 
-use crate::recovery::evidence::Name;
-use crate::section::{Section, parse};
-use std::time::Duration;
+mod error;
+mod read;
+#[cfg(test)]
+mod tests;
 
-/// Long enough for a busy machine, short enough not to hold up the pass.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+use super::checks::{BlameRule, Faults, faults};
+use super::clients::Clients;
+use crate::recovery::evidence::{Blame, Reading};
+use crate::recovery::time::Age;
+use crate::values::one_line;
+use error::{Fault, fault};
+use reqwest::header::{CONTENT_LENGTH, LOCATION};
+use reqwest::{Method, Response, StatusCode, Url};
+use serde_json::Value;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
-/// Less than a timer can tell apart from nothing.
-const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
+/// Bytes read of a body, unless configured otherwise: the health bodies that we know have less than 2 KiB.
+pub const BODY_CAP: usize = 64 * 1024;
+/// Redirects followed, when they are: one to `https`, one to the right host, and some to spare.
+const MAX_REDIRECTS: usize = 5;
+/// Characters shown of a URL or a JSON value.
+const SHOWN_CHARS: usize = 100;
 
-/// An hour, as the longest interval; the configuration compares it with the real one.
-const MOST_TIMEOUT: Duration = Duration::from_secs(3600);
-
-/// A request over HTTP.
+/// A probe of one URL.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Http {
-    /// Where to ask; http or https, without credentials.
-    pub url: String,
-    /// How to ask.
+    /// Where.
+    pub url: Url,
+    /// How to ask: `GET`, or `POST` with an empty body.
     pub method: Method,
-    /// The status codes of a good answer.
-    pub expect: Vec<u16>,
-    /// The longest that the whole answer may take.
+    /// The statuses that mean "well".
+    pub expect: Vec<RangeInclusive<u16>>,
+    /// The bound of the whole exchange: resolving, connecting, TLS, redirects and the body.
     pub timeout: Duration,
-    /// An answer that takes longer is good, but said to be slow.
+    /// Beyond this a good answer is called slow; none means never.
     pub slow_after: Option<Duration>,
-    /// Whether to go where a redirect points, instead of taking it for the answer.
+    /// Bytes read of the body, usually [`BODY_CAP`]; the rest is left unread.
+    pub body_cap: usize,
+    /// Whether to follow redirects, and to judge where they lead.
     pub follow_redirects: bool,
-    /// What the body must say.
+    /// What must hold of the JSON body.
     pub json: Vec<JsonCondition>,
-    /// Failing checks in the body whose name matches are the fault of another target.
-    pub blame: Vec<(String, Name)>,
+    /// Whose fault a failing check in the body is, if not this target's.
+    pub blame: Vec<BlameRule>,
 }
 
-/// How to ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// GET.
-    Get,
-    /// POST with an empty body.
-    Post,
-}
-
-impl Method {
-    fn parse(text: &str) -> Result<Self, String> {
-        match text.to_ascii_uppercase().as_str() {
-            "GET" => Ok(Self::Get),
-            "POST" => Ok(Self::Post),
-            _ => Err(format!("{text:?} is not a method that is spoken; write GET or POST")),
-        }
-    }
-}
-
-/// Something that the body must say.
+/// A condition on a JSON body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonCondition {
-    /// Where in the body, as RFC 6901 has it: `/status`; empty for the whole.
+    /// A JSON pointer, such as `/status`.
     pub pointer: String,
-    /// What must stand there.
-    pub equals: serde_json::Value,
+    /// The value that must be there.
+    pub equals: Value,
 }
 
-impl JsonCondition {
-    fn read(section: &mut Section<'_>) -> Option<Self> {
-        let pointer = section.need("pointer", |text| match text.is_empty() || text.starts_with('/') {
-            true => Ok(text.to_owned()),
-            false => Err(format!("{text:?} is not a JSON pointer; write something like \"/status\"")),
-        });
-        let equals = section.json("equals");
-        Some(Self { pointer: pointer?, equals: equals? })
-    }
+/// What came back.
+struct Answer {
+    status: StatusCode,
+    /// Where a redirect that was not followed leads, without its query.
+    location: Option<String>,
+    body: Vec<u8>,
+    /// Whether there was more of the body than we read.
+    cut: bool,
 }
 
 impl Http {
-    /// Reads `check.http = { … }`.
-    pub fn read(section: &mut Section<'_>) -> Option<Self> {
-        let span = || parse::span(LEAST_TIMEOUT..=MOST_TIMEOUT);
-        let url = section.need("url", parse::url);
-        let method = section.or("method", Method::Get, Method::parse);
-        let expect = section.list("expect", parse::within(100..=599)).unwrap_or_else(|| vec![200]);
-        let timeout = section.or("timeout", DEFAULT_TIMEOUT, span());
-        let slow_after = section.opt("slow_after", span());
-        let follow_redirects = section.or("follow_redirects", false, parse::flag);
-        let json = section.tables("json", JsonCondition::read);
-        let blame = section.map("blame", Name::parse);
-        if expect.is_empty() {
-            section.error(
-                &section.spot("expect"),
-                "no answer would be good",
-                "write the expected status, like 200",
-            );
+    /// Asks once. Beside the reading come the faults of other targets that the body named.
+    pub async fn check(&self, clients: &Clients) -> (Reading, Vec<Blame>) {
+        let started = Instant::now();
+        match timeout(self.timeout, self.exchange(clients)).await {
+            Ok(Ok(answer)) => self.judge(&answer, started.elapsed()),
+            Ok(Err(Fault::Theirs(reason))) => (Reading::Fail(reason), Vec::new()),
+            Ok(Err(Fault::Unclear(reason))) => (Reading::Unknown(reason), Vec::new()),
+            Err(_) => (Reading::Fail(format!("no full answer within {}", span(self.timeout))), Vec::new()),
         }
-        Some(Self { url: url?.into(), method, expect, timeout, slow_after, follow_redirects, json, blame })
     }
+
+    async fn exchange(&self, clients: &Clients) -> Result<Answer, Fault> {
+        let mut url = self.url.clone();
+        let mut method = self.method.clone();
+        for _ in 0..MAX_REDIRECTS {
+            let response = send(clients, method, url.clone()).await?;
+            match onward(&response).filter(|_| self.follow_redirects) {
+                Some(next) => url = next,
+                None => return self.read(response).await,
+            }
+            // As browsers do: what a redirect leads to is looked at, not posted to again.
+            method = Method::GET;
+        }
+        Err(Fault::Unclear(format!("more than {MAX_REDIRECTS} redirects")))
+    }
+
+    async fn read(&self, mut response: Response) -> Result<Answer, Fault> {
+        let (status, mut body) = (response.status(), Vec::new());
+        let location = onward(&response).map(|url| shown(&url));
+        while let Some(chunk) = response.chunk().await.map_err(fault)? {
+            let room = self.body_cap - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() > room {
+                return Ok(Answer { status, location, body, cut: true });
+            }
+        }
+        Ok(Answer { status, location, body, cut: false })
+    }
+
+    fn judge(&self, answer: &Answer, took: Duration) -> (Reading, Vec<Blame>) {
+        let status = answer.status.as_u16();
+        let Faults { blames, blamed, own } = match self.blame.is_empty() {
+            true => Faults::default(),
+            false => faults(&answer.body, &self.blame),
+        };
+        let wrong = match self.wrong_status(answer).map_or_else(|| self.wrong_json(answer), Some) {
+            Some(Reading::Fail(wrong)) => wrong,
+            Some(reading) => return (reading, blames),
+            None => return (Reading::Pass(self.praise(status, took)), blames),
+        };
+        let reading = match (own.is_empty(), blamed.is_empty()) {
+            (true, false) => Reading::Pass(format!("{wrong}, but only blamed checks fail: {blamed}")),
+            (true, true) => Reading::Fail(wrong),
+            (false, _) => Reading::Fail(format!("{wrong}: {own}")),
+        };
+        (reading, blames)
+    }
+
+    fn praise(&self, status: u16, took: Duration) -> String {
+        match self.slow_after.is_some_and(|limit| took > limit) {
+            true => format!("{status}, slow: {}", span(took)),
+            false => format!("{status} in {}", span(took)),
+        }
+    }
+
+    /// What is wrong with the status; none when it is as expected.
+    fn wrong_status(&self, answer: &Answer) -> Option<Reading> {
+        let status = answer.status.as_u16();
+        if self.expect.iter().any(|range| range.contains(&status)) {
+            return None;
+        }
+        Some(match (status, &answer.location) {
+            (300..=399, Some(to)) => {
+                Reading::Unknown(format!("{status}, redirected to {to}: is a login page in front of it?"))
+            }
+            (300..=399, None) => Reading::Unknown(format!("{status}, a redirect to nowhere")),
+            (401 | 403, _) => {
+                Reading::Unknown(format!("{status}: it wants credentials that the probe has not"))
+            }
+            (407, _) => Reading::Unknown("407: the proxy wants credentials".to_owned()),
+            (429, _) => Reading::Unknown("429: it is asked too often".to_owned()),
+            (_, _) => Reading::Fail(status.to_string()),
+        })
+    }
+
+    /// Which condition the body does not meet; none when it meets all.
+    fn wrong_json(&self, answer: &Answer) -> Option<Reading> {
+        let status = answer.status.as_u16();
+        if self.json.is_empty() {
+            return None;
+        }
+        if answer.cut {
+            let cap = self.body_cap;
+            return Some(Reading::Unknown(format!(
+                "{status}, but the body is longer than the {cap} bytes we read"
+            )));
+        }
+        let Ok(body) = serde_json::from_slice::<Value>(&answer.body) else {
+            return Some(Reading::Fail(format!("{status}, but the body is not JSON")));
+        };
+        self.json
+            .iter()
+            .find_map(|condition| condition.broken(&body))
+            .map(|what| Reading::Fail(format!("{status}, but {what}")))
+    }
+}
+
+impl JsonCondition {
+    fn broken(&self, body: &Value) -> Option<String> {
+        let Self { pointer, equals } = self;
+        match body.pointer(pointer) {
+            Some(found) if found == equals => None,
+            Some(found) => {
+                Some(format!("{pointer} is {}, not {equals}", one_line(&found.to_string(), SHOWN_CHARS)))
+            }
+            None => Some(format!("there is no {pointer}")),
+        }
+    }
+}
+
+async fn send(clients: &Clients, method: Method, url: Url) -> Result<Response, Fault> {
+    let client = clients.for_url(&url).map_err(Fault::Unclear)?;
+    let posts = method == Method::POST;
+    let request = client.request(method, url);
+    // The library leaves the length of an empty body out, and some servers answer that with 411.
+    let request = if posts { request.header(CONTENT_LENGTH, 0) } else { request };
+    request.send().await.map_err(fault)
+}
+
+/// Where a redirect leads, if it is one that names a place we could ask.
+fn onward(response: &Response) -> Option<Url> {
+    let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
+    let url = response.url().join(location.to_str().ok()?).ok()?;
+    matches!(url.scheme(), "http" | "https").then_some(url)
+}
+
+/// A URL fit to be shown: without credentials, query and fragment.
+fn shown(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    one_line(&format!("{}://{host}{port}{}", url.scheme(), url.path()), SHOWN_CHARS)
+}
+
+/// A span in whole milliseconds while it is short, else as a person says it.
+fn span(span: Duration) -> String {
+    if span < Duration::from_secs(1) { format!("{} ms", span.as_millis()) } else { Age(span).to_string() }
 }

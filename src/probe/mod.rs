@@ -1,11 +1,26 @@
-//! Questions that are asked of a target, one file per kind.
+//! Questions that are asked of a target, one file per kind. A probe answers; it never judges health, and
+//! never acts.
 
+pub mod checks;
+pub mod clients;
 pub mod http;
 pub mod port;
+pub mod sock_diag;
 
-use crate::recovery::evidence::Name;
+use crate::recovery::evidence::{Blame, Name, Reading};
 use crate::section::Section;
+use crate::values::UnitName;
+use clients::Clients;
 use std::time::Duration;
+
+/// The unit of a target, as far as a probe needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Its name.
+    pub name: UnitName,
+    /// Its main process, 0 when there is none.
+    pub main_pid: u32,
+}
 
 /// One question, and whose health it is about.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +54,17 @@ impl Check {
         )
     }
 
+    /// Asks. Beside the answer come faults of other targets that it names.
+    pub async fn ask(&self, clients: &Clients, unit: Option<&Unit>) -> (Reading, Vec<Blame>) {
+        match self {
+            Self::Http(http) => http.check(clients).await,
+            Self::Port(port) => {
+                let rightful = unit.map(|unit| port::Rightful { unit: &unit.name, main_pid: unit.main_pid });
+                (port.ask(rightful).await, Vec::new())
+            }
+        }
+    }
+
     /// The word for the kind, as in `check.http`.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -58,7 +84,7 @@ impl Check {
     /// The targets that an answer may blame.
     pub fn blamed(&self) -> Vec<&Name> {
         match self {
-            Self::Http(http) => http.blame.iter().map(|(_, target)| target).collect(),
+            Self::Http(http) => http.blame.iter().map(|rule| &rule.target).collect(),
             Self::Port(_) => Vec::new(),
         }
     }

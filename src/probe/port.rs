@@ -1,19 +1,70 @@
-//! Whether something listens on a port of this machine.
+//! Is a TCP port listening, and does the right unit hold it?
+//!
+//! The kernel is asked over netlink (`sock_diag`), which costs microseconds and leaves no trace on the server;
+//! connecting is the fall-back. Nothing here may send a byte to the service.
 
+use super::sock_diag::{self, Listener};
+use crate::recovery::evidence::Reading;
 use crate::section::{Section, parse};
+use crate::systemd::belongs;
+use crate::values::{UnitName, one_line};
+use nix::unistd::getuid;
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Processes looked through for the owner of a socket; more than any small machine runs.
+const MAX_PROCESSES: usize = 8192;
+/// Open files looked through of one process: the usual limit of a service.
+const MAX_FILES: usize = 65_536;
+
+/// A probe of one port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// The TCP port; any local address counts, IPv4 or IPv6.
+    pub port: u16,
+    /// How long connecting may take, when the kernel cannot be asked.
+    pub timeout: Duration,
+}
+
+/// What is known of a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortState {
+    /// Somebody listens. The list is empty when connecting was the only way to find out.
+    Listening(Vec<Listener>),
+    /// Nobody listens.
+    Closed,
+    /// It could not be found out.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The process that holds a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Its id.
+    pub pid: u32,
+    /// Its name as the kernel knows it, at most 15 bytes.
+    pub name: String,
+}
+
+/// Who ought to hold the port.
+#[derive(Clone, Copy, Debug)]
+pub struct Rightful<'a> {
+    /// The unit.
+    pub unit: &'a UnitName,
+    /// The unit's main process, looked at first; 0 when there is none.
+    pub main_pid: u32,
+}
 
 /// Loopback answers in microseconds; the rest is for a machine that swaps.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// A port of this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Port {
-    /// The port; never 0.
-    pub port: u16,
-    /// The longest that connecting may take.
-    pub timeout: Duration,
-}
 
 impl Port {
     /// Reads `check.port = { … }`.
@@ -22,5 +73,176 @@ impl Port {
         let bounds = Duration::from_millis(100)..=Duration::from_secs(3600);
         let timeout = section.or("timeout", DEFAULT_TIMEOUT, parse::span(bounds));
         Some(Self { port: port?, timeout })
+    }
+
+    /// Whether the port listens. The sockets are not touched.
+    pub async fn check(&self) -> PortState {
+        match sock_diag::listeners(self.port) {
+            Ok(listeners) if listeners.is_empty() => PortState::Closed,
+            Ok(listeners) => PortState::Listening(listeners),
+            Err(_) => self.connect().await,
+        }
+    }
+
+    /// The probe's answer. With `rightful`, a port that is held by a process outside that unit is a failure.
+    pub async fn ask(&self, rightful: Option<Rightful<'_>>) -> Reading {
+        match (self.check().await, rightful) {
+            (PortState::Closed, _) => Reading::Fail(format!("nothing listens on port {}", self.port)),
+            (PortState::Unknown { reason }, _) => Reading::Unknown(reason),
+            (PortState::Listening(_), None) => Reading::Pass("listening".to_owned()),
+            (PortState::Listening(listeners), Some(rightful)) => self.judge(&listeners, rightful),
+        }
+    }
+
+    /// Several listeners may share a port on different addresses; one of the unit's is enough.
+    fn judge(&self, listeners: &[Listener], rightful: Rightful<'_>) -> Reading {
+        let mut stranger = None;
+        for listener in listeners {
+            match owner(listener.inode, rightful.main_pid) {
+                Some(owner) if belongs(owner.pid, rightful.unit) == Some(true) => {
+                    return Reading::Pass(format!("listening (pid {} {})", owner.pid, owner.name));
+                }
+                Some(owner) => stranger = Some(format!("{} (pid {})", owner.name, owner.pid)),
+                // The unit runs as we do, so a socket of somebody else cannot be its own.
+                None if listener.uid != getuid().as_raw() => {
+                    stranger = stranger.or(Some(format!("a process of uid {}", listener.uid)));
+                }
+                None => {}
+            }
+        }
+        match stranger {
+            Some(who) => {
+                Reading::Fail(format!("port {} is held by {who}, not by {}", self.port, rightful.unit))
+            }
+            None => Reading::Pass("listening, but who listens cannot be seen".to_owned()),
+        }
+    }
+
+    async fn connect(&self) -> PortState {
+        let mut state = PortState::Closed;
+        for host in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+            match timeout(self.timeout, TcpStream::connect((host, self.port))).await {
+                Ok(Ok(_)) => return PortState::Listening(Vec::new()),
+                // Without IPv6 on this machine nothing can listen there.
+                Ok(Err(error)) if is_no(error.kind()) => {}
+                Ok(Err(error)) => state = PortState::Unknown { reason: format!("cannot connect: {error}") },
+                // Its queue of connections is full: somebody listens, but has stopped accepting.
+                Err(_) => return PortState::Listening(Vec::new()),
+            }
+        }
+        state
+    }
+}
+
+fn is_no(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::ConnectionRefused | ErrorKind::AddrNotAvailable | ErrorKind::Unsupported)
+}
+
+/// The process that holds the socket `inode`, `first` being looked at before all others. None when it cannot
+/// be seen, as with the processes of other users.
+pub fn owner(inode: u32, first: u32) -> Option<Owner> {
+    let target = format!("socket:[{inode}]");
+    let others = fs::read_dir("/proc").ok()?.flatten().take(MAX_PROCESSES);
+    let others = others.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let pid =
+        Some(first).filter(|pid| *pid != 0).into_iter().chain(others).find(|pid| holds(*pid, &target))?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(Owner { pid, name: one_line(&name, 15) })
+}
+
+fn holds(pid: u32, target: &str) -> bool {
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().take(MAX_FILES);
+    let mut links = files.filter_map(|file| fs::read_link(file.path()).ok());
+    links.any(|link| link == Path::new(target))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn probe(port: u16) -> Port {
+        Port { port, timeout: Duration::from_secs(2) }
+    }
+
+    fn listener(address: &str) -> (TcpListener, u16) {
+        let listener = TcpListener::bind(address).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, port)
+    }
+
+    fn unit(name: &str) -> UnitName {
+        UnitName::parse(name).unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_local_address_counts() {
+        for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
+            let (open, port) = listener(address);
+            let PortState::Listening(found) = probe(port).check().await else { panic!("{address}") };
+            assert_eq!(found.len(), 1, "{address}");
+            assert_eq!(found[0].uid, getuid().as_raw());
+            assert_eq!(owner(found[0].inode, 0).unwrap().pid, std::process::id());
+            drop(open);
+            assert_eq!(probe(port).check().await, PortState::Closed, "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_on_the_port_is_not_a_listener() {
+        let (open, port) = listener("127.0.0.1:0");
+        let client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let (server, _) = open.accept().unwrap();
+        drop(open);
+        assert_eq!(probe(port).check().await, PortState::Closed);
+        drop((client, server));
+    }
+
+    #[tokio::test]
+    async fn asking_leaves_no_trace_but_connecting_would() {
+        let (open, port) = listener("127.0.0.1:0");
+        open.set_nonblocking(true).unwrap();
+        assert!(matches!(probe(port).check().await, PortState::Listening(_)));
+        assert_eq!(open.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(probe(port).connect().await, PortState::Listening(Vec::new()));
+        assert!(open.accept().is_ok());
+    }
+
+    #[tokio::test]
+    async fn connecting_finds_ipv6_and_nobody() {
+        let (open, port) = listener("[::1]:0");
+        assert_eq!(probe(port).connect().await, PortState::Listening(Vec::new()));
+        drop(open);
+        assert_eq!(probe(port).connect().await, PortState::Closed);
+    }
+
+    #[tokio::test]
+    async fn a_port_in_strange_hands_names_them() {
+        let (_open, port) = listener("127.0.0.1:0");
+        let gateway = unit("picoclaw-gateway.service");
+        let reading = probe(port).ask(Some(Rightful { unit: &gateway, main_pid: 0 })).await;
+        let Reading::Fail(text) = reading else { panic!("{reading:?}") };
+        assert!(text.starts_with(&format!("port {port} is held by ")), "{text}");
+        let me = format!("(pid {}), not by picoclaw-gateway.service", std::process::id());
+        assert!(text.ends_with(&me), "{text}");
+    }
+
+    #[test]
+    fn another_user_s_socket_is_not_ours_and_an_unseen_one_of_ours_passes() {
+        let gateway = unit("picoclaw-gateway.service");
+        let rightful = Rightful { unit: &gateway, main_pid: 0 };
+        // No socket has inode 0, so its owner is never found.
+        let theirs = probe(1).judge(&[Listener { inode: 0, uid: getuid().as_raw() + 1 }], rightful);
+        assert!(matches!(&theirs, Reading::Fail(text) if text.contains("a process of uid")), "{theirs:?}");
+        let unseen = probe(1).judge(&[Listener { inode: 0, uid: getuid().as_raw() }], rightful);
+        assert_eq!(unseen, Reading::Pass("listening, but who listens cannot be seen".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn without_a_rightful_owner_listening_is_enough() {
+        let (open, port) = listener("127.0.0.1:0");
+        assert_eq!(probe(port).ask(None).await, Reading::Pass("listening".to_owned()));
+        drop(open);
+        assert_eq!(probe(port).ask(None).await, Reading::Fail(format!("nothing listens on port {port}")));
     }
 }

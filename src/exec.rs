@@ -1,0 +1,403 @@
+//! The one runner of child processes: argv in, words out, always with a deadline.
+//!
+//! A child gets a process group of its own, so that its whole family can be ended with it. Nothing here may
+//! build a shell line, wait without a bound, or judge what an exit code means.
+
+use crate::values::one_line;
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin};
+use tokio::time::timeout;
+
+/// Bytes kept of each output stream: some hundred lines, more than any log line or alert will quote.
+pub const OUTPUT_CAP: usize = 64 * 1024;
+/// How long a family may take to clean up after SIGTERM before SIGKILL.
+pub const TERM_GRACE: Duration = Duration::from_secs(1);
+/// How long we wait for a killed child. One in uninterruptible sleep is then abandoned to the runtime's reaper.
+const REAP_GRACE: Duration = Duration::from_millis(500);
+/// How long the pipes may stay open after the child ended, because a grandchild holds them.
+const DRAIN_GRACE: Duration = Duration::from_millis(200);
+/// What systemd tells us alone: a child that spoke to our notify socket could keep us alive falsely.
+const OWN_ENVIRONMENT: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
+/// What to run, and for how long at most.
+#[derive(Clone, Debug, Default)]
+pub struct Command {
+    /// The program, looked up in `PATH`, and its arguments.
+    pub argv: Vec<String>,
+    /// When it must have ended. Ending it by force takes at most 1.7 s more.
+    pub deadline: Duration,
+    /// What it reads; empty means `/dev/null`, so that a password prompt fails instead of waiting.
+    pub stdin: Vec<u8>,
+    /// Environment variables that hold secrets and that it must not inherit.
+    pub hide_env: Vec<String>,
+}
+
+impl Command {
+    /// A command without input that inherits the environment.
+    pub fn new(argv: impl IntoIterator<Item = impl Into<String>>, deadline: Duration) -> Self {
+        Self { argv: argv.into_iter().map(Into::into).collect(), deadline, ..Self::default() }
+    }
+}
+
+/// How a command ended, and what it wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// How it ended.
+    pub end: End,
+    /// The first [`OUTPUT_CAP`] bytes of its standard output; what is not UTF-8 is replaced.
+    pub stdout: String,
+    /// The same of its standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// How it ended together with the last thing it said, fit for one line: `exit code 1: not found`.
+    pub fn summary(&self) -> String {
+        /// Enough for a sentence; the whole text is in the fields.
+        const QUOTE_CHARS: usize = 200;
+        let last =
+            |text: &str| text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
+        match last(&self.stderr).or_else(|| last(&self.stdout)) {
+            Some(line) => format!("{}: {}", self.end, one_line(&line, QUOTE_CHARS)),
+            None => self.end.to_string(),
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this code.
+    Exited {
+        /// The exit code.
+        code: i32,
+    },
+    /// By a signal that was not ours.
+    Signalled {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// By our signal, because its deadline was over. What it had done by then is not known.
+    TimedOut {
+        /// The deadline.
+        after: Duration,
+    },
+    /// It never ran.
+    CouldNotStart {
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited { code } => write!(f, "exit code {code}"),
+            Self::Signalled { signal } => write!(f, "killed by signal {signal}"),
+            Self::TimedOut { after } => write!(f, "not finished after {} ms", after.as_millis()),
+            Self::CouldNotStart { reason } => write!(f, "could not start: {reason}"),
+        }
+    }
+}
+
+/// Runs `command` to its end or its deadline. Dropping the future kills the whole family at once.
+///
+/// A command that ends in time may leave a background process behind, as under a shell; only its hold on
+/// our pipes is ignored.
+pub async fn run(command: &Command) -> Finished {
+    let mut child = match spawn(command) {
+        Ok(child) => child,
+        Err(reason) => {
+            return Finished {
+                end: End::CouldNotStart { reason },
+                stdout: String::new(),
+                stderr: String::new(),
+            };
+        }
+    };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let talk = talk(&mut child, &command.stdin, &mut out, &mut err);
+    let end = while_talking(talk, supervise(child, command.deadline)).await;
+    Finished { end, stdout: text(&out), stderr: text(&err) }
+}
+
+fn spawn(command: &Command) -> Result<Child, String> {
+    let (program, arguments) = command.argv.split_first().ok_or("the command is empty")?;
+    let mut builder = tokio::process::Command::new(program);
+    builder.args(arguments).process_group(0).kill_on_drop(true);
+    builder.stdin(if command.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
+    builder.stdout(Stdio::piped()).stderr(Stdio::piped());
+    for name in OWN_ENVIRONMENT.into_iter().chain(command.hide_env.iter().map(String::as_str)) {
+        builder.env_remove(name);
+    }
+    builder.spawn().map_err(|error| {
+        // The system's "No such file or directory" would leave open which file is meant.
+        let missing = error.kind() == io::ErrorKind::NotFound;
+        if missing { format!("{program}: not found") } else { format!("{program}: {error}") }
+    })
+}
+
+/// Feeds and drains the pipes, to the end of all three.
+fn talk<'a>(
+    child: &mut Child,
+    input: &'a [u8],
+    out: &'a mut Vec<u8>,
+    err: &'a mut Vec<u8>,
+) -> impl Future<Output = ()> + use<'a> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    async move {
+        tokio::join!(feed(stdin, input), drain(stdout, out), drain(stderr, err));
+    }
+}
+
+async fn feed(pipe: Option<ChildStdin>, input: &[u8]) {
+    if let Some(mut pipe) = pipe {
+        // A child may well stop reading before the end; its exit code tells how it liked that.
+        let _ = pipe.write_all(input).await;
+    }
+}
+
+/// Keeps the beginning and reads on without keeping, so that a chatty child is never blocked by us.
+async fn drain(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+    let Some(mut pipe) = pipe else { return };
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+        let room = OUTPUT_CAP - kept.len();
+        kept.extend_from_slice(&buffer[..count.min(room)]);
+    }
+}
+
+/// Serves the pipes until `work` is done, and then briefly for the last words. They stay open while the
+/// child is being stopped: one that says "terminated" into a closed pipe would die of that instead.
+async fn while_talking(talk: impl Future<Output = ()>, work: impl Future<Output = End>) -> End {
+    let (mut talk, mut work) = (pin!(talk), pin!(work));
+    let mut talking = true;
+    let end = loop {
+        tokio::select! {
+            end = &mut work => break end,
+            () = &mut talk, if talking => talking = false,
+        }
+    };
+    if talking {
+        let _ = timeout(DRAIN_GRACE, talk).await;
+    }
+    end
+}
+
+/// Waits for the child until the deadline, and then ends its family: politely, then surely.
+async fn supervise(mut child: Child, deadline: Duration) -> End {
+    // Declared after `child` and so dropped before it, while the leader still keeps the group's number taken.
+    let mut family = Family::led_by(&child);
+    if let Ok(status) = timeout(deadline, child.wait()).await {
+        family.release();
+        return ended(status);
+    }
+    family.signal(Signal::SIGTERM);
+    let _ = timeout(TERM_GRACE, child.wait()).await;
+    // A group lives as long as any of its members, so its number cannot yet belong to somebody else.
+    family.signal(Signal::SIGKILL);
+    let _ = timeout(REAP_GRACE, child.wait()).await;
+    family.release();
+    End::TimedOut { after: deadline }
+}
+
+fn ended(status: io::Result<ExitStatus>) -> End {
+    match status.map(|status| (status.code(), status.signal())) {
+        Ok((Some(code), _)) => End::Exited { code },
+        Ok((None, Some(signal))) => End::Signalled { signal },
+        Ok((None, None)) => End::CouldNotStart { reason: "it ended in no way we know".to_owned() },
+        Err(error) => End::CouldNotStart { reason: format!("it cannot be waited for: {error}") },
+    }
+}
+
+/// The child's process group; killed when dropped before it was released.
+struct Family(Option<Pid>);
+
+impl Family {
+    fn led_by(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // ESRCH means that all are gone already, which is what was wanted.
+            let _: Result<(), Errno> = killpg(group, signal);
+        }
+    }
+
+    fn release(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGKILL);
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use std::time::Instant;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn sh(script: &str, deadline: Duration) -> Command {
+        Command::new(["/bin/sh", "-c", script], deadline)
+    }
+
+    /// Whether no process with this id is left; a zombie counts as left.
+    fn gone_within(pid: &str, bound: Duration) -> impl Future<Output = bool> + use<> {
+        let path = format!("/proc/{pid}");
+        async move {
+            let gone = async {
+                while Path::new(&path).exists() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            timeout(bound, gone).await.is_ok()
+        }
+    }
+
+    #[tokio::test]
+    async fn words_and_codes_come_back() {
+        let finished = run(&sh("echo out; echo err >&2; exit 3", LONG)).await;
+        assert_eq!(finished.end, End::Exited { code: 3 });
+        assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("out\n", "err\n"));
+        assert_eq!(finished.summary(), "exit code 3: err");
+        assert_eq!(run(&sh("kill -9 $$", LONG)).await.end, End::Signalled { signal: 9 });
+    }
+
+    #[tokio::test]
+    async fn what_cannot_start_says_why() {
+        let reason = |end| match end {
+            End::CouldNotStart { reason } => reason,
+            other @ (End::Exited { .. } | End::Signalled { .. } | End::TimedOut { .. }) => {
+                panic!("{other:?}")
+            }
+        };
+        assert_eq!(reason(run(&Command::new(["no-such-tool"], LONG)).await.end), "no-such-tool: not found");
+        assert_eq!(
+            reason(run(&Command::new(["/etc/passwd"], LONG)).await.end),
+            "/etc/passwd: Permission denied (os error 13)"
+        );
+        assert_eq!(reason(run(&Command::default()).await.end), "the command is empty");
+        assert!(reason(run(&Command::new(["echo", "a\0b"], LONG)).await.end).contains("nul byte"));
+    }
+
+    #[tokio::test]
+    async fn input_is_fed_and_a_child_that_reads_none_is_no_error() {
+        let input = vec![b'x'; 1_000_000];
+        let fed = run(&Command { stdin: input.clone(), ..sh("wc -c", LONG) }).await;
+        assert_eq!(fed.stdout.trim(), "1000000");
+        let deaf = run(&Command { stdin: input, ..sh("exec <&-; echo deaf", LONG) }).await;
+        assert_eq!((deaf.end, deaf.stdout.as_str()), (End::Exited { code: 0 }, "deaf\n"));
+        assert_eq!(run(&sh("read x; echo $?", LONG)).await.stdout, "1\n", "no input is /dev/null");
+    }
+
+    #[tokio::test]
+    async fn endless_output_is_drained_but_not_kept() {
+        let finished = run(&sh("head -c 20000000 /dev/zero; yes | head -c 300000 >&2; echo end", LONG)).await;
+        assert_eq!(finished.end, End::Exited { code: 0 });
+        assert_eq!((finished.stdout.len(), finished.stderr.len()), (OUTPUT_CAP, OUTPUT_CAP));
+        let endless = run(&Command::new(["yes"], Duration::from_millis(200))).await;
+        assert_eq!(endless.end, End::TimedOut { after: Duration::from_millis(200) });
+        assert_eq!(endless.stdout.len(), OUTPUT_CAP);
+    }
+
+    #[tokio::test]
+    async fn a_grandchild_that_holds_the_pipe_does_not_hold_us() {
+        let started = Instant::now();
+        let finished = run(&sh("sleep 60 & echo $!", LONG)).await;
+        assert_eq!(finished.end, End::Exited { code: 0 });
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+        let left = Pid::from_raw(finished.stdout.trim().parse().unwrap());
+        nix::sys::signal::kill(left, Signal::SIGKILL).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_family_that_ignores_sigterm_is_killed_whole() {
+        let started = Instant::now();
+        let script =
+            "trap '' TERM; (trap '' TERM; while :; do sleep 1; done) & echo $$ $!; while :; do sleep 1; done";
+        let finished = run(&sh(script, Duration::from_millis(300))).await;
+        assert_eq!(finished.end, End::TimedOut { after: Duration::from_millis(300) });
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        let pids: Vec<&str> = finished.stdout.split_whitespace().collect();
+        assert_eq!(pids.len(), 2);
+        for pid in pids {
+            assert!(gone_within(pid, LONG).await, "{pid} is left");
+        }
+    }
+
+    #[tokio::test]
+    async fn sigterm_lets_a_child_clean_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = dir.path().join("mark");
+        let script =
+            format!("trap 'echo bye > {}; exit 0' TERM; while :; do sleep 0.05; done", mark.display());
+        assert!(matches!(run(&sh(&script, Duration::from_millis(300))).await.end, End::TimedOut { .. }));
+        assert_eq!(std::fs::read_to_string(mark).unwrap(), "bye\n");
+    }
+
+    #[tokio::test]
+    async fn a_dropped_future_leaves_no_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let note = dir.path().join("pids");
+        let script =
+            format!("trap '' TERM; sleep 60 & echo $$ $! > {0}.new; mv {0}.new {0}; wait", note.display());
+        let command = sh(&script, LONG);
+        let pids = async {
+            loop {
+                match std::fs::read_to_string(&note) {
+                    Ok(pids) => break pids,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        let pids = tokio::select! {
+            finished = run(&command) => panic!("{finished:?}"),
+            pids = pids => pids,
+        };
+        for pid in pids.split_whitespace() {
+            assert!(gone_within(pid, LONG).await, "{pid} is left");
+        }
+    }
+
+    /// The variables cannot be set in this process without `unsafe`, so the test runs itself once more under
+    /// `env`, which sets them.
+    #[tokio::test]
+    async fn our_own_environment_and_secrets_stay_here() {
+        if std::env::var_os("NOTIFY_SOCKET").is_some_and(|socket| socket == "/test") {
+            let inner = Command { hide_env: vec!["LINE_TOKEN".to_owned()], ..sh("env", LONG) };
+            println!("{}", run(&inner).await.stdout);
+            return;
+        }
+        let this = std::env::current_exe().unwrap().display().to_string();
+        let name = "exec::tests::our_own_environment_and_secrets_stay_here";
+        let argv = ["env", "NOTIFY_SOCKET=/test", "WATCHDOG_PID=1", "LINE_TOKEN=hunter2", "KEPT=1"];
+        // Here `run` removes the three before `env` adds them again, so that the inner test has them.
+        let argv = argv.into_iter().chain([this.as_str(), "--exact", name, "--nocapture"]);
+        let seen = run(&Command::new(argv, LONG)).await.stdout;
+        assert!(seen.contains("KEPT=1"), "{seen}");
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_PID", "LINE_TOKEN"] {
+            assert!(!seen.contains(name), "{name} reached the child:\n{seen}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The HTTP clients that all probes share. Each request has a connection of its own, so that an answer proves
+//! that the service accepts connections now. Imports nothing of ours.
+
+use reqwest::{Client, Url, redirect};
+use rustls::{ClientConfig, RootCertStore};
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+/// What we call ourselves in other people's access logs.
+const USER_AGENT: &str = concat!("picoclaw-watchdog/", env!("CARGO_PKG_VERSION"));
+
+/// Clients by kind, each built when its first URL comes along: a profile without `https` never loads the root
+/// certificates, and one that only looks at loopback never asks the environment for a proxy.
+#[derive(Debug, Default)]
+pub struct Clients {
+    direct: OnceLock<Client>,
+    direct_tls: OnceLock<Client>,
+    proxied: OnceLock<Client>,
+    proxied_tls: OnceLock<Client>,
+}
+
+impl Clients {
+    /// No client yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The client for `url`. This machine itself is asked directly; all others through the proxy that the
+    /// environment names, if it names one.
+    ///
+    /// # Errors
+    /// Why the client could not be built, such as a proxy variable that is not a URL.
+    pub fn for_url(&self, url: &Url) -> Result<&Client, String> {
+        let tls = url.scheme() == "https";
+        let (slot, direct) = match (is_loopback(url), tls) {
+            (true, false) => (&self.direct, true),
+            (true, true) => (&self.direct_tls, true),
+            (false, false) => (&self.proxied, false),
+            (false, true) => (&self.proxied_tls, false),
+        };
+        if let Some(client) = slot.get() {
+            return Ok(client);
+        }
+        let client = build(direct, tls)?;
+        Ok(slot.get_or_init(|| client))
+    }
+}
+
+fn build(direct: bool, tls: bool) -> Result<Client, String> {
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .pool_max_idle_per_host(0)
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .tls_backend_preconfigured(tls_config(tls)?);
+    let builder = if direct { builder.no_proxy() } else { builder };
+    builder.build().map_err(|error| format!("cannot build an HTTP client: {error}"))
+}
+
+/// Mozilla's roots, compiled in, so that a broken certificate store of the system does not look like a broken
+/// service. A client for plain HTTP trusts nobody; a proxy reached over TLS needs the roots as well, and then
+/// the URL is `https` too in practice.
+fn tls_config(with_roots: bool) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    if with_roots {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("cannot set up TLS: {error}"))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Whether the URL means this machine. By name or literal address only; nothing is resolved.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    host == "localhost" || address.is_some_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        let loopback = |url: &str| is_loopback(&Url::parse(url).unwrap());
+        for here in ["http://127.0.0.1:1/x", "http://127.9.9.9", "http://[::1]:18790/", "https://LOCALHOST/"]
+        {
+            assert!(loopback(here), "{here}");
+        }
+        for there in
+            ["http://127.0.0.1.example.com", "http://10.0.0.1", "http://[::2]", "http://localhost.example"]
+        {
+            assert!(!loopback(there), "{there}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_built_when_first_needed_and_then_shared() {
+        let clients = Clients::new();
+        let url = Url::parse("http://127.0.0.1:1").unwrap();
+        let first: *const Client = clients.for_url(&url).unwrap();
+        assert!(std::ptr::eq(first, clients.for_url(&url).unwrap()));
+        assert!(clients.direct_tls.get().is_none() && clients.proxied.get().is_none());
+        clients.for_url(&Url::parse("https://example.com").unwrap()).unwrap();
+        assert!(clients.proxied_tls.get().is_some());
+    }
+}

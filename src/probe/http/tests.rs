@@ -1,0 +1,285 @@
+//! Real servers on loopback, each a thread that treats its visitors as the test says.
+
+use super::*;
+use crate::recovery::evidence::Name;
+use serde_json::json;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// Serves every connection with `treat`, which is handed the connection and the head of the request.
+fn serve_at(address: &str, treat: impl Fn(TcpStream, String) + Send + 'static) -> Url {
+    let listener = TcpListener::bind(address).unwrap();
+    let url = format!("http://{}/health?token=hunter2", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut visitor in listener.incoming().flatten() {
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && visitor.read(&mut byte).unwrap_or(0) == 1 {
+                head.push(byte[0]);
+            }
+            treat(visitor, String::from_utf8_lossy(&head).into_owned());
+        }
+    });
+    Url::parse(&url).unwrap()
+}
+
+fn serve(treat: impl Fn(TcpStream, String) + Send + 'static) -> Url {
+    serve_at("127.0.0.1:0", treat)
+}
+
+/// A server that sends these bytes and closes.
+fn say(text: impl Into<String>) -> Url {
+    let text = text.into();
+    serve(move |mut visitor, _| drop(visitor.write_all(text.as_bytes())))
+}
+
+fn response(status: u16, body: &str) -> String {
+    format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+fn probe(url: Url) -> Http {
+    Http {
+        url,
+        method: Method::GET,
+        expect: vec![200..=200],
+        timeout: LONG,
+        slow_after: None,
+        body_cap: BODY_CAP,
+        follow_redirects: false,
+        json: Vec::new(),
+        blame: Vec::new(),
+    }
+}
+
+async fn read(probe: &Http) -> Reading {
+    probe.check(&Clients::new()).await.0
+}
+
+fn fails(reading: Reading) -> String {
+    let Reading::Fail(text) = reading else { panic!("{reading:?}") };
+    text
+}
+
+fn unknown(reading: Reading) -> String {
+    let Reading::Unknown(text) = reading else { panic!("{reading:?}") };
+    text
+}
+
+fn passes(reading: Reading) -> String {
+    let Reading::Pass(text) = reading else { panic!("{reading:?}") };
+    text
+}
+
+/// A closed port: bound once, so that nobody else is likely to have it.
+fn closed() -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap()
+}
+
+fn with_condition(url: Url) -> Http {
+    Http { json: vec![JsonCondition { pointer: "/status".to_owned(), equals: json!("ok") }], ..probe(url) }
+}
+
+fn blaming(url: Url) -> Http {
+    let rule = BlameRule { pattern: "ollama*".to_owned(), target: Name::parse("ollama").unwrap() };
+    Http { blame: vec![rule], ..probe(url) }
+}
+
+#[tokio::test]
+async fn a_good_answer_says_how_long_it_took() {
+    let text = passes(read(&probe(say(response(200, "ok")))).await);
+    assert!(text.starts_with("200 in ") && text.ends_with(" ms"), "{text}");
+    let slow = Http { slow_after: Some(Duration::ZERO), ..probe(say(response(200, "ok"))) };
+    assert!(passes(read(&slow).await).starts_with("200, slow: "));
+    let webhook = Http { expect: vec![405..=405, 200..=204], ..probe(say(response(405, ""))) };
+    assert!(passes(read(&webhook).await).starts_with("405 in "));
+}
+
+#[tokio::test]
+async fn ipv6_works_and_post_is_sent_without_a_body() {
+    let echo = |mut visitor: TcpStream, head: String| {
+        let good = head.starts_with("POST ") && head.contains("content-length: 0");
+        let status = if good { 403 } else { 500 };
+        drop(visitor.write_all(response(status, "").as_bytes()));
+    };
+    let post = Http { method: Method::POST, expect: vec![403..=403], ..probe(serve_at("[::1]:0", echo)) };
+    passes(read(&post).await);
+}
+
+#[tokio::test]
+async fn each_request_has_a_connection_of_its_own() {
+    let keep_alive = serve(|mut visitor, head| {
+        let named = head.contains("user-agent: picoclaw-watchdog/");
+        drop(visitor.write_all(response(if named { 200 } else { 400 }, "").as_bytes()));
+        // A second request on this connection would never be answered.
+        thread::spawn(move || drop(visitor.read_to_end(&mut Vec::new())));
+    });
+    let (clients, probe) = (Clients::new(), probe(keep_alive));
+    for _ in 0..3 {
+        passes(probe.check(&clients).await.0);
+    }
+}
+
+#[tokio::test]
+async fn those_who_do_not_serve_fail_with_a_short_reason() {
+    assert_eq!(fails(read(&probe(closed())).await), "connection refused");
+    let closing = fails(read(&probe(serve(|visitor, _| drop(visitor)))).await);
+    assert_eq!(closing, "it closed the connection without a full answer");
+    assert_eq!(fails(read(&probe(say("220 smtp ready\r\n"))).await), "its answer is not HTTP");
+    let cut = fails(read(&probe(say("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"))).await);
+    assert_eq!(cut, "it closed the connection in the middle of its answer");
+    assert_eq!(fails(read(&probe(say(response(503, "")))).await), "503");
+}
+
+#[tokio::test]
+async fn a_reset_is_called_so() {
+    // Closing with unread bytes makes the kernel send a reset.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (visitor, _) = listener.accept().unwrap();
+        visitor.peek(&mut [0]).unwrap();
+    });
+    assert_eq!(fails(read(&probe(Url::parse(&url).unwrap())).await), "connection reset");
+}
+
+#[tokio::test]
+async fn what_does_not_speak_tls_is_told_apart() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut visitor, _) = listener.accept().unwrap();
+        visitor.write_all(b"HTTP/1.1 400 speak plainly\r\n\r\n").unwrap();
+        drop(visitor.read_to_end(&mut Vec::new()));
+    });
+    let text = fails(read(&probe(Url::parse(&url).unwrap())).await);
+    assert!(text.starts_with("TLS: "), "{text}");
+}
+
+/// Sends `text` and then a byte every few milliseconds, for as long as anybody listens.
+fn trickle(text: &'static str) -> Url {
+    serve(move |mut visitor, _| {
+        let mut going = visitor.write_all(text.as_bytes());
+        while going.is_ok() {
+            thread::sleep(Duration::from_millis(5));
+            going = visitor.write_all(b"x");
+        }
+    })
+}
+
+#[tokio::test]
+async fn the_deadline_covers_the_whole_exchange() {
+    let silent = serve(|mut visitor, _| drop(visitor.read_to_end(&mut Vec::new())));
+    let slow_head = trickle("HTTP/1.1 200 OK\r\nX-Slow: ");
+    let slow_body = trickle("HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n");
+    for url in [silent, slow_head, slow_body] {
+        let started = Instant::now();
+        let hasty = Http { timeout: Duration::from_millis(300), ..probe(url) };
+        assert_eq!(fails(read(&hasty).await), "no full answer within 300 ms");
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_cut_and_only_json_needs_the_rest() {
+    let endless = || {
+        serve(|mut visitor, _| {
+            let mut going = visitor.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            while going.is_ok() {
+                going = visitor.write_all(&[b' '; 4096]);
+            }
+        })
+    };
+    passes(read(&probe(endless())).await);
+    let reading = read(&with_condition(endless())).await;
+    assert_eq!(unknown(reading), "200, but the body is longer than the 65536 bytes we read");
+}
+
+#[tokio::test]
+async fn a_login_page_or_a_quota_proves_nothing() {
+    let redirect = say(
+        "HTTP/1.1 302 X\r\nLocation: https://me:pw@login.example/in?next=secret\r\nContent-Length: 0\r\n\r\n",
+    );
+    let told = "302, redirected to https://login.example/in: is a login page in front of it?";
+    assert_eq!(unknown(read(&probe(redirect)).await), told);
+    for status in [401, 403, 407, 429, 304] {
+        assert!(unknown(read(&probe(say(response(status, "")))).await).starts_with(&status.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn redirects_are_followed_when_asked_for_but_not_for_ever() {
+    let there = say(response(200, "ok"));
+    let here = say(format!("HTTP/1.1 301 X\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n"));
+    let follow = |url| Http { follow_redirects: true, ..probe(url) };
+    passes(read(&follow(here)).await);
+    let circle = say("HTTP/1.1 302 X\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(unknown(read(&follow(circle)).await), "more than 5 redirects");
+}
+
+#[tokio::test]
+async fn conditions_on_json_name_what_they_found() {
+    let ask = async |body: &str| read(&with_condition(say(response(200, body)))).await;
+    passes(ask(r#"{"status":"ok"}"#).await);
+    assert_eq!(fails(ask(r#"{"status":"down"}"#).await), "200, but /status is \"down\", not \"ok\"");
+    assert_eq!(fails(ask("[]").await), "200, but there is no /status");
+    assert_eq!(fails(ask("ok").await), "200, but the body is not JSON");
+}
+
+#[tokio::test]
+async fn a_fault_of_ollama_is_not_the_gateway_s() {
+    let ask = async |status, body: &str| blaming(say(response(status, body))).check(&Clients::new()).await;
+    let ollama_down =
+        r#"{"status":"not ready","checks":{"ollama":{"status":"fail","message":"unreachable"}}}"#;
+    let (reading, blames) = ask(503, ollama_down).await;
+    assert_eq!(passes(reading), "503, but only blamed checks fail: ollama");
+    assert_eq!((blames.len(), blames[0].reason.as_str()), (1, "ollama: unreachable"));
+
+    let both = r#"{"checks":[{"name":"ollama_connection","status":"down"},{"name":"disk","status":"down"}]}"#;
+    let (reading, blames) = ask(503, both).await;
+    assert_eq!((fails(reading).as_str(), blames.len()), ("503: disk: down", 1));
+
+    let degraded = r#"{"status":"degraded","checks":[{"name":"ollama_models","status":"degraded"}]}"#;
+    let (reading, blames) = ask(200, degraded).await;
+    assert!(passes(reading).starts_with("200 in "));
+    assert_eq!(blames[0].target.as_str(), "ollama");
+
+    let (reading, blames) = ask(503, r#"{"ready":false}"#).await;
+    assert_eq!((fails(reading).as_str(), blames.len()), ("503", 0));
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_checks_are_more_than_we_read() {
+    let check = r#"{"name":"ollama_x","status":"down"}"#;
+    let body = format!(r#"{{"checks":[{}]}}"#, vec![check; 100_000].join(","));
+    let (reading, blames) = blaming(say(response(503, &body))).check(&Clients::new()).await;
+    assert_eq!((fails(reading).as_str(), blames.len()), ("503", 0));
+}
+
+/// Proxy variables cannot be set in this process without `unsafe`, so the test runs itself once more with them.
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_for_others_only() {
+    if let Ok(here) = std::env::var("TEST_LOOPBACK_URL") {
+        passes(read(&probe(Url::parse(&here).unwrap())).await);
+        let abroad = Url::parse("http://gateway.example/").unwrap();
+        let proxied = Http { expect: vec![299..=299], ..probe(abroad) };
+        passes(read(&proxied).await);
+        return;
+    }
+    let here = say(response(200, "ok"));
+    let proxy = say(response(299, "proxied"));
+    let test = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "probe::http::tests::a_proxy_of_the_environment_is_for_others_only"])
+        .envs([
+            ("TEST_LOOPBACK_URL", here.as_str()),
+            ("HTTP_PROXY", proxy.as_str()),
+            ("http_proxy", proxy.as_str()),
+        ])
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output()
+        .unwrap();
+    assert!(test.status.success(), "{}", String::from_utf8_lossy(&test.stdout));
+}

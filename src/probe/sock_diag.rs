@@ -1,0 +1,165 @@
+//! Asks the kernel which sockets listen on a port, over netlink: `NETLINK_SOCK_DIAG`, see sock_diag(7). The
+//! messages are built and read as bytes; nothing is retried and nothing blocks.
+
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
+};
+use std::io;
+use std::os::fd::AsRawFd;
+
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+const IPPROTO_TCP: u8 = 6;
+/// `1 << TCP_LISTEN`: sockets in all other states are left out by the kernel.
+const LISTENING: u32 = 1 << 10;
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+/// `NLM_F_REQUEST | NLM_F_DUMP`.
+const DUMP: u16 = 0x001 | 0x300;
+/// Length of a netlink header, and of `inet_diag_req_v2` after it.
+const HEADER: usize = 16;
+const REQUEST: usize = HEADER + 56;
+/// Where `inet_diag_msg` holds the owner's uid and the socket's inode.
+const UID_AT: usize = 64;
+const INODE_AT: usize = 68;
+/// Answers read to one question. One is usual; a port with more listeners than fit in so many is none of ours.
+const MAX_ANSWERS: usize = 16;
+
+/// A listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its inode, under which `/proc/PID/fd` shows it.
+    pub inode: u32,
+    /// The user who opened it.
+    pub uid: u32,
+}
+
+/// The sockets that listen on `port`, IPv4 first. `RestrictAddressFamilies=` without `AF_NETLINK` refuses this.
+pub(super) fn listeners(port: u16) -> io::Result<Vec<Listener>> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let kernel = socket(AddressFamily::Netlink, SockType::Datagram, flags, SockProtocol::NetlinkSockDiag)?;
+    let mut found = Vec::new();
+    for family in [AF_INET, AF_INET6] {
+        sendto(kernel.as_raw_fd(), &request(family, port), &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+        let mut buffer = [0; 8192];
+        let mut answers = 0;
+        // The kernel has answered before `sendto` returns, so there is nothing to wait for.
+        while answers < MAX_ANSWERS {
+            let length = recv(kernel.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
+            if read(&buffer[..length], port, &mut found)? == Dump::Over {
+                break;
+            }
+            answers += 1;
+        }
+    }
+    Ok(found)
+}
+
+fn request(family: u8, port: u16) -> [u8; REQUEST] {
+    let mut bytes = [0; REQUEST];
+    bytes[0..4].copy_from_slice(&(REQUEST as u32).to_ne_bytes());
+    bytes[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    bytes[6..8].copy_from_slice(&DUMP.to_ne_bytes());
+    bytes[HEADER] = family;
+    bytes[HEADER + 1] = IPPROTO_TCP;
+    bytes[HEADER + 4..HEADER + 8].copy_from_slice(&LISTENING.to_ne_bytes());
+    bytes[HEADER + 8..HEADER + 10].copy_from_slice(&port.to_be_bytes());
+    bytes
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Dump {
+    GoesOn,
+    Over,
+}
+
+/// Reads one datagram, which holds any number of messages, each padded to four bytes.
+fn read(mut bytes: &[u8], port: u16, found: &mut Vec<Listener>) -> io::Result<Dump> {
+    while let (Some(length), Some(kind)) = (u32_at(bytes, 0), u16_at(bytes, 4)) {
+        let length = length as usize;
+        let message = bytes.get(HEADER..length).ok_or_else(|| garbled("a message is cut short"))?;
+        match kind {
+            NLMSG_DONE => return Ok(Dump::Over),
+            NLMSG_ERROR => return Err(refusal(message)),
+            _ => found.extend(listener(message, port)),
+        }
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(Dump::GoesOn)
+}
+
+/// The kernel filters by port; we look again, because an old one that did not would report strangers.
+fn listener(message: &[u8], port: u16) -> Option<Listener> {
+    let local_port = u16::from_be(u16_at(message, 4)?);
+    let listener = Listener { uid: u32_at(message, UID_AT)?, inode: u32_at(message, INODE_AT)? };
+    (local_port == port).then_some(listener)
+}
+
+fn refusal(message: &[u8]) -> io::Error {
+    match u32_at(message, 0).map(|code| code as i32) {
+        Some(code @ ..0) => io::Error::from_raw_os_error(code.saturating_neg()),
+        Some(_) | None => garbled("an error without a code"),
+    }
+}
+
+fn garbled(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("netlink: {what}"))
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u16, body: &[u8]) -> Vec<u8> {
+        let mut bytes = ((HEADER + body.len()) as u32).to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.resize(HEADER, 0);
+        bytes.extend(body);
+        bytes
+    }
+
+    fn socket_body(port: u16, inode: u32) -> Vec<u8> {
+        let mut body = vec![0; 72];
+        body[4..6].copy_from_slice(&port.to_be_bytes());
+        body[INODE_AT..].copy_from_slice(&inode.to_ne_bytes());
+        body
+    }
+
+    #[test]
+    fn a_datagram_may_hold_many_sockets_and_the_end() {
+        let parts =
+            [(20, socket_body(80, 7)), (20, socket_body(81, 8)), (20, socket_body(80, 9)), (3, vec![0; 4])];
+        let bytes: Vec<u8> = parts.iter().flat_map(|(kind, body)| message(*kind, body)).collect();
+        let mut found = Vec::new();
+        assert_eq!(read(&bytes, 80, &mut found).unwrap(), Dump::Over);
+        assert_eq!(found.iter().map(|listener| listener.inode).collect::<Vec<_>>(), [7, 9]);
+    }
+
+    #[test]
+    fn a_refusal_and_garbage_are_errors() {
+        let mut found = Vec::new();
+        let refused = read(&message(NLMSG_ERROR, &(-2_i32).to_ne_bytes()), 80, &mut found).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(2));
+        for bad in
+            [message(NLMSG_ERROR, &[]), vec![0; 16], vec![255; 40], message(20, &[0; 72])[..30].to_vec()]
+        {
+            assert!(read(&bad, 80, &mut found).is_err(), "{bad:?}");
+        }
+        assert_eq!(read(&[], 80, &mut found).unwrap(), Dump::GoesOn);
+        assert_eq!(
+            read(&message(20, &[1, 2, 3]), 80, &mut found).unwrap(),
+            Dump::GoesOn,
+            "too short to be a socket"
+        );
+        assert!(found.is_empty());
+    }
+}

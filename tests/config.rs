@@ -44,7 +44,7 @@ fn check<'c>(config: &'c Config, target: &str, probe: &str) -> &'c Check {
 
 fn url(config: &Config, target: &str, probe: &str) -> String {
     match check(config, target, probe) {
-        Check::Http(http) => http.url.clone(),
+        Check::Http(http) => http.url.to_string(),
         Check::Port(port) => format!("port {}", port.port),
     }
 }

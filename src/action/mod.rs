@@ -45,6 +45,24 @@ impl Action {
     }
 }
 
+impl Action {
+    /// Carries it out, within its timeout.
+    pub async fn perform(&self, bus: &Bus) -> Outcome {
+        match &self.act {
+            Do::RestartUnit(restart) => restart.perform(bus).await,
+            Do::Run(run) => run.perform().await,
+        }
+    }
+
+    /// The longest that it may take.
+    pub fn timeout(&self) -> Duration {
+        match &self.act {
+            Do::RestartUnit(restart) => restart.timeout,
+            Do::Run(run) => run.timeout,
+        }
+    }
+}
+
 impl Do {
     fn read(section: &mut Section<'_>) -> Option<Self> {
         section.kind(

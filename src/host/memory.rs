@@ -105,7 +105,7 @@ impl Memory {
             import(&legacy, policy, &mut state, now);
         }
         if self.save(&state, &clock).is_err() {
-            state = State::assume_spent(policy, now);
+            state = State::assume_spent(policy, now.at);
         }
         Start { state, clock, trouble: None }
     }
@@ -140,7 +140,7 @@ impl Memory {
 /// Nothing readable: every budget counts as spent, and a person is told.
 fn spent(policy: &Policy, what: &str) -> Start {
     let clock = Clock::start(None);
-    let state = State::assume_spent(policy, clock.now());
+    let state = State::assume_spent(policy, clock.now().at);
     let text = format!("{what}. Every restart budget counts as spent, so the first repair waits for a whole window");
     Start { state, clock, trouble: Some(SelfTrouble { key: "state_unreadable".to_owned(), text }) }
 }

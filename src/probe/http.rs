@@ -89,7 +89,7 @@ impl Http {
             let response = send(clients, method, url.clone()).await?;
             match onward(&response).filter(|_| self.follow_redirects) {
                 Some(next) => url = next,
-                None => return self.read(response).await,
+                None => return self.receive(response).await,
             }
             // As browsers do: what a redirect leads to is looked at, not posted to again.
             method = Method::GET;
@@ -97,7 +97,7 @@ impl Http {
         Err(Fault::Unclear(format!("more than {MAX_REDIRECTS} redirects")))
     }
 
-    async fn read(&self, mut response: Response) -> Result<Answer, Fault> {
+    async fn receive(&self, mut response: Response) -> Result<Answer, Fault> {
         let (status, mut body) = (response.status(), Vec::new());
         let location = onward(&response).map(|url| shown(&url));
         while let Some(chunk) = response.chunk().await.map_err(fault)? {

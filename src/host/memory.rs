@@ -30,6 +30,7 @@ pub struct Memory {
     directory: PathBuf,
     store: Store,
     saved: Option<(State, Seen)>,
+    mirrored: Option<Legacy>,
     /// Why the last save failed.
     pub unsaved: Option<String>,
     /// Kicks that were accepted lately, so that none works twice.
@@ -53,7 +54,7 @@ impl Memory {
         let mut store = Store::new(&directory.join("state.json"), VERSION);
         let loaded: Loaded<Document> = store.load();
         let mut memory =
-            Self { directory: directory.to_owned(), store, saved: None, unsaved: None, seen: Seen::default() };
+            Self { directory: directory.to_owned(), store, saved: None, mirrored: None, unsaved: None, seen: Seen::default() };
         let start = match loaded {
             Loaded::Current(document) => memory.resume(document, None),
             Loaded::Previous(document, why) => {
@@ -78,6 +79,7 @@ impl Memory {
             directory: directory.to_owned(),
             store: Store::new(&directory.join("state.json"), VERSION),
             saved: None,
+            mirrored: None,
             unsaved: None,
             seen: Seen::default(),
         };
@@ -128,12 +130,17 @@ impl Memory {
         result
     }
 
-    /// Writes the predecessor's plain files for the people and scripts that read them.
+    /// Writes the predecessor's plain files for the people and scripts that read them, when they changed.
     ///
     /// # Errors
     /// What is in the way. Nothing of ours depends on these files.
-    pub fn mirror(&self, policy: &Policy, state: &State, now: Now) -> Result<(), String> {
-        legacy::write(&self.directory, &export(policy, state, now))
+    pub fn mirror(&mut self, policy: &Policy, state: &State, now: Now) -> Result<(), String> {
+        let wanted = export(policy, state, now);
+        if self.mirrored.as_ref() != Some(&wanted) {
+            legacy::write(&self.directory, &wanted)?;
+            self.mirrored = Some(wanted);
+        }
+        Ok(())
     }
 }
 

@@ -3,9 +3,10 @@
 
 use super::view::{Grade, TargetView, View};
 use crate::cycle::Report;
-use crate::recovery::decide::{Answer, Attempt};
+use crate::recovery::decide::{Answer, Attempt, Closed};
 use crate::recovery::outbox::{Fate, Letter, Outbox};
 use crate::recovery::record::Outcome;
+use crate::recovery::time::Age;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tracing::{error, info, warn};
@@ -27,7 +28,13 @@ impl Chronicle {
     /// Tells what one pass changed.
     pub fn pass(&mut self, view: &View, report: &Report, outbox: &Outbox) {
         for target in &view.targets {
-            self.target(target);
+            // What is done has been said when it began.
+            let acted = report.done.iter().any(|(attempt, _)| attempt.target.as_str() == target.name);
+            self.target(target, acted);
+        }
+        for closed in &report.closed {
+            let Closed { target, incident, lasted, how } = closed;
+            info!(subject = %target, result = "OK", action = "recovered", "incident {incident} lasted {}: {target} {how}", Age(*lasted));
         }
         for (attempt, outcome) in &report.done {
             self::outcome(attempt, outcome);
@@ -37,10 +44,11 @@ impl Chronicle {
 
     /// The numbers in a sentence change with every pass while something is awaited; only a change of the
     /// words is news.
-    fn target(&mut self, target: &TargetView) {
+    fn target(&mut self, target: &TargetView, said: bool) {
         let sentence = target.sentence();
         let words: String = sentence.chars().filter(|c| !c.is_ascii_digit()).collect();
-        if self.targets.insert(target.name.clone(), words.clone()).is_some_and(|said| said == words) {
+        if self.targets.insert(target.name.clone(), words.clone()).is_some_and(|known| known == words) || said
+        {
             return;
         }
         let subject = target.name.as_str();

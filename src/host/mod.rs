@@ -234,7 +234,7 @@ impl Host {
             logs: self.config.logs.get(&attempt.target).cloned().unwrap_or_default(),
             secrets: self.config.secrets.clone(),
         };
-        let name = format!("{}-{}-{:06}", clock::wall(), attempt.target, attempt.id);
+        let name = format!("{}-{}-{}", clock::stamp(), attempt.target, attempt.id);
         match bundle::take(&self.diagnostics(), &name, &contents).await {
             Ok(path) => chronicle::bundle(attempt, &path),
             Err(why) => chronicle::no_bundle(attempt, &why),

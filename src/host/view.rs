@@ -68,7 +68,7 @@ pub struct TargetView {
     pub grade: Grade,
     /// `healthy`, `unhealthy`, `unknown` or `off`.
     pub health: String,
-    /// Why, in words; empty when healthy.
+    /// Why, in words; empty when all is well.
     pub reason: String,
     /// `healthy`, `failing`, `settling` or `exhausted`.
     pub phase: String,
@@ -164,7 +164,7 @@ impl TargetView {
     /// Flattens a verdict.
     pub fn new(verdict: &Verdict) -> Self {
         let (health, reason) = match &verdict.health {
-            Health::Healthy => ("healthy", String::new()),
+            Health::Healthy => ("healthy", not_ready(verdict).unwrap_or_default()),
             Health::Unhealthy(why) => ("unhealthy", why.clone()),
             Health::Unknown(why) => ("unknown", why.clone()),
             Health::Off(why) => ("off", why.clone()),
@@ -208,15 +208,23 @@ pub fn phase_word(phase: &Phase) -> &'static str {
 }
 
 fn grade(verdict: &Verdict) -> Grade {
-    let unready = verdict.seen.iter().any(|seen| seen.counts && seen.health == ProbeHealth::Unhealthy);
     match (&verdict.health, &verdict.ruling) {
         (Health::Unhealthy(_), Ruling::Verifying { .. }) => Grade::Degraded,
         (Health::Unhealthy(_), _) => Grade::Critical,
         (Health::Unknown(_), _) => Grade::Degraded,
         (Health::Off(_), _) => Grade::Healthy,
-        (Health::Healthy, Ruling::Fine) if !unready => Grade::Healthy,
+        (Health::Healthy, Ruling::Fine) if not_ready(verdict).is_none() => Grade::Healthy,
         (Health::Healthy, _) => Grade::Degraded,
     }
+}
+
+/// Why a living target is not ready, if it is not.
+fn not_ready(verdict: &Verdict) -> Option<String> {
+    let failing =
+        |seen: &&Seen| seen.role == Role::Readiness && seen.counts && seen.health == ProbeHealth::Unhealthy;
+    let seen = verdict.seen.iter().find(failing)?;
+    let detail = seen.reading.as_ref().map_or("", Reading::detail);
+    Some(format!("alive, but not ready: {}: {detail}", seen.probe))
 }
 
 impl ProbeView {

@@ -53,11 +53,19 @@ pub async fn run(config: &Config, request: &Request, output: Output) -> Exit {
         return Exit::Failed;
     }
     if request.no_wait {
-        println!("kick request queued: action={} source={} file={}", request.action, request.source, file.display());
+        println!(
+            "kick request queued: action={} source={} file={}",
+            request.action,
+            request.source,
+            file.display()
+        );
         return Exit::Ok;
     }
     if publish::read(&config.paths.state).is_none() {
-        eprintln!("queued, but no watchdog seems to run; a cycle within {} s will take it up", kicks::EXPIRY_S);
+        eprintln!(
+            "queued, but no watchdog seems to run; a cycle within {} s will take it up",
+            kicks::EXPIRY_S
+        );
         return Exit::Unavailable;
     }
     answer(config, request, epoch, output).await

@@ -1,5 +1,9 @@
 //! The commands, one file each: they load, call and print. No policy and no probing lives here.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks to a terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where the program speaks to a terminal"
+)]
 
 pub mod check;
 pub mod explain;

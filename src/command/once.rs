@@ -64,7 +64,11 @@ async fn cycle(host: &mut Host, state: &mut State) -> View {
 }
 
 /// Waits until the next look is due or the channel has answered.
-async fn wait_for(host: &mut Host, wait: Duration, targets: BTreeSet<crate::recovery::evidence::Name>) -> Scope {
+async fn wait_for(
+    host: &mut Host,
+    wait: Duration,
+    targets: BTreeSet<crate::recovery::evidence::Name>,
+) -> Scope {
     tokio::select! {
         () = host.receipt() => Scope::Targets(BTreeSet::new()),
         () = tokio::time::sleep(wait) => Scope::Targets(targets),

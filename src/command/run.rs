@@ -40,7 +40,14 @@ pub async fn run(config: Rc<Config>, config_flag: Option<PathBuf>) -> Exit {
             return Exit::Failed;
         }
     };
-    info!(subject = "watchdog", result = "OK", action = "start", "version {}, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    info!(
+        subject = "watchdog",
+        result = "OK",
+        action = "start",
+        "version {}, pid {}",
+        env!("CARGO_PKG_VERSION"),
+        std::process::id()
+    );
     host.set_log(log);
     let chronicle = Chronicle::new(&state.outbox);
     let heartbeat = Heartbeat::new(config.policy.interval, pass_max(&config));
@@ -132,7 +139,8 @@ impl Daemon {
         let compiled = compile(&Sources::gather(self.config_flag.as_deref()));
         let Some(config) = compiled.config else {
             let list: Vec<String> = compiled.problems.iter().map(ToString::to_string).collect();
-            let text = format!("the new configuration cannot be used, the old one stays: {}", list.join("; "));
+            let text =
+                format!("the new configuration cannot be used, the old one stays: {}", list.join("; "));
             chronicle::trouble("config", &text);
             host.set_trouble(KEY, Some(text));
             return;

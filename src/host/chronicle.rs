@@ -76,14 +76,36 @@ fn letter(letter: &Letter) {
     let (subject, text) = (letter.key.as_str(), letter.text.as_str());
     match &letter.fate {
         Fate::Pending => warn!(subject, result = "NG", action = "alert_raised", "#{} {text}", letter.id),
-        Fate::Withheld => warn!(subject, result = "NG", action = "skip_notify", "#{} not sent, there is no channel: {text}", letter.id),
+        Fate::Withheld => warn!(
+            subject,
+            result = "NG",
+            action = "skip_notify",
+            "#{} not sent, there is no channel: {text}",
+            letter.id
+        ),
         Fate::Accepted { request_id, .. } => {
-            info!(subject = "line", result = "OK", action = "push_sent", "#{} {} request_id={request_id}", letter.id, letter.key);
+            info!(
+                subject = "line",
+                result = "OK",
+                action = "push_sent",
+                "#{} {} request_id={request_id}",
+                letter.id,
+                letter.key
+            );
         }
         Fate::Refused { reason, .. } => {
-            error!(subject = "line", result = "NG", action = "push_refused", "#{} {}: {reason}", letter.id, letter.key);
+            error!(
+                subject = "line",
+                result = "NG",
+                action = "push_refused",
+                "#{} {}: {reason}",
+                letter.id,
+                letter.key
+            );
         }
-        Fate::Superseded { reason } => info!(subject, result = "OK", action = "alert_superseded", "#{} {reason}", letter.id),
+        Fate::Superseded { reason } => {
+            info!(subject, result = "OK", action = "alert_superseded", "#{} {reason}", letter.id)
+        }
     }
 }
 
@@ -97,9 +119,15 @@ fn outcome(attempt: &Attempt, outcome: &Outcome) {
     let Attempt { id, target, action, .. } = attempt;
     let detail = outcome.detail();
     match outcome {
-        Outcome::Done(_) => info!(subject = %target, result = "OK", action = %action, "attempt {id} done: {detail}; now verifying"),
-        Outcome::Running(_) => info!(subject = %target, result = "OK", action = %action, "attempt {id} under way: {detail}; now verifying"),
-        Outcome::Failed(_) => error!(subject = %target, result = "NG", action = %action, "attempt {id} failed: {detail}"),
+        Outcome::Done(_) => {
+            info!(subject = %target, result = "OK", action = %action, "attempt {id} done: {detail}; now verifying")
+        }
+        Outcome::Running(_) => {
+            info!(subject = %target, result = "OK", action = %action, "attempt {id} under way: {detail}; now verifying")
+        }
+        Outcome::Failed(_) => {
+            error!(subject = %target, result = "NG", action = %action, "attempt {id} failed: {detail}")
+        }
     }
 }
 

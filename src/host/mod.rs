@@ -39,7 +39,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use view::{AlertsView, Grade, SCHEMA, TargetView, View};
 
-
 /// The real world.
 #[derive(Debug)]
 pub struct Host {
@@ -81,7 +80,11 @@ impl Host {
         Self::wire(config, opened, Mode::Acts)
     }
 
-    fn wire(config: Rc<Config>, (memory, start): (Memory, Start), mode: Mode) -> Result<(Self, State), String> {
+    fn wire(
+        config: Rc<Config>,
+        (memory, start): (Memory, Start),
+        mode: Mode,
+    ) -> Result<(Self, State), String> {
         let mut host = Self {
             bus: Bus::user(),
             clients: Arc::new(Clients::new()),
@@ -159,8 +162,11 @@ impl Host {
     pub fn view(&mut self, state: &State, report: &Report) -> View {
         let targets: Vec<TargetView> = report.verdicts.iter().map(TargetView::new).collect();
         for target in &targets {
-            let seen: Vec<String> =
-                target.probes.iter().map(|probe| format!("{}: {} {}", probe.name, probe.reading, probe.detail)).collect();
+            let seen: Vec<String> = target
+                .probes
+                .iter()
+                .map(|probe| format!("{}: {} {}", probe.name, probe.reading, probe.detail))
+                .collect();
             let name = report.verdicts.iter().find(|verdict| verdict.target.as_str() == target.name);
             self.seen.extend(name.map(|verdict| (verdict.target.clone(), seen.join("\n"))));
         }
@@ -187,10 +193,8 @@ impl Host {
 
     /// Takes the requests that wait. One that was read stays claimed until its answer is written.
     fn read_kick(&mut self) -> Option<Kick> {
-        let settings = kicks::KickSettings {
-            enabled: self.config.kick.enabled,
-            token: self.config.kick.token.clone(),
-        };
+        let settings =
+            kicks::KickSettings { enabled: self.config.kick.enabled, token: self.config.kick.token.clone() };
         let file = &self.config.kick.file;
         let (received, verdict) = kicks::read(file, clock::wall(), &settings, &self.memory.seen)?;
         if verdict.is_ok() {
@@ -254,7 +258,9 @@ impl World for Host {
         // A person who asks wants an answer about now, whatever this pass was for.
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
         let units = observe::units(&self.bus, &config, scope).await;
-        let probes = observe::probes(&self.clients, &config, &units, scope).await;
+        let mut probes = observe::probes(&self.clients, &config, &units, scope).await;
+        // What a service says of itself may hold a token of ours; from here on it is stored and sent.
+        probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));
         while let Ok(receipt) = self.answers.1.try_recv() {
             self.receipts.push(receipt);
         }
@@ -291,7 +297,12 @@ impl World for Host {
         let (clients, answers) = (self.clients.clone(), self.answers.0.clone());
         let (alert, key) = (letter.id, letter.retry_key.clone());
         tokio::spawn(async move {
-            let delivery = match line.endpoint.parse().map_err(|_| "bad endpoint".to_owned()).and_then(|url| clients.for_url(&url)) {
+            let delivery = match line
+                .endpoint
+                .parse()
+                .map_err(|_| "bad endpoint".to_owned())
+                .and_then(|url| clients.for_url(&url))
+            {
                 Ok(client) => line.send(client, &body, &key).await,
                 Err(why) => Delivery::Retry(why),
             };

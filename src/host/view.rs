@@ -317,8 +317,10 @@ impl AlertsView {
         if !self.channel_off.is_empty() {
             return format!("alerts     off: {} ({} withheld)", self.channel_off, self.withheld);
         }
-        let mut line =
-            format!("alerts     {} accepted, {} pending, {} refused", self.accepted, self.pending, self.refused);
+        let mut line = format!(
+            "alerts     {} accepted, {} pending, {} refused",
+            self.accepted, self.pending, self.refused
+        );
         if !self.last_answer.is_empty() {
             let _ = write!(line, "; LINE said: {}", self.last_answer);
         }

@@ -102,7 +102,8 @@ impl Desk<'_> {
     ) {
         let Some(told) = incident.told else { return };
         let gap = nth_or_last(&self.alerts.reminders, incident.reminders as usize);
-        let Some(key) = incident.letter.and_then(|id| self.outbox.letter(id)).map(|letter| letter.key.clone())
+        let Some(key) =
+            incident.letter.and_then(|id| self.outbox.letter(id)).map(|letter| letter.key.clone())
         else {
             return;
         };
@@ -115,14 +116,7 @@ impl Desk<'_> {
         incident.told = None;
     }
 
-    fn write(
-        &mut self,
-        key: &str,
-        kind: Kind,
-        target: Option<&Name>,
-        incident: u64,
-        text: String,
-    ) -> u64 {
+    fn write(&mut self, key: &str, kind: Kind, target: Option<&Name>, incident: u64, text: String) -> u64 {
         let text = format!("[WATCHDOG] {text}");
         let draft = Draft { key: key.to_owned(), kind, target: target.cloned(), incident, text };
         self.outbox.write(draft, self.alerts, self.now)
@@ -164,7 +158,7 @@ pub fn close(
     };
     let name = target.map_or("watchdog", Name::as_str);
     let age = Age(now.at.since(incident.since));
-    let text = format!("[WATCHDOG] {name}: recovered after {age}, {how}.\nIt was: {}", incident.cause);
+    let text = format!("[WATCHDOG] {name}: {how} after {age}.\nIt was: {}", incident.cause);
     let draft = Draft { key, kind: Kind::Recovery, target: target.cloned(), incident: incident.id, text };
     outbox.write(draft, policy, now);
 }
@@ -228,13 +222,7 @@ fn fault_text(
 }
 
 /// Conditions that are no fault at once, but worth a word when they last.
-fn lasting(
-    policy: &Policy,
-    of: &TargetPolicy,
-    target: &mut TargetState,
-    ids: &mut u64,
-    desk: &mut Desk<'_>,
-) {
+fn lasting(policy: &Policy, of: &TargetPolicy, target: &mut TargetState, ids: &mut u64, desk: &mut Desk<'_>) {
     if target.incident.is_some() {
         // While it is down, that is the news; the rest neither begins nor ends.
         return;
@@ -249,7 +237,7 @@ fn lasting(
     for (slot, condition, key, headline) in cases {
         let Some(why) = condition else {
             if let Some(ended) = slot.take() {
-                close(desk.alerts, desk.outbox, Some(&of.name), &ended, "by itself", desk.now);
+                close(desk.alerts, desk.outbox, Some(&of.name), &ended, "recovered by itself", desk.now);
             }
             continue;
         };
@@ -274,12 +262,11 @@ fn not_ready(policy: &TargetPolicy, target: &TargetState) -> Option<String> {
     if let Some((by, why)) = target.blamed.first_key_value() {
         return Some(format!("{by}: {why}"));
     }
-    let failing = policy.probes.iter().filter(|probe| probe.role == Role::Readiness).find_map(|probe| {
+    policy.probes.iter().filter(|probe| probe.role == Role::Readiness).find_map(|probe| {
         let state = target.probes.get(&probe.name)?;
         let fails = state.health == ProbeHealth::Unhealthy && super::health::counts(probe, state);
         fails.then(|| format!("{}: {}", probe.name, super::health::words(state)))
-    });
-    failing
+    })
 }
 
 fn blind(policy: &TargetPolicy, target: &TargetState) -> Option<String> {
@@ -299,13 +286,15 @@ fn troubles(policy: &Policy, state: &mut State, evidence: &Evidence, now: Now) {
     let mut present: BTreeMap<String, String> =
         evidence.troubles.iter().map(|trouble| (trouble.key.clone(), trouble.text.clone())).collect();
     if let Some(why) = &evidence.unsaved {
-        let text = format!("the state cannot be saved: {why}. Until it can, one repair per window is made at most");
+        let text =
+            format!("the state cannot be saved: {why}. Until it can, one repair per window is made at most");
         present.insert(STATE_NOT_DURABLE.to_owned(), text);
     }
-    let ended: Vec<String> = state.troubles.keys().filter(|key| !present.contains_key(*key)).cloned().collect();
+    let ended: Vec<String> =
+        state.troubles.keys().filter(|key| !present.contains_key(*key)).cloned().collect();
     for key in ended {
         if let Some(incident) = state.troubles.remove(&key) {
-            close(&policy.alerts, &mut state.outbox, None, &incident, "by itself", now);
+            close(&policy.alerts, &mut state.outbox, None, &incident, "recovered by itself", now);
         }
     }
     for (key, text) in present {

@@ -174,11 +174,13 @@ pub(super) fn still_starting(
     let Some(unit) = &target.unit else { return Ok(()) };
     let starting = matches!(unit.standing, Ok(Standing::Running)) && unit.run != target.proven_run;
     match unit.started {
-        Some(started) if starting && now < started.after(policy.start_allowance) => Err(Hold::StillStarting {
-            age: now.since(started),
-            allowance: policy.start_allowance,
-            until: started.after(policy.start_allowance),
-        }),
+        Some(started) if starting && now < started.after(policy.start_allowance) => {
+            Err(Hold::StillStarting {
+                age: now.since(started),
+                allowance: policy.start_allowance,
+                until: started.after(policy.start_allowance),
+            })
+        }
         Some(_) | None => Ok(()),
     }
 }

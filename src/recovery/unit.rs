@@ -90,7 +90,10 @@ impl UnitFacts {
     /// Reads the facts. The order of the rules matters: a job under way outranks the state it starts from.
     pub fn standing(&self) -> Standing {
         match &self.load {
-            Load::NotFound => return Standing::Unusable("there is no such unit".to_owned()),
+            Load::NotFound => return Standing::Unusable(
+                "systemd knows no such unit; is it installed, and is its name in the configuration right?"
+                    .to_owned(),
+            ),
             Load::Bad(why) => return Standing::Unusable(format!("its unit file cannot be used: {why}")),
             Load::Masked => return Standing::Off("a person masked it".to_owned()),
             Load::Loaded => {}
@@ -124,7 +127,9 @@ impl UnitFacts {
                 Standing::Off("a person stopped it".to_owned())
             }
             // Stopped before it was ever active in this start, or while waiting for an automatic restart.
-            (left_active, exited) if exited.is_none_or(|ago| ago > left_inactive) && left_active.is_none() => {
+            (left_active, exited)
+                if exited.is_none_or(|ago| ago > left_inactive) && left_active.is_none() =>
+            {
                 Standing::Off("a person stopped it while it was starting".to_owned())
             }
             (_, _) => Standing::Dead("its main process ended by itself".to_owned()),

@@ -14,7 +14,7 @@ log=$home/.picoclaw/logs/ops-watchdog.log
 control=$home/control   # files in here steer the stand-ins while they run
 letters=$home/letters   # what the LINE stand-in received, one JSON object per line
 moments=$home/moments   # when the restart command began, and when the gateway listened again
-daemon= ollama= line= reader=
+daemon='' ollama='' line='' reader=''
 zero=$EPOCHREALTIME     # times are printed relative to this: the last thing that was done to the patient
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
@@ -170,11 +170,11 @@ since() { # FROM [TO]: seconds between two moments; TO is now by default
 title() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
 do_it() { # WORDS: says what is done to the patient, and sets the clock to zero
-  printf '  %s%8s  %-9s %s%s\n' "$cyan" '' "demo" "$*" "$plain"
+  printf "  %s%8s  %-9s %s%s\n" "$bold" "" "demo does" "$*" "$plain"
   zero=$EPOCHREALTIME
 }
 
-say() { # COLOUR WHO TEXT
+say() { # COLOUR WORD TEXT
   local width=$((${COLUMNS:-110} - 22)) first=yes part
   while IFS= read -r part; do
     if [ -n "$first" ]; then
@@ -197,11 +197,12 @@ tell() { # LINE of the log: prints it for people
   local level=${BASH_REMATCH[1]} target=${BASH_REMATCH[2]} action=${BASH_REMATCH[4]} text=${BASH_REMATCH[5]}
   text=${text//\\n/ } text=${text//\\\"/\"}
   case $action in
-    start | none) say "$green" "$target" "$text" ;;
+    start) say "$green" begins "$target: $text" ;;
+    none) say "$green" well "$target: $text" ;;
     end | diagnostics | alert_raised) ;; # repeats, a path in a directory that will be gone, told when sent
-    detect) if [ "$level" = ERROR ]; then say "$red" "$target" "$text"; else say "$yellow" "$target" "$text"; fi ;;
-    push_sent) say "$cyan" 'LINE got' "$(last_letter)" ;;
-    *) say "$bold" "${action%-gateway}" "$text" ;;
+    detect) if [ "$level" = ERROR ]; then say "$red" detected "$target: $text"; else say "$yellow" detected "$target: $text"; fi ;;
+    push_sent) say "$cyan" 'sent' "$(last_letter)" ;;
+    *) if [[ $text == attempt*\ done:* ]]; then say "$bold" done "$text"; else say "$bold" decided "$action, $text"; fi ;;
   esac
 }
 
@@ -236,7 +237,7 @@ repair() { # NAME: follows one repair of the gateway and notes its times
 # --- The show ----------------------------------------------------------------------------------------
 
 mkdir -p "$control" "$(dirname "$log")"
-: >"$moments" >"$letters" >"$log"
+touch "$moments" "$letters" "$log"
 table=()
 
 start_ollama 0
@@ -273,7 +274,7 @@ touch "$control/ready-503"
 kill -9 "$ollama"
 follow 15 'action=push_sent'
 told=$(mark)
-follow 3
+follow 6
 do_it 'Ollama starts again'
 rm "$control/ready-503"
 start_ollama "$ollama_port"

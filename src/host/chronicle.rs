@@ -26,7 +26,9 @@ impl Chronicle {
 
     /// Tells what one pass changed.
     pub fn pass(&mut self, view: &View, report: &Report, outbox: &Outbox) {
-        for target in &view.targets {
+        // What was attempted has been told already, at the moment when it began.
+        let attempted = |name: &str| report.done.iter().any(|(attempt, _)| attempt.target.as_str() == name);
+        for target in view.targets.iter().filter(|target| !attempted(&target.name)) {
             self.target(target);
         }
         for (attempt, outcome) in &report.done {

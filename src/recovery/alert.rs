@@ -204,7 +204,7 @@ fn fault_text(
     let mut text =
         format!("{}: {headline}.\nDown for {}: {seen}", policy.name, Age(now.at.since(incident.since)));
     if !incident.tried.is_empty() {
-        text.push_str(&format!("\nTried: {}", incident.tried.join(", ")));
+        text.push_str(&format!("\nTried: {}", in_runs(&incident.tried)));
     }
     if let Some(ruling) = ruling {
         text.push_str(&format!("\nNow: {ruling}"));
@@ -219,6 +219,15 @@ fn fault_text(
         text.push_str(&format!("; journalctl --user -u {unit} -n 50"));
     }
     text
+}
+
+/// Joins what was tried; the same thing several times over is said once, with its count.
+fn in_runs(tried: &[String]) -> String {
+    let runs = tried.chunk_by(|a, b| a == b).map(|run| match run.len() {
+        1 => run[0].clone(),
+        count => format!("{count} × {}", run[0]),
+    });
+    runs.collect::<Vec<_>>().join(", ")
 }
 
 /// Conditions that are no fault at once, but worth a word when they last.

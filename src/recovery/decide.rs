@@ -228,11 +228,11 @@ impl Pass<'_> {
         let rung = match policy.rung(target.climbed) {
             Some(rung) => rung,
             None if exhausted => top,
-            None => return self.exhaust(policy, Hold::LadderSpent),
+            None => return self.exhaust(policy),
         };
         match self.ask(policy, rung, Asker::Policy) {
             Ok(()) => self.attempt(policy, rung, why.to_owned()),
-            Err(hold @ Hold::WindowSpent { .. }) if !exhausted => self.exhaust(policy, hold),
+            Err(Hold::WindowSpent { .. }) if !exhausted => self.exhaust(policy),
             Err(hold) => Ruling::Held(hold),
         }
     }
@@ -249,10 +249,10 @@ impl Pass<'_> {
         })
     }
 
-    fn exhaust(&mut self, policy: &TargetPolicy, hold: Hold) -> Ruling {
+    fn exhaust(&mut self, policy: &TargetPolicy) -> Ruling {
         let target = self.state.targets.entry(policy.name.clone()).or_default();
         exhaust(policy, target, 0, self.now.at);
-        Ruling::Held(hold)
+        Ruling::Held(Hold::HalfOpen { until: self.now.at.after(policy.half_open_gap(0)) })
     }
 
     /// Charges an attempt. It is performed only after this state was saved.

@@ -43,6 +43,8 @@ pub struct Sim {
     pub kicks: Vec<Kick>,
     /// What kicks were answered.
     pub answers: Vec<String>,
+    /// How far the wall clock is off, in seconds.
+    pub wall_error: i64,
     now_ms: u64,
     entropy: u128,
     state: State,
@@ -65,6 +67,7 @@ impl Sim {
             performed: Vec::new(),
             kicks: Vec::new(),
             answers: Vec::new(),
+            wall_error: 0,
             now_ms: 10_000_000,
             entropy: 1,
             state: State::default(),
@@ -167,7 +170,8 @@ fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
 impl World for Sim {
     fn now(&mut self) -> Now {
         self.entropy = self.entropy.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        Now { at: self.clock(), wall: 1_770_000_000 + self.now_ms / 1000, entropy: self.entropy }
+        let wall = (1_770_000_000 + self.now_ms / 1000).saturating_add_signed(self.wall_error);
+        Now { at: self.clock(), wall, entropy: self.entropy }
     }
 
     async fn observe(&mut self, scope: &Scope) -> Evidence {

@@ -110,7 +110,7 @@ impl Gateway {
             load: Load::Loaded,
             active,
             sub: String::new(),
-            result: "exit-code".to_owned(),
+            result: if self.process == Process::Stopped { "success" } else { "exit-code" }.to_owned(),
             file_state: "enabled".to_owned(),
             restarts: 0,
             invocation: format!("run{}", self.run),

@@ -17,6 +17,7 @@ moments=$home/moments   # when the restart command began, and when the gateway l
 daemon='' ollama='' line='' reader=''
 zero=$EPOCHREALTIME     # times are printed relative to this: the last thing that was done to the patient
 
+if [ -t 1 ]; then COLUMNS=$(tput cols 2>/dev/null || true); fi
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
   bold=$'\e[1m' dim=$'\e[2m' red=$'\e[31m' green=$'\e[32m' yellow=$'\e[33m' cyan=$'\e[36m' plain=$'\e[0m'
 else
@@ -202,7 +203,7 @@ tell() { # LINE of the log: prints it for people
     end | diagnostics | alert_raised) ;; # repeats, a path in a directory that will be gone, told when sent
     detect) if [ "$level" = ERROR ]; then say "$red" detected "$target: $text"; else say "$yellow" detected "$target: $text"; fi ;;
     push_sent) say "$cyan" 'sent' "$(last_letter)" ;;
-    *) if [[ $text == attempt*\ done:* ]]; then say "$bold" done "$text"; else say "$bold" decided "$action, $text"; fi ;;
+    *) if [[ $text == attempt*\ done:* ]]; then say "$bold" 'done' "$text"; else say "$bold" decided "$action, $text"; fi ;;
   esac
 }
 

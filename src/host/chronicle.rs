@@ -156,5 +156,5 @@ pub fn trouble(subject: &str, why: &str) {
 /// A full cycle is over.
 pub fn cycle_end(view: &View, took: std::time::Duration) {
     let result = if view.overall == Grade::Healthy { "OK" } else { "NG" };
-    info!(subject = "watchdog", result, action = "end", "{} in {} ms", view.summary(), took.as_millis());
+    info!(subject = "watchdog", result, action = "end", "{} ({} ms)", view.summary(), took.as_millis());
 }

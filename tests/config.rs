@@ -1,5 +1,4 @@
-//! The configuration from the outside: the default file, the predecessor's variables, every mistake with
-//! its message, and rubbish.
+//! The configuration from the outside: the default file, the old variables, every mistake, and rubbish.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of tests may fail like tests.
 
 use picoclaw_watchdog::config::{BUILT_IN, Compiled, Config, LineSettings, SourceFile, Sources, compile};

@@ -27,10 +27,10 @@ impl Chronicle {
 
     /// Tells what one pass changed.
     pub fn pass(&mut self, view: &View, report: &Report, outbox: &Outbox) {
-        for target in &view.targets {
-            // What is done has been said when it began.
-            let acted = report.done.iter().any(|(attempt, _)| attempt.target.as_str() == target.name);
-            self.target(target, acted);
+        // What was attempted has been told already, at the moment when it began.
+        let attempted = |name: &str| report.done.iter().any(|(attempt, _)| attempt.target.as_str() == name);
+        for target in view.targets.iter().filter(|target| !attempted(&target.name)) {
+            self.target(target);
         }
         for closed in &report.closed {
             let Closed { target, incident, lasted, how } = closed;
@@ -44,11 +44,10 @@ impl Chronicle {
 
     /// The numbers in a sentence change with every pass while something is awaited; only a change of the
     /// words is news.
-    fn target(&mut self, target: &TargetView, said: bool) {
+    fn target(&mut self, target: &TargetView) {
         let sentence = target.sentence();
         let words: String = sentence.chars().filter(|c| !c.is_ascii_digit()).collect();
-        if self.targets.insert(target.name.clone(), words.clone()).is_some_and(|known| known == words) || said
-        {
+        if self.targets.insert(target.name.clone(), words.clone()).is_some_and(|said| said == words) {
             return;
         }
         let subject = target.name.as_str();
@@ -162,5 +161,5 @@ pub fn trouble(subject: &str, why: &str) {
 /// A full cycle is over.
 pub fn cycle_end(view: &View, took: std::time::Duration) {
     let result = if view.overall == Grade::Healthy { "OK" } else { "NG" };
-    info!(subject = "watchdog", result, action = "end", "{} in {} ms", view.summary(), took.as_millis());
+    info!(subject = "watchdog", result, action = "end", "{} ({} ms)", view.summary(), took.as_millis());
 }

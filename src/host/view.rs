@@ -68,7 +68,7 @@ pub struct TargetView {
     pub grade: Grade,
     /// `healthy`, `unhealthy`, `unknown` or `off`.
     pub health: String,
-    /// Why, in words; empty when all is well.
+    /// Why it is not healthy or not ready, in words; else empty.
     pub reason: String,
     /// `healthy`, `failing`, `settling` or `exhausted`.
     pub phase: String,
@@ -189,6 +189,8 @@ impl TargetView {
     /// Health, reason and ruling in one sentence, each said once.
     pub fn sentence(&self) -> String {
         match (self.health.as_str(), self.reason.is_empty()) {
+            ("healthy", true) if self.grade != Grade::Healthy => self.ruling.clone(),
+            ("healthy", false) => format!("alive, but not ready: {}; {}", self.reason, self.ruling),
             (_, true) => format!("{}; {}", self.health, self.ruling),
             // For these two the ruling says the reason already.
             ("unknown" | "off", false) => self.ruling.clone(),
@@ -207,24 +209,25 @@ pub fn phase_word(phase: &Phase) -> &'static str {
     }
 }
 
+/// What the first readiness probe that counts and fails has seen.
+fn not_ready(verdict: &Verdict) -> Option<String> {
+    let fails =
+        |seen: &&Seen| seen.role == Role::Readiness && seen.counts && seen.health == ProbeHealth::Unhealthy;
+    let seen = verdict.seen.iter().find(fails)?;
+    let detail = seen.reading.as_ref().map_or("failing", Reading::detail);
+    Some(format!("{}: {detail}", seen.probe))
+}
+
 fn grade(verdict: &Verdict) -> Grade {
+    let unready = not_ready(verdict).is_some();
     match (&verdict.health, &verdict.ruling) {
         (Health::Unhealthy(_), Ruling::Verifying { .. }) => Grade::Degraded,
         (Health::Unhealthy(_), _) => Grade::Critical,
         (Health::Unknown(_), _) => Grade::Degraded,
         (Health::Off(_), _) => Grade::Healthy,
-        (Health::Healthy, Ruling::Fine) if not_ready(verdict).is_none() => Grade::Healthy,
+        (Health::Healthy, Ruling::Fine) if !unready => Grade::Healthy,
         (Health::Healthy, _) => Grade::Degraded,
     }
-}
-
-/// Why a living target is not ready, if it is not.
-fn not_ready(verdict: &Verdict) -> Option<String> {
-    let failing =
-        |seen: &&Seen| seen.role == Role::Readiness && seen.counts && seen.health == ProbeHealth::Unhealthy;
-    let seen = verdict.seen.iter().find(failing)?;
-    let detail = seen.reading.as_ref().map_or("", Reading::detail);
-    Some(format!("alive, but not ready: {}: {detail}", seen.probe))
 }
 
 impl ProbeView {

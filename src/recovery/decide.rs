@@ -192,10 +192,7 @@ impl Pass<'_> {
         if stable {
             target.climbed = 0;
         }
-        if health::is_suspect(policy, target) {
-            return Ruling::Suspect("a probe failed; not confirmed yet".to_owned());
-        }
-        Ruling::Fine
+        health::suspicion(policy, target).map_or(Ruling::Fine, Ruling::Suspect)
     }
 
     fn verifying(&self, target: &TargetState) -> Ruling {

@@ -248,11 +248,14 @@ pub(super) fn counts(policy: &ProbePolicy, probe: &ProbeState) -> bool {
     !policy.arm_on_pass || probe.armed
 }
 
-/// Whether a target should be asked again soon: a probe is between its thresholds, or a run is unproven.
-pub fn is_suspect(policy: &TargetPolicy, target: &TargetState) -> bool {
-    liveness(policy, target).any(|(_, probe)| match probe.health {
+/// Why a target should be asked again soon, if it should: a probe is between its thresholds, or a run is
+/// unproven.
+pub fn suspicion(policy: &TargetPolicy, target: &TargetState) -> Option<String> {
+    let between = |probe: &ProbeState| match probe.health {
         ProbeHealth::Healthy => probe.fails > 0,
         ProbeHealth::Unhealthy => probe.passes > 0,
         ProbeHealth::Unsettled => !matches!(probe.last, Some(LastReading(Reading::Unknown(_)))),
-    })
+    };
+    let (policy, probe) = liveness(policy, target).find(|(_, probe)| between(probe))?;
+    Some(format!("{}: {}", policy.name, words(probe)))
 }

@@ -34,6 +34,6 @@ impl Pass<'_> {
 
     fn is_unsettled(&self, name: &Name) -> bool {
         let found = self.policy.target(name).zip(self.state.targets.get(name));
-        found.is_some_and(|(policy, target)| health::is_suspect(policy, target))
+        found.is_some_and(|(policy, target)| health::suspicion(policy, target).is_some())
     }
 }

@@ -65,7 +65,10 @@ pub async fn run(config: &Config, request: &Request, output: Output) -> Exit {
 
 async fn answer(config: &Config, request: &Request, epoch: u64, output: Output) -> Exit {
     let until = Instant::now() + PATIENCE;
-    let ours = |result: &KickResult| result.epoch == epoch && result.action == request.action;
+    // Two people may ask for the same thing within one second.
+    let ours = |result: &KickResult| {
+        (result.epoch, &result.action, &result.source) == (epoch, &request.action, &request.source)
+    };
     while Instant::now() < until {
         if let Some(result) = kicks::read_result(&config.kick.file).filter(ours) {
             match output.json {

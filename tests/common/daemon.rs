@@ -76,12 +76,29 @@ impl Home {
     #[track_caller]
     pub(crate) fn start_with(&self, environment: &[(&str, &str)]) -> Daemon<'_> {
         let cycles = self.log().cycles();
+        let daemon = self.spawn(environment);
+        daemon.wait("the first cycle is over", |log| log.cycles() > cycles);
+        daemon
+    }
+
+    /// Starts the daemon, and waits until it is in the middle of a repair.
+    #[track_caller]
+    pub(crate) fn start_until_attempt(&self) -> Daemon<'_> {
+        let daemon = self.spawn(&[]);
+        daemon.wait("a repair has begun", |log| !log.lines(&["action=diagnostics"]).is_empty());
+        daemon
+    }
+
+    /// Starts the daemon, and waits for nothing.
+    pub(crate) fn start_without_a_cycle(&self) -> Daemon<'_> {
+        self.spawn(&[])
+    }
+
+    fn spawn(&self, environment: &[(&str, &str)]) -> Daemon<'_> {
         let errors = fs::File::create(self.path("stderr")).unwrap();
         let mut command = self.command(&["run"]);
         let child = command.envs(environment.iter().copied()).stderr(errors).process_group(0).spawn().unwrap();
-        let daemon = Daemon { home: self, child };
-        daemon.wait("the first cycle is over", |log| log.cycles() > cycles);
-        daemon
+        Daemon { home: self, child }
     }
 
     /// The log as it is now.

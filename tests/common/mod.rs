@@ -11,6 +11,7 @@ mod log;
 mod machine;
 mod stand_in;
 mod wait;
+mod watched;
 
 pub(crate) use daemon::{Daemon, Home, read};
 pub(crate) use http::{exchange, status};
@@ -19,6 +20,7 @@ pub(crate) use log::OpsLog;
 pub(crate) use machine::Machine;
 pub(crate) use stand_in::{Recorded, StandIn};
 pub(crate) use wait::{wait_until, wait_until_showing};
+pub(crate) use watched::{GATEWAY, UNIT, Watched};
 
 use std::path::{Path, PathBuf};
 

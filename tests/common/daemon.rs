@@ -97,7 +97,8 @@ impl Home {
     fn spawn(&self, environment: &[(&str, &str)]) -> Daemon<'_> {
         let errors = fs::File::create(self.path("stderr")).unwrap();
         let mut command = self.command(&["run"]);
-        let child = command.envs(environment.iter().copied()).stderr(errors).process_group(0).spawn().unwrap();
+        let child =
+            command.envs(environment.iter().copied()).stderr(errors).process_group(0).spawn().unwrap();
         Daemon { home: self, child }
     }
 

@@ -31,7 +31,11 @@ impl OpsLog {
     /// Every alert that was raised, by its key.
     pub(crate) fn alerts(&self) -> BTreeMap<&str, usize> {
         let mut alerts = BTreeMap::new();
-        for line in self.0.lines().filter(|line| ["alert_raised", "skip_notify"].iter().any(|word| line.contains(word))) {
+        for line in self
+            .0
+            .lines()
+            .filter(|line| ["alert_raised", "skip_notify"].iter().any(|word| line.contains(word)))
+        {
             let key = line.split("target=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("?");
             *alerts.entry(key).or_default() += 1;
         }

@@ -145,7 +145,12 @@ impl Watched {
     #[track_caller]
     pub(crate) fn wait_for_push(&self, words: &str) -> String {
         let found = || self.pushes().into_iter().map(|push| push.body).find(|body| body.contains(words));
-        wait_until_showing(SOON, &format!("LINE hears of {words:?}"), || format!("{:#?}\n{}", self.pushes(), self.tails()), found)
+        wait_until_showing(
+            SOON,
+            &format!("LINE hears of {words:?}"),
+            || format!("{:#?}\n{}", self.pushes(), self.tails()),
+            found,
+        )
     }
 
     /// What `explain` says.

@@ -1,9 +1,7 @@
 //! A state directory that takes nothing: the limits can then not be kept across a crash, so the watchdog makes one
 //! repair per window at most, says so, and goes on as before once it can write.
 
-mod common;
-
-use common::{GATEWAY, Installation, Watched};
+use crate::common::{GATEWAY, Installation, Watched};
 
 const STATE: &str = "/home/pico/.picoclaw/state/watchdog";
 /// Long enough to hold the whole story; the second fault comes within it.
@@ -23,10 +21,16 @@ fn a_read_only_state_directory() {
 fn a_full_disk() {
     let Some(machine) = up("full") else { return };
     // The same files on a disk that has no room for one more.
-    machine.root_ok(&["bash", "-euc", r#"
+    machine.root_ok(&[
+        "bash",
+        "-euc",
+        r#"
         mkdir /disk; mount -t tmpfs -o size=256k,mode=700 tmpfs /disk; cp -a "$1/." /disk; chown pico: /disk
         mount --move /disk "$1"; rmdir /disk
-        dd if=/dev/zero of="$1/filler" bs=1k count=1000 status=none || true"#, "fill", STATE]);
+        dd if=/dev/zero of="$1/filler" bs=1k count=1000 status=none || true"#,
+        "fill",
+        STATE,
+    ]);
     one_repair_per_window(&machine, "No space left on device");
     machine.root_ok(&["rm", &format!("{STATE}/filler")]);
     all_is_as_before(&machine);
@@ -59,7 +63,11 @@ fn all_is_as_before(machine: &Watched) {
     kill(machine);
     machine.wait("the next repair waits for no window", |log| log.attempts("gateway") == 3);
     machine.wait_until_well();
-    assert!(machine.read(&format!("{STATE}/state.json")).contains("\"attempts\":3"), "{}", machine.read(&format!("{STATE}/state.json")));
+    assert!(
+        machine.read(&format!("{STATE}/state.json")).contains("\"attempts\":3"),
+        "{}",
+        machine.read(&format!("{STATE}/state.json"))
+    );
 }
 
 #[track_caller]

@@ -1,9 +1,7 @@
 //! The user manager itself in trouble: no bus, or a manager that does not answer. Not knowing is no fault of the
 //! gateway's, no reason to act, and no reason to be slow.
 
-mod common;
-
-use common::{GATEWAY, Installation, UNIT, Watched};
+use crate::common::{GATEWAY, Installation, UNIT, Watched};
 
 /// Half the watchdog's patience in this configuration; a bus call has a deadline far below.
 const BOUNDED_MS: u64 = 5_000;
@@ -19,7 +17,9 @@ fn the_bus_goes_and_comes_back() {
 
     // A fault that nobody can mend now; it is confirmed, held, and mended when the bus is back.
     machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
-    machine.wait("it is held", |log| !log.lines(&["target=gateway", "held: the service manager cannot be asked"]).is_empty());
+    machine.wait("it is held", |log| {
+        !log.lines(&["target=gateway", "held: the service manager cannot be asked"]).is_empty()
+    });
     assert_eq!(machine.log().attempts("gateway"), 0);
     machine.user_ok(&["systemctl", "--user", "start", "dbus.socket"]);
     machine.wait_until_well();
@@ -53,5 +53,10 @@ fn a_manager_that_does_not_answer_holds_up_nothing() {
     machine.wait("it acts again", |log| log.attempts("gateway") == 1);
     machine.wait_until_well();
     assert!(machine.pushes().is_empty(), "{:?}", machine.pushes());
-    assert_eq!(machine.unit(UNIT, "NRestarts"), "0", "systemd must not take it for hung\n{}", machine.tails());
+    assert_eq!(
+        machine.unit(UNIT, "NRestarts"),
+        "0",
+        "systemd must not take it for hung\n{}",
+        machine.tails()
+    );
 }

@@ -1,9 +1,7 @@
 //! What becomes of an alert when LINE does not simply take it: nothing is lost, nothing is sent twice, and every
 //! retry is the same bytes under the same key.
 
-mod common;
-
-use common::{Home, Recorded, StandIn};
+use crate::common::{Home, Recorded, StandIn};
 use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
@@ -101,7 +99,8 @@ fn a_channel_that_is_half_configured_loses_nothing_and_counts_nothing_as_sent() 
     let checked = String::from_utf8(home.ask(&["check"]).stdout).unwrap();
     assert!(checked.contains("LINE stays off: there is no token"), "{checked}");
     let daemon = home.start();
-    daemon.wait("it is said in the log", |log| !log.lines(&["skip_notify", "ollama_remote_outage"]).is_empty());
+    daemon
+        .wait("it is said in the log", |log| !log.lines(&["skip_notify", "ollama_remote_outage"]).is_empty());
     assert!(daemon.cycles(3).lines(&["push_sent"]).is_empty());
 
     home.configure(&whole);

@@ -1,9 +1,7 @@
 //! The daemon's own life, where no systemd is needed: one instance, reloads, a stop in the middle of an action, a
 //! crash in the middle of an action, and no secret anywhere.
 
-mod common;
-
-use common::{Home, StandIn, read, wait_until};
+use crate::common::{Home, StandIn, read, wait_until};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::path::Path;
@@ -52,7 +50,9 @@ fn a_broken_file_changes_nothing_and_a_good_one_is_taken() {
     home.configure(&config(&new, "true", ""));
     daemon.signal(Signal::SIGHUP);
     daemon.wait("it is read", |log| !log.lines(&["action=reload "]).is_empty());
-    daemon.wait("the new file is in force", |log| log.0.lines().last().is_some_and(|line| line.contains("all well")));
+    daemon.wait("the new file is in force", |log| {
+        log.0.lines().last().is_some_and(|line| line.contains("all well"))
+    });
 }
 
 #[test]
@@ -66,7 +66,11 @@ fn a_stop_does_not_wait_for_an_action() {
     let status = daemon.wait_for_end(STOP);
     assert!(status.success() && asked.elapsed() < STOP, "{status} after {:?}", asked.elapsed());
     assert_eq!(home.log().lines(&["action=stop "]).len(), 1);
-    assert_eq!(home.ask(&["status"]).status.code(), Some(69), "nobody takes an old view for a running watchdog");
+    assert_eq!(
+        home.ask(&["status"]).status.code(),
+        Some(69),
+        "nobody takes an old view for a running watchdog"
+    );
 }
 
 #[test]
@@ -93,12 +97,18 @@ fn switched_off_it_lives_and_does_nothing() {
     let gateway = StandIn::gateway(&[]);
     gateway.steer("health-503", "");
     let config = config(&gateway, "true", "");
-    let home = Home::new(&config.replace("interval", "enabled = \"${PICOCLAW_WATCHDOG_ENABLED:-true}\"\ninterval"));
+    let home =
+        Home::new(&config.replace("interval", "enabled = \"${PICOCLAW_WATCHDOG_ENABLED:-true}\"\ninterval"));
     home.write(".picoclaw/.env", "PICOCLAW_WATCHDOG_ENABLED=false\n");
     let once = home.ask(&["once"]);
-    assert!(once.status.success() && String::from_utf8_lossy(&once.stdout).contains("switched off"), "{once:?}");
+    assert!(
+        once.status.success() && String::from_utf8_lossy(&once.stdout).contains("switched off"),
+        "{once:?}"
+    );
     let mut daemon = home.start_without_a_cycle();
-    wait_until(SOON, "it has started", || Some(()).filter(|()| !home.log().lines(&["action=start "]).is_empty()));
+    wait_until(SOON, "it has started", || {
+        Some(()).filter(|()| !home.log().lines(&["action=start "]).is_empty())
+    });
     // Two reloads are two turns of the loop; a pass would have been made in either.
     for turn in 1..=2 {
         daemon.signal(Signal::SIGHUP);

@@ -1,9 +1,7 @@
 //! What systemd or a person does to the gateway's unit, under a real user manager: what is theirs is left to them, and
 //! what nobody else does is done.
 
-mod common;
-
-use common::{GATEWAY, Installation, Watched};
+use crate::common::{GATEWAY, Installation, Watched};
 
 const FILE: &str = ".config/systemd/user/picoclaw-gateway.service";
 
@@ -30,7 +28,9 @@ fn a_unit_that_is_missing_is_said_and_never_restarted() {
 fn a_unit_that_a_person_stopped_or_masked_is_left_alone_and_said_once() {
     // Without a cooldown the same thing may be said again after it was over, which a second stop shows.
     let env = "PICOCLAW_WATCHDOG_ALERT_COOLDOWN_SEC=0\n";
-    let Some(machine) = Watched::up("stopped", &[], &Installation { env, ..Installation::default() }) else { return };
+    let Some(machine) = Watched::up("stopped", &[], &Installation { env, ..Installation::default() }) else {
+        return;
+    };
     machine.user_ok(&["systemctl", "--user", "stop", GATEWAY]);
     let body = machine.wait_for_push("gateway: left alone, because a person stopped it");
     assert!(body.contains("systemctl --user start picoclaw-gateway.service"), "{body}");
@@ -44,7 +44,9 @@ fn a_unit_that_a_person_stopped_or_masked_is_left_alone_and_said_once() {
     machine.wait("it is said again", |_| machine.pushes().len() == 2);
     machine.user_ok(&["mv", FILE, "kept"]);
     machine.user_ok(&["systemctl", "--user", "mask", GATEWAY]);
-    machine.wait("the mask is seen", |log| !log.lines(&["target=gateway", "left alone: a person masked it"]).is_empty());
+    machine.wait("the mask is seen", |log| {
+        !log.lines(&["target=gateway", "left alone: a person masked it"]).is_empty()
+    });
     let log = machine.cycles(3);
     assert_eq!((log.attempts("gateway"), machine.pushes().len()), (0, 2), "{}", log.0);
 
@@ -62,7 +64,9 @@ fn what_systemd_restarts_by_itself_is_left_to_it() {
     let options = Installation { gateway_service, ..Installation::default() };
     let Some(machine) = Watched::up("auto", &[], &options) else { return };
     machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
-    machine.wait("it says that it waits", |log| !log.lines(&["target=gateway", "systemd restarts it by itself"]).is_empty());
+    machine.wait("it says that it waits", |log| {
+        !log.lines(&["target=gateway", "systemd restarts it by itself"]).is_empty()
+    });
     machine.wait_until_well();
     let log = machine.cycles(2);
     assert_eq!((log.attempts("gateway"), machine.unit(GATEWAY, "NRestarts").as_str()), (0, "1"), "{}", log.0);
@@ -72,7 +76,8 @@ fn what_systemd_restarts_by_itself_is_left_to_it() {
 #[test]
 fn a_unit_at_its_start_limit_is_forgiven_first() {
     // One start by hand, one by systemd, and the limit is reached: systemd refuses every further start.
-    let gateway_service = "Restart=on-failure\nRestartSec=100ms\n[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=2";
+    let gateway_service =
+        "Restart=on-failure\nRestartSec=100ms\n[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=2";
     let options = Installation { gateway_service, ..Installation::default() };
     let Some(machine) = Watched::install("limit", &[], &options) else { return };
     machine.start_gateway();

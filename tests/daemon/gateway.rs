@@ -1,9 +1,7 @@
 //! The whole line under a real user manager, as an unprivileged user who installed it with make: what becomes of a
 //! gateway that dies, hangs, cannot start, starts slowly, or has lost its port.
 
-mod common;
-
-use common::{GATEWAY, Installation, Watched, wait_until};
+use crate::common::{GATEWAY, Installation, Watched, wait_until};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -22,7 +20,12 @@ fn a_gateway_that_is_killed_or_hangs_is_restarted_and_nobody_is_told() {
     let invocation = machine.unit(GATEWAY, "InvocationID");
     machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
     let log = machine.wait("it was restarted", |log| !log.lines(&["attempt 1 done"]).is_empty());
-    assert_eq!(log.lines(&["target=gateway", "action=detect", "unit: it failed (signal)"]).len(), 1, "{}", log.0);
+    assert_eq!(
+        log.lines(&["target=gateway", "action=detect", "unit: it failed (signal)"]).len(),
+        1,
+        "{}",
+        log.0
+    );
     assert_eq!(log.lines(&["target=gateway", "action=diagnostics"]).len(), 1);
     machine.wait_until_well();
     assert_ne!(machine.unit(GATEWAY, "InvocationID"), invocation);
@@ -70,7 +73,10 @@ fn seconds(line: &str) -> u64 {
 #[test]
 fn a_slow_start_costs_exactly_one_restart() {
     // 142 s against 180 s, and everything else far below both, as 1 to 15.
-    let changes = [(r#"start_allowance = "4s""#, r#"start_allowance = "12s""#), (r#"settle = "2s""#, r#"settle = "1s""#)];
+    let changes = [
+        (r#"start_allowance = "4s""#, r#"start_allowance = "12s""#),
+        (r#"settle = "2s""#, r#"settle = "1s""#),
+    ];
     let options = Installation { gateway_options: "--start-delay 9470", ..Installation::default() };
     let Some(machine) = Watched::up("slow", &changes, &options) else { return };
     machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
@@ -84,14 +90,25 @@ fn a_slow_start_costs_exactly_one_restart() {
 #[test]
 fn a_port_that_somebody_else_has_is_named_and_no_storm_follows() {
     let Some(machine) = Watched::install("port", &[], &Installation::default()) else { return };
-    let _thief = machine.spawn_user(&["systemd-run", "--user", "--quiet", "--unit=thief", "stand-in", "listen", "18790"]);
+    let _thief = machine.spawn_user(&[
+        "systemd-run",
+        "--user",
+        "--quiet",
+        "--unit=thief",
+        "stand-in",
+        "listen",
+        "18790",
+    ]);
     wait_until(SOON, "the thief listens", || {
         machine.user(&["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/18790"]).status.success().then_some(())
     });
     machine.user_ok(&["systemctl", "--user", "start", GATEWAY]);
     machine.enable();
     let body = machine.wait_for_push("repair limit reached");
-    assert!(body.contains("port 18790 is held by stand-in (pid ") && body.contains("not by picoclaw-gateway"), "{body}");
+    assert!(
+        body.contains("port 18790 is held by stand-in (pid ") && body.contains("not by picoclaw-gateway"),
+        "{body}"
+    );
     let explained = machine.explain();
     assert!(explained.contains("port 18790 is held by stand-in"), "{explained}");
     // The window holds three, and one single try may have come due.

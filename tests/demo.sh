@@ -203,6 +203,7 @@ tell() { # LINE of the log: prints it for people
     end | diagnostics | alert_raised) ;; # repeats, a path in a directory that will be gone, told when sent
     detect) if [ "$level" = ERROR ]; then say "$red" detected "$target: $text"; else say "$yellow" detected "$target: $text"; fi ;;
     push_sent) say "$cyan" 'sent' "$(last_letter)" ;;
+    recovered) say "$green" 'closed' "$text" ;;
     *) if [[ $text == attempt*\ done:* ]]; then say "$bold" 'done' "$text"; else say "$bold" decided "$action, $text"; fi ;;
   esac
 }

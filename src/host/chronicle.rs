@@ -27,14 +27,14 @@ impl Chronicle {
 
     /// Tells what one pass changed.
     pub fn pass(&mut self, view: &View, report: &Report, outbox: &Outbox) {
+        for closed in &report.closed {
+            let Closed { target, incident, lasted, how } = closed;
+            info!(subject = %target, result = "OK", action = "recovered", "incident {incident} lasted {}: {target} {how}", Age(*lasted));
+        }
         // What was attempted has been told already, at the moment when it began.
         let attempted = |name: &str| report.done.iter().any(|(attempt, _)| attempt.target.as_str() == name);
         for target in view.targets.iter().filter(|target| !attempted(&target.name)) {
             self.target(target);
-        }
-        for closed in &report.closed {
-            let Closed { target, incident, lasted, how } = closed;
-            info!(subject = %target, result = "OK", action = "recovered", "incident {incident} lasted {}: {target} {how}", Age(*lasted));
         }
         for (attempt, outcome) in &report.done {
             self::outcome(attempt, outcome);

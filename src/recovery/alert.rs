@@ -110,7 +110,7 @@ impl Desk<'_> {
         if self.alerts.reminders.is_empty() || self.now.at.since(told) < gap {
             return;
         }
-        let text = fault_text(policy, target, incident, "still failing", ruling, self.now);
+        let text = fault_text(policy, target, incident, "still down", ruling, self.now);
         incident.reminders += 1;
         incident.letter = Some(self.write(&key, Kind::Reminder, Some(&policy.name), incident.id, text));
         incident.told = None;
@@ -180,12 +180,15 @@ fn due<'a>(
     if incident.failed > 0 && !incident.raised.contains(&policy.keys.limit) {
         return Some((&policy.keys.attempt_failed, "a repair did not help".to_owned()));
     }
-    let helpless = match ruling {
-        Some(Ruling::Held(Hold::NoLadder | Hold::Unusable(_))) => true,
-        Some(Ruling::Held(_)) => now.at.since(incident.since) >= policy.alert_after,
-        Some(_) | None => false,
+    let headline = match ruling {
+        Some(Ruling::Held(Hold::NoLadder)) => "down, and nothing here can repair it",
+        Some(Ruling::Held(Hold::Unusable(_))) => "down, and only a person can help",
+        Some(Ruling::Held(_)) if now.at.since(incident.since) >= policy.alert_after => {
+            "down, and it cannot be repaired now"
+        }
+        Some(_) | None => return None,
     };
-    helpless.then(|| (policy.keys.failing.as_str(), "failing, and nothing is being done".to_owned()))
+    Some((policy.keys.failing.as_str(), headline.to_owned()))
 }
 
 /// What happened, since when, what was tried, what happens next, what to do.
@@ -206,7 +209,7 @@ fn fault_text(
     if !incident.tried.is_empty() {
         text.push_str(&format!("\nTried: {}", in_runs(&incident.tried)));
     }
-    if let Some(ruling) = ruling {
+    if let Some(ruling) = ruling.filter(|ruling| **ruling != Ruling::Held(Hold::NoLadder)) {
         text.push_str(&format!("\nNow: {ruling}"));
         if let Ruling::Held(hold) = ruling
             && let Some(until) = hold.until()

@@ -173,7 +173,8 @@ impl Pass<'_> {
             }
             (Phase::Healthy, Health::Unhealthy(why)) => {
                 let why = why.clone();
-                open_incident(&mut target, &mut self.state.incidents, &why, self.now.at);
+                let since = health::failing_since(policy, &target).unwrap_or(self.now.at);
+                open_incident(&mut target, &mut self.state.incidents, &why, since);
                 target.phase = Phase::Failing { since: self.now.at };
                 Ok(why)
             }

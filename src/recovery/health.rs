@@ -90,6 +90,7 @@ pub fn forget_readings(target: &mut TargetState) {
         probe.fails = 0;
         probe.passes = 0;
         probe.last = None;
+        probe.trouble_since = None;
     }
     target.streak = 0;
     target.healthy_since = None;
@@ -246,6 +247,12 @@ fn liveness<'a>(
 /// Whether a probe counts by now.
 pub(super) fn counts(policy: &ProbePolicy, probe: &ProbeState) -> bool {
     !policy.arm_on_pass || probe.armed
+}
+
+/// When the first of the failing probes began to fail; that is earlier than when it was confirmed.
+pub fn failing_since(policy: &TargetPolicy, target: &TargetState) -> Option<Timestamp> {
+    let failing = liveness(policy, target).filter(|(_, probe)| probe.health == ProbeHealth::Unhealthy);
+    failing.filter_map(|(_, probe)| probe.trouble_since).min()
 }
 
 /// Why a target should be asked again soon, if it should: a probe is between its thresholds, or a run is

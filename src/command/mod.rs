@@ -33,7 +33,7 @@ pub async fn dispatch(cli: Cli) -> Exit {
     }
     let Some(config) = usable(&compiled) else { return Exit::Config };
     match cli.command {
-        Command::Run => run::run(config, cli.config).await,
+        Command::Run => run::run(config, &compiled.problems, cli.config).await,
         Command::Once(output) => once::run(config, output).await,
         Command::Check(output) => check::run(&compiled, output),
         Command::Explain { target, output } => explain::run(config, target.as_deref(), output).await,

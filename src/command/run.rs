@@ -11,6 +11,7 @@ use crate::host::view::View;
 use crate::host::{Host, publish};
 use crate::recovery::state::State;
 use crate::recovery::time::Timestamp;
+use crate::section::Problem;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use tracing::info;
 const PASS_SLACK: Duration = Duration::from_secs(5);
 
 /// Watches until it is told to stop.
-pub async fn run(config: Rc<Config>, config_flag: Option<PathBuf>) -> Exit {
+pub async fn run(config: Rc<Config>, warnings: &[Problem], config_flag: Option<PathBuf>) -> Exit {
     let log = init_log(&config);
     let lock = match only_one(&config.paths.state, "run") {
         Ok(lock) => lock,
@@ -48,6 +49,7 @@ pub async fn run(config: Rc<Config>, config_flag: Option<PathBuf>) -> Exit {
         env!("CARGO_PKG_VERSION"),
         std::process::id()
     );
+    say_settings(&config, warnings);
     host.set_log(log);
     let chronicle = Chronicle::new(&state.outbox);
     let heartbeat = Heartbeat::new(config.policy.interval, pass_max(&config));
@@ -57,6 +59,16 @@ pub async fn run(config: Rc<Config>, config_flag: Option<PathBuf>) -> Exit {
     info!(subject = "watchdog", result = "OK", action = "stop", "stopped as asked");
     drop(lock);
     Exit::Ok
+}
+
+/// What a person should know about the configuration in force: it works, but perhaps not as meant.
+fn say_settings(config: &Config, warnings: &[Problem]) {
+    for warning in warnings {
+        chronicle::trouble("config", &warning.to_string());
+    }
+    if let Err(why) = &config.policy.alerts.channel {
+        chronicle::trouble("line", &format!("alerts go to this log only: {why}"));
+    }
 }
 
 /// The longest that a pass may take.
@@ -149,6 +161,7 @@ impl Daemon {
             chronicle::trouble("config", "new paths take effect at the next start");
         }
         host.set_trouble(KEY, None);
+        say_settings(&config, &compiled.problems);
         host.adopt(Rc::new(config));
         events.follow(host);
         self.heartbeat = Heartbeat::new(host.config.policy.interval, pass_max(&host.config));

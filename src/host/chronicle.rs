@@ -3,9 +3,10 @@
 
 use super::view::{Grade, TargetView, View};
 use crate::cycle::Report;
-use crate::recovery::decide::{Answer, Attempt};
+use crate::recovery::decide::{Answer, Attempt, Closed};
 use crate::recovery::outbox::{Fate, Letter, Outbox};
 use crate::recovery::record::Outcome;
+use crate::recovery::time::Age;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tracing::{error, info, warn};
@@ -30,6 +31,10 @@ impl Chronicle {
         let attempted = |name: &str| report.done.iter().any(|(attempt, _)| attempt.target.as_str() == name);
         for target in view.targets.iter().filter(|target| !attempted(&target.name)) {
             self.target(target);
+        }
+        for closed in &report.closed {
+            let Closed { target, incident, lasted, how } = closed;
+            info!(subject = %target, result = "OK", action = "recovered", "incident {incident} lasted {}: {target} {how}", Age(*lasted));
         }
         for (attempt, outcome) in &report.done {
             self::outcome(attempt, outcome);

@@ -26,7 +26,7 @@ use crate::recovery::evidence::{Delivery, Evidence, Kick, KickRefusal, Name, Rec
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
-use crate::recovery::time::Now;
+use crate::recovery::time::{Now, Timestamp};
 use crate::systemd::Bus;
 use clock::Clock;
 use kicks::{KickResult, ReceivedKick};
@@ -51,6 +51,8 @@ pub struct Host {
     memory: Memory,
     /// Trouble of our own, by alert key, as long as it is present.
     troubles: BTreeMap<String, String>,
+    /// The trouble found at start, and when its consequences are over.
+    start_trouble: Option<(String, Timestamp)>,
     answers: (mpsc::Sender<Receipt>, mpsc::Receiver<Receipt>),
     receipts: Vec<Receipt>,
     kick: Option<ReceivedKick>,
@@ -92,6 +94,7 @@ impl Host {
             memory,
             mode,
             troubles: BTreeMap::new(),
+            start_trouble: None,
             answers: mpsc::channel(16),
             receipts: Vec::new(),
             kick: None,
@@ -101,7 +104,10 @@ impl Host {
             config,
         };
         if let Some(SelfTrouble { key, text }) = start.trouble {
+            let longest = host.config.policy.targets.iter().map(|target| target.window.per).max();
+            let over = host.clock.now().at.after(longest.unwrap_or_default());
             host.set_trouble(&key, Some(text));
+            host.start_trouble = Some((key, over));
         }
         Ok((host, start.state))
     }
@@ -212,11 +218,17 @@ impl Host {
         Some(kick)
     }
 
-    /// A log that cannot be written is told on the channel, for nobody would read it in the log.
-    fn check_log(&mut self) {
-        let Some(log) = &self.log else { return };
-        let trouble = log.lock().unwrap_or_else(PoisonError::into_inner).trouble();
-        self.set_trouble("log_not_written", trouble);
+    /// A log that cannot be written is told on the channel, for nobody would read it in the log. What was
+    /// wrong with the state at start is over when every window has passed.
+    fn check_troubles(&mut self) {
+        if let Some(log) = &self.log {
+            let trouble = log.lock().unwrap_or_else(PoisonError::into_inner).trouble();
+            self.set_trouble("log_not_written", trouble);
+        }
+        let now = self.clock.now().at;
+        if let Some((key, _)) = self.start_trouble.take_if(|(_, over)| now >= *over) {
+            self.set_trouble(&key, None);
+        }
     }
 
     async fn bundle(&self, attempt: &Attempt) {
@@ -234,7 +246,7 @@ impl Host {
             logs: self.config.logs.get(&attempt.target).cloned().unwrap_or_default(),
             secrets: self.config.secrets.clone(),
         };
-        let name = format!("{}-{}-{:06}", clock::wall(), attempt.target, attempt.id);
+        let name = format!("{}-{}-{}", clock::stamp(), attempt.target, attempt.id);
         match bundle::take(&self.diagnostics(), &name, &contents).await {
             Ok(path) => chronicle::bundle(attempt, &path),
             Err(why) => chronicle::no_bundle(attempt, &why),
@@ -254,7 +266,7 @@ impl World for Host {
     async fn observe(&mut self, scope: &Scope) -> Evidence {
         let config = Rc::clone(&self.config);
         let kicks = (self.mode == Mode::Acts && self.kick.is_none()).then(|| self.read_kick()).flatten();
-        self.check_log();
+        self.check_troubles();
         // A person who asks wants an answer about now, whatever this pass was for.
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
         let units = observe::units(&self.bus, &config, scope).await;

@@ -11,6 +11,7 @@ use super::time::{Now, Timestamp};
 use super::unit::Standing;
 use super::verdict::{Ruling, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// What follows from one pass. The state must be saved before the attempts are performed or the letter is
 /// sent.
@@ -25,6 +26,8 @@ pub struct Decision {
     pub letter: Option<u64>,
     /// Answers to kicks.
     pub answers: Vec<Answer>,
+    /// Incidents that ended.
+    pub closed: Vec<Closed>,
     /// One verdict per target.
     pub verdicts: Vec<Verdict>,
     /// When some targets want to be asked again before the next cycle.
@@ -44,6 +47,19 @@ pub struct Attempt {
     pub number: (usize, u32),
     /// Why, in words.
     pub why: String,
+}
+
+/// An incident that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The target.
+    pub target: Name,
+    /// The incident's number.
+    pub incident: u64,
+    /// How long it lasted.
+    pub lasted: Duration,
+    /// How it ended, as in "was repaired by restart-gateway".
+    pub how: String,
 }
 
 /// The answer to a kick.
@@ -70,7 +86,8 @@ pub struct Quick {
 
 /// Decides.
 pub fn decide(policy: &Policy, state: &State, evidence: &Evidence, now: Now) -> Decision {
-    let mut pass = Pass { policy, state: state.clone(), evidence, now, attempts: Vec::new() };
+    let mut pass =
+        Pass { policy, state: state.clone(), evidence, now, attempts: Vec::new(), closed: Vec::new() };
     pass.prune();
     health::fold(policy, &mut pass.state, evidence, now);
     alert::receive(&mut pass.state, evidence, now);
@@ -91,6 +108,7 @@ pub(super) struct Pass<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) now: Now,
     pub(super) attempts: Vec<Attempt>,
+    closed: Vec<Closed>,
 }
 
 impl Pass<'_> {
@@ -205,6 +223,12 @@ impl Pass<'_> {
         if let Some(incident) = target.incident.take() {
             let outbox = &mut self.state.outbox;
             alert::close(&self.policy.alerts, outbox, Some(&policy.name), &incident, how, self.now);
+            self.closed.push(Closed {
+                target: policy.name.clone(),
+                incident: incident.id,
+                lasted: self.now.at.since(incident.since),
+                how: how.to_owned(),
+            });
         }
         target.phase = Phase::Healthy;
     }
@@ -291,7 +315,15 @@ impl Pass<'_> {
             verdicts.push(Verdict::new(policy, target, health, ruling, self.now.at));
         }
         let quick = self.quick(&verdicts);
-        Decision { state: self.state, attempts: self.attempts, letter, answers, verdicts, quick }
+        Decision {
+            state: self.state,
+            attempts: self.attempts,
+            letter,
+            answers,
+            closed: self.closed,
+            verdicts,
+            quick,
+        }
     }
 }
 

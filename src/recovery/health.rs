@@ -45,10 +45,14 @@ pub fn fold(policy: &Policy, state: &mut State, evidence: &Evidence, now: Now) {
     }
 }
 
-/// A new run of the unit is a new incarnation: what the old one answered says nothing about it.
+/// A new run of the unit is a new incarnation, and so is one that stops or fails: what was answered before
+/// says nothing about it.
 fn fold_unit(target: &mut TargetState, report: &UnitReport, now: Timestamp) {
-    let (known_run, known_start, known_restarts) =
-        target.unit.take().map(|view| (view.run, view.started, view.restarts)).unwrap_or_default();
+    let (known_run, known_start, known_restarts, known_standing) = target
+        .unit
+        .take()
+        .map(|view| (view.run, view.started, view.restarts, Some(view.standing)))
+        .unwrap_or_default();
     target.unit = Some(match &report.facts {
         Err(why) => UnitView {
             standing: Err(why.clone()),
@@ -58,16 +62,19 @@ fn fold_unit(target: &mut TargetState, report: &UnitReport, now: Timestamp) {
         },
         Ok(facts) => {
             let same_run = facts.invocation == known_run;
+            let standing = facts.standing();
             if !same_run {
-                forget_readings(target);
                 let ended_unproven = !known_run.is_empty() && known_run != target.proven_run;
                 target.crashes = target.crashes.saturating_add(u32::from(ended_unproven)).min(CRASH_LOOP);
+            }
+            if !same_run || known_standing.is_some_and(|known| known != Ok(standing.clone())) {
+                forget_readings(target);
             }
             // Ages are read a little apart each time; the first reading of a run fixes its start, so that a
             // healthy cycle changes no state.
             let started = facts.run_age().map(|age| now.before(age));
             UnitView {
-                standing: Ok(facts.standing()),
+                standing: Ok(standing),
                 run: facts.invocation.clone(),
                 started: if same_run { known_start.or(started) } else { started },
                 restarts: facts.restarts,

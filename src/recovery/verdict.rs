@@ -98,7 +98,7 @@ impl fmt::Display for Ruling {
             Self::Suspect(what) => write!(f, "suspect, asked again until confirmed: {what}"),
             Self::Unsure(why) => write!(f, "not known, so nothing is done: {why}"),
             Self::Recovering { passes, of } => {
-                write!(f, "healthy again, {passes} of {of} passes that prove it")
+                write!(f, "proving itself, {passes} of {of} healthy passes")
             }
             Self::Verifying { action, age } => write!(f, "verifying {action}, done {} ago", Age(*age)),
             Self::Act { action, number } => write!(f, "do {action} now (attempt {number} in the window)"),

@@ -74,8 +74,8 @@ fn the_default_serves_a_gateway_with_nothing_else_set() {
     assert_eq!(
         off,
         [
-            "target[ollama]: its when is empty or a no: PICOCLAW_WATCHDOG_OLLAMA_MODELS_URL is not set",
-            "target[funnel]: its when is empty or a no: PICOCLAW_WATCHDOG_WEBHOOK_URL is not set",
+            "target[ollama]: PICOCLAW_WATCHDOG_OLLAMA_MODELS_URL is not set",
+            "target[funnel]: PICOCLAW_WATCHDOG_WEBHOOK_URL is not set",
             "line: switched off (PICOCLAW_WATCHDOG_LINE_NOTIFY_ENABLED is not set)",
         ]
     );

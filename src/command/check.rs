@@ -71,6 +71,12 @@ fn checked(compiled: &Compiled) -> Checked {
     }
 }
 
+/// `ollama` for `target[ollama]`; a probe keeps its whole path.
+fn short(what: &str) -> &str {
+    let name = what.strip_prefix("target[").and_then(|rest| rest.strip_suffix(']'));
+    name.filter(|name| !name.contains('[')).unwrap_or(what)
+}
+
 fn summary(config: &Config) {
     for target in &config.policy.targets {
         let ladder: Vec<String> =
@@ -84,7 +90,7 @@ fn summary(config: &Config) {
         );
     }
     for off in config.off.iter().filter(|off| off.what != "line") {
-        println!("{:<10} off: {}", off.what, off.why);
+        println!("{:<10} off: {}", short(&off.what), off.why);
     }
     match &config.line {
         LineSettings::Off { reason } => println!("LINE       off: {reason}. Alerts go to the log only"),

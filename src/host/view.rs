@@ -271,7 +271,7 @@ impl View {
         };
         let waiting = self.alerts.pending;
         if waiting > 0 {
-            let _ = write!(line, " | {waiting} alerts waiting");
+            let _ = write!(line, " | alerts waiting: {waiting}");
         }
         line
     }

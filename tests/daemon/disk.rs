@@ -51,7 +51,7 @@ fn one_repair_per_window(machine: &Watched, why: &str) {
     let held = "the state cannot be saved: one attempt per window";
     machine.wait("the second is held", |log| !log.lines(&["target=gateway", held]).is_empty());
     let log = machine.wait("and made when the window has gone by", |log| log.attempts("gateway") == 2);
-    let begun: Vec<u64> = log.lines(&["in the window): "]).iter().map(|line| seconds(line)).collect();
+    let begun = log.attempt_seconds();
     assert!(begun[1] - begun[0] >= 24, "{begun:?}");
     machine.wait_until_well();
     assert_eq!(machine.log().alerts()["state_not_durable"], 1, "{}", machine.tails());
@@ -73,10 +73,4 @@ fn all_is_as_before(machine: &Watched) {
 #[track_caller]
 fn kill(machine: &Watched) {
     machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
-}
-
-/// Seconds of the day from a log line.
-fn seconds(line: &str) -> u64 {
-    let time = line.split(' ').nth(1).unwrap();
-    time.split(':').fold(0, |sum, part| sum * 60 + part.parse::<u64>().unwrap())
 }

@@ -18,7 +18,7 @@ fn a_gateway_that_is_killed_or_hangs_is_restarted_and_nobody_is_told() {
     assert_eq!(machine.unit("picoclaw-watchdog.service", "StatusText"), "all well (gateway)");
 
     let invocation = machine.unit(GATEWAY, "InvocationID");
-    machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
+    machine.kill_gateway();
     let log = machine.wait("it was restarted", |log| !log.lines(&["attempt 1 done"]).is_empty());
     assert_eq!(
         log.lines(&["target=gateway", "action=detect", "unit: it failed (signal)"]).len(),
@@ -47,7 +47,7 @@ fn a_death_and_a_kick_are_noticed_at_once_and_no_secret_shows() {
     let Some(machine) = Watched::up("noticed", &[], &Installation { env, ..Installation::default() }) else {
         return;
     };
-    machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
+    machine.kill_gateway();
     machine.wait("it was restarted", |log| !log.lines(&["attempt 1 done"]).is_empty());
     machine.wait_for_gateway();
     machine.wait("it is verified", |log| {
@@ -107,7 +107,7 @@ fn a_slow_start_costs_exactly_one_restart() {
     ];
     let options = Installation { gateway_options: "--start-delay 9470", ..Installation::default() };
     let Some(machine) = Watched::up("slow", &changes, &options) else { return };
-    machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
+    machine.kill_gateway();
     machine.wait("it waits for the start", |log| !log.lines(&["target=gateway", "verifying"]).is_empty());
     machine.wait_until_well();
     let log = machine.cycles(2);

@@ -17,6 +17,18 @@ impl OpsLog {
         self.lines(&[&format!("target={target} "), "in the window): "]).len()
     }
 
+    /// When each repair was begun, in seconds of the day.
+    pub(crate) fn attempt_seconds(&self) -> Vec<u64> {
+        let time = |line: &&str| {
+            line.split(' ')
+                .nth(1)
+                .unwrap()
+                .split(':')
+                .fold(0, |sum, part| sum * 60 + part.parse::<u64>().unwrap())
+        };
+        self.lines(&["in the window): "]).iter().map(time).collect()
+    }
+
     /// Full cycles completed.
     pub(crate) fn cycles(&self) -> usize {
         self.lines(&["target=watchdog ", "action=end "]).len()

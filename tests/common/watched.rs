@@ -88,6 +88,12 @@ impl Watched {
         self.wait_for_gateway();
     }
 
+    /// Kills the gateway as the kernel does when memory is short.
+    #[track_caller]
+    pub(crate) fn kill_gateway(&self) {
+        self.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
+    }
+
     /// Waits until the gateway answers.
     #[track_caller]
     pub(crate) fn wait_for_gateway(&self) {

@@ -16,7 +16,7 @@ fn the_bus_goes_and_comes_back() {
     assert!(log.slowest_cycle_ms() < BOUNDED_MS, "{}", log.0);
 
     // A fault that nobody can mend now; it is confirmed, held, and mended when the bus is back.
-    machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
+    machine.kill_gateway();
     machine.wait("it is held", |log| {
         !log.lines(&["target=gateway", "held: the service manager cannot be asked"]).is_empty()
     });
@@ -27,7 +27,7 @@ fn the_bus_goes_and_comes_back() {
     assert_eq!(machine.log().attempts("gateway"), 1, "{}", machine.tails());
 
     // Changes are noticed at once again, too: by the bus, in the middle of a wait.
-    machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
+    machine.kill_gateway();
     machine.wait("it acts", |log| log.attempts("gateway") == 2);
     machine.wait_until_well();
     assert_eq!(machine.unit(UNIT, "NRestarts"), "0", "{}", machine.tails());
@@ -49,7 +49,7 @@ fn a_manager_that_does_not_answer_holds_up_nothing() {
     machine.root_ok(&["kill", "-CONT", &manager]);
     machine.wait_until_well();
 
-    machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
+    machine.kill_gateway();
     machine.wait("it acts again", |log| log.attempts("gateway") == 1);
     machine.wait_until_well();
     assert!(machine.pushes().is_empty(), "{:?}", machine.pushes());

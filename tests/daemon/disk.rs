@@ -1,7 +1,7 @@
 //! A state directory that takes nothing: the limits can then not be kept across a crash, so the watchdog makes one
 //! repair per window at most, says so, and goes on as before once it can write.
 
-use crate::common::{GATEWAY, Installation, Watched};
+use crate::common::{Installation, Watched};
 
 const STATE: &str = "/home/pico/.picoclaw/state/watchdog";
 /// Long enough to hold the whole story; the second fault comes within it.
@@ -42,25 +42,27 @@ fn up(name: &str) -> Option<Watched> {
 
 #[track_caller]
 fn one_repair_per_window(machine: &Watched, why: &str) {
-    kill(machine);
+    machine.kill_gateway();
     machine.wait("the first fault is repaired", |log| !log.lines(&["attempt 1 done"]).is_empty());
     machine.wait_until_well();
     let body = machine.wait_for_push("the state cannot be saved");
     assert!(body.contains(why) && body.contains("one repair per window"), "{body}");
-    kill(machine);
+    machine.kill_gateway();
     let held = "the state cannot be saved: one attempt per window";
     machine.wait("the second is held", |log| !log.lines(&["target=gateway", held]).is_empty());
     let log = machine.wait("and made when the window has gone by", |log| log.attempts("gateway") == 2);
-    let begun: Vec<u64> = log.lines(&["in the window): "]).iter().map(|line| seconds(line)).collect();
+    let begun = log.attempt_seconds();
     assert!(begun[1] - begun[0] >= 24, "{begun:?}");
     machine.wait_until_well();
-    assert_eq!(machine.log().alerts()["state_not_durable"], 1, "{}", machine.tails());
+    let log = machine.log();
+    assert_eq!(log.alerts()["state_not_durable"], 1, "{}", log.0);
+    assert!(log.lines(&["target=kick"]).is_empty(), "nobody has asked for anything: {}", log.0);
 }
 
 #[track_caller]
 fn all_is_as_before(machine: &Watched) {
     machine.wait_for_push("watchdog: recovered after");
-    kill(machine);
+    machine.kill_gateway();
     machine.wait("the next repair waits for no window", |log| log.attempts("gateway") == 3);
     machine.wait_until_well();
     assert!(
@@ -68,15 +70,4 @@ fn all_is_as_before(machine: &Watched) {
         "{}",
         machine.read(&format!("{STATE}/state.json"))
     );
-}
-
-#[track_caller]
-fn kill(machine: &Watched) {
-    machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
-}
-
-/// Seconds of the day from a log line.
-fn seconds(line: &str) -> u64 {
-    let time = line.split(' ').nth(1).unwrap();
-    time.split(':').fold(0, |sum, part| sum * 60 + part.parse::<u64>().unwrap())
 }

@@ -18,7 +18,7 @@ fn a_gateway_that_is_killed_or_hangs_is_restarted_and_nobody_is_told() {
     assert_eq!(machine.unit("picoclaw-watchdog.service", "StatusText"), "all well (gateway)");
 
     let invocation = machine.unit(GATEWAY, "InvocationID");
-    machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
+    machine.kill_gateway();
     let log = machine.wait("it was restarted", |log| !log.lines(&["attempt 1 done"]).is_empty());
     assert_eq!(
         log.lines(&["target=gateway", "action=detect", "unit: it failed (signal)"]).len(),
@@ -39,6 +39,40 @@ fn a_gateway_that_is_killed_or_hangs_is_restarted_and_nobody_is_told() {
     assert!(machine.pushes().is_empty() && machine.log().alerts().is_empty(), "{:?}", machine.pushes());
 }
 
+/// A cycle takes an hour here: only systemd's word and the doorbell of the kick file can be heard.
+#[test]
+fn a_death_and_a_kick_are_noticed_at_once_and_no_secret_shows() {
+    let env = "PICOCLAW_WATCHDOG_INTERVAL_SEC=3600\nPICOCLAW_WATCHDOG_KICK_ENABLED=true\n\
+               PICOCLAW_WATCHDOG_KICK_TOKEN=kick-token-of-the-tests\n";
+    let Some(machine) = Watched::up("noticed", &[], &Installation { env, ..Installation::default() }) else {
+        return;
+    };
+    machine.kill_gateway();
+    machine.wait("it was restarted", |log| !log.lines(&["attempt 1 done"]).is_empty());
+    machine.wait_for_gateway();
+    machine.wait("it is verified", |log| {
+        log.lines(&["target=gateway", "action="])
+            .last()
+            .is_some_and(|line| line.contains("healthy; nothing to do"))
+    });
+
+    let told =
+        machine.user_ok(&["make", "-C", "src", "watchdog-kick", "ACTION=restart_gateway", "SOURCE=line:U1"]);
+    assert!(told.contains("restart_gateway: do restart-gateway now (attempt 2 in the window): "), "{told}");
+    assert!(told.contains("picoclaw-gateway.service restarted"), "{told}");
+    assert_eq!((machine.log().attempts("gateway"), machine.log().cycles()), (2, 2), "{}", machine.tails());
+
+    // Where they may stand: in .env, and in our own list of what to look for.
+    machine.write("/home/pico/secrets", "line-token-of-the-tests\nkick-token-of-the-tests\n");
+    let script = "! grep -rlFf ~/secrets ~/.picoclaw/state ~/.picoclaw/logs ~/line $XDG_RUNTIME_DIR/picoclaw-watchdog /proc/[0-9]*/cmdline &&
+                  ! journalctl --user --no-pager | grep -Ff ~/secrets && ls ~/.picoclaw/state/watchdog/diagnostics && grep -cFf ~/secrets ~/.picoclaw/.env";
+    let told = machine.user_ok(&["bash", "-c", script]);
+    assert!(
+        told.contains("-gateway-000002.txt") && told.ends_with("\n2"),
+        "bundles, and both in .env: {told}"
+    );
+}
+
 #[test]
 fn a_gateway_that_exits_at_once_is_tried_three_times_and_then_people_are_told() {
     // The single tries that follow are held by the window too, so it is short.
@@ -50,7 +84,7 @@ fn a_gateway_that_exits_at_once_is_tried_three_times_and_then_people_are_told() 
     let body = machine.wait_for_push("gateway: repair limit reached (3 per 12 s)");
     assert!(body.contains("exit-code") && body.contains("Tried: ") && body.contains("journalctl"), "{body}");
     let log = machine.log();
-    let starts: Vec<u64> = log.lines(&["in the window): "]).iter().map(|line| seconds(line)).collect();
+    let starts = log.attempt_seconds();
     assert_eq!(starts.len(), 3, "{}", log.0);
     assert!(starts[1] - starts[0] >= 1 && starts[2] - starts[1] >= 3, "the backoff is kept: {starts:?}");
     assert!(log.alerts().contains_key("gateway_limit"), "{:?}", log.alerts());
@@ -64,12 +98,6 @@ fn a_gateway_that_exits_at_once_is_tried_three_times_and_then_people_are_told() 
     assert!((4..=5).contains(&log.attempts("gateway")), "{}", log.0);
 }
 
-/// Seconds of the day from a log line.
-fn seconds(line: &str) -> u64 {
-    let time = line.split(' ').nth(1).unwrap();
-    time.split(':').fold(0, |sum, part| sum * 60 + part.parse::<u64>().unwrap())
-}
-
 #[test]
 fn a_slow_start_costs_exactly_one_restart() {
     // 142 s against 180 s, and everything else far below both, as 1 to 15.
@@ -79,7 +107,7 @@ fn a_slow_start_costs_exactly_one_restart() {
     ];
     let options = Installation { gateway_options: "--start-delay 9470", ..Installation::default() };
     let Some(machine) = Watched::up("slow", &changes, &options) else { return };
-    machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
+    machine.kill_gateway();
     machine.wait("it waits for the start", |log| !log.lines(&["target=gateway", "verifying"]).is_empty());
     machine.wait_until_well();
     let log = machine.cycles(2);
@@ -90,15 +118,7 @@ fn a_slow_start_costs_exactly_one_restart() {
 #[test]
 fn a_port_that_somebody_else_has_is_named_and_no_storm_follows() {
     let Some(machine) = Watched::install("port", &[], &Installation::default()) else { return };
-    let _thief = machine.spawn_user(&[
-        "systemd-run",
-        "--user",
-        "--quiet",
-        "--unit=thief",
-        "stand-in",
-        "listen",
-        "18790",
-    ]);
+    machine.user_ok(&["systemd-run", "--user", "--quiet", "--unit=thief", "stand-in", "listen", "18790"]);
     wait_until(SOON, "the thief listens", || {
         machine.user(&["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/18790"]).status.success().then_some(())
     });

@@ -1,5 +1,6 @@
 //! The real binary end to end, story by story. Most of a story is waiting, so they all stand in one test program and
 //! run side by side (`RUST_TEST_THREADS` in .cargo/config.toml).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
 #[path = "../common/mod.rs"]
 mod common;

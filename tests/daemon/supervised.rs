@@ -93,7 +93,7 @@ fn the_timer_mode_repairs_too_and_never_beside_the_daemon() {
     machine.user_ok(&["make", "-C", "src", "enable-watchdog", "MODE=timer"]);
     assert_eq!(machine.unit(UNIT, "ActiveState"), "inactive");
     machine.cycles(2);
-    machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
+    machine.kill_gateway();
     machine.wait("a pass has repaired it", |log| !log.lines(&["attempt 1 done"]).is_empty());
     machine.wait_until_well();
     assert_eq!(machine.log().attempts("gateway"), 1);

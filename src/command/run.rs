@@ -1,7 +1,7 @@
 //! `run`: the daemon. Waits for the next pass or event, runs the pass, publishes, beats. It decides nothing.
 
 use super::{init_log, only_one};
-use crate::config::{Config, Sources, compile};
+use crate::config::{Config, Problem, Sources, compile};
 use crate::cycle::{self, Report, Scope};
 use crate::exit::Exit;
 use crate::host::chronicle::{self, Chronicle};
@@ -11,7 +11,6 @@ use crate::host::view::View;
 use crate::host::{Host, publish};
 use crate::recovery::state::State;
 use crate::recovery::time::Timestamp;
-use crate::section::Problem;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};

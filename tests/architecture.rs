@@ -1,5 +1,6 @@
 //! Keeps the picture in ARCHITECTURE.md true: who may import whom, what the pure core may know, and the
 //! habits that can be read off a file. It reads the sources as text and runs nothing of the program.
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests may fail like tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};

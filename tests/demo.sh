@@ -2,8 +2,6 @@
 # `make demo`: the real daemon looks after a throwaway gateway on loopback while this script breaks things.
 # No root, no systemd, nothing outside one temporary directory. Exits 0 when everything came back, so it is
 # also a test. DIR is where the binaries were built: target/debug or target/release.
-#
-#   tests/demo.sh DIR
 set -euo pipefail
 
 built=$(cd "${1:?usage: tests/demo.sh DIR}" && pwd)
@@ -241,7 +239,6 @@ repair() { # NAME: follows one repair of the gateway and notes its times
 mkdir -p "$control" "$(dirname "$log")"
 touch "$moments" "$letters" "$log"
 table=()
-
 start_ollama 0
 start_line
 write_restart_command

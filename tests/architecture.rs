@@ -2,8 +2,6 @@
 //! habits that can be read off a file. It reads the sources as text and runs nothing of the program.
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests may fail like tests.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read the sources has failed")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -7,6 +7,7 @@ use crate::recovery::decide::{Answer, Attempt, Closed};
 use crate::recovery::outbox::{Fate, Letter, Outbox};
 use crate::recovery::record::Outcome;
 use crate::recovery::time::Age;
+use crate::recovery::verdict::{Ruling, Verdict};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tracing::{error, info, warn};
@@ -31,10 +32,8 @@ impl Chronicle {
             let Closed { target, incident, lasted, how } = closed;
             info!(subject = %target, result = "OK", action = "recovered", "incident {incident} lasted {}: {target} {how}", Age(*lasted));
         }
-        // What was attempted has been told already, at the moment when it began.
-        let attempted = |name: &str| report.done.iter().any(|(attempt, _)| attempt.target.as_str() == name);
-        for target in view.targets.iter().filter(|target| !attempted(&target.name)) {
-            self.target(target);
+        for (target, verdict) in view.targets.iter().zip(&report.verdicts) {
+            self.target(target, verdict);
         }
         for (attempt, outcome) in &report.done {
             self::outcome(attempt, outcome);
@@ -44,10 +43,11 @@ impl Chronicle {
 
     /// The numbers in a sentence change with every pass while something is awaited; only a change of the
     /// words is news.
-    fn target(&mut self, target: &TargetView) {
-        let sentence = target.sentence();
+    fn target(&mut self, target: &TargetView, verdict: &Verdict) {
+        let sentence = &target.summary;
         let words: String = sentence.chars().filter(|c| !c.is_ascii_digit()).collect();
-        if self.targets.insert(target.name.clone(), words.clone()).is_some_and(|said| said == words) {
+        let known = self.targets.insert(target.name.clone(), words.clone()).is_some_and(|said| said == words);
+        if known || is_told_elsewhere(verdict) {
             return;
         }
         let subject = target.name.as_str();
@@ -66,6 +66,19 @@ impl Chronicle {
             }
         }
         self.fates.retain(|id, _| outbox.letter(*id).is_some());
+    }
+}
+
+/// An attempt and its outcome have lines of their own, and a run that nobody has asked yet is no news.
+fn is_told_elsewhere(verdict: &Verdict) -> bool {
+    match &verdict.ruling {
+        Ruling::Act { .. } | Ruling::Verifying { .. } => true,
+        Ruling::Unsure(_) => verdict.seen.iter().any(|seen| seen.counts && seen.reading.is_none()),
+        Ruling::Fine
+        | Ruling::LeftAlone(_)
+        | Ruling::Suspect(_)
+        | Ruling::Recovering { .. }
+        | Ruling::Held(_) => false,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::recovery::evidence::Reading;
 use crate::recovery::health::Health;
 use crate::recovery::outbox::{Fate, Outbox};
 use crate::recovery::policy::Role;
-use crate::recovery::state::{Phase, ProbeHealth};
+use crate::recovery::state::Phase;
 use crate::recovery::time::Age;
 use crate::recovery::verdict::{Ruling, Seen, Verdict};
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,8 @@ pub struct TargetView {
     pub health: String,
     /// Why it is not healthy or not ready, in words; else empty.
     pub reason: String,
+    /// Health and ruling in one sentence.
+    pub summary: String,
     /// `healthy`, `failing`, `settling` or `exhausted`.
     pub phase: String,
     /// What follows, with the rule behind it.
@@ -164,7 +166,7 @@ impl TargetView {
     /// Flattens a verdict.
     pub fn new(verdict: &Verdict) -> Self {
         let (health, reason) = match &verdict.health {
-            Health::Healthy => ("healthy", not_ready(verdict).unwrap_or_default()),
+            Health::Healthy => ("healthy", verdict.not_ready().unwrap_or_default()),
             Health::Unhealthy(why) => ("unhealthy", why.clone()),
             Health::Unknown(why) => ("unknown", why.clone()),
             Health::Off(why) => ("off", why.clone()),
@@ -174,6 +176,7 @@ impl TargetView {
             grade: grade(verdict),
             health: health.to_owned(),
             reason,
+            summary: verdict.to_string(),
             phase: phase_word(&verdict.phase).to_owned(),
             ruling: verdict.ruling.to_string(),
             attempts_used: verdict.used,
@@ -183,18 +186,6 @@ impl TargetView {
             next_in_s: verdict.next_in.map(|span| span.as_secs()),
             incident: verdict.incident.map(|(id, age, told)| IncidentView { id, age_s: age.as_secs(), told }),
             probes: verdict.seen.iter().map(ProbeView::new).collect(),
-        }
-    }
-
-    /// Health, reason and ruling in one sentence, each said once.
-    pub fn sentence(&self) -> String {
-        match (self.health.as_str(), self.reason.is_empty()) {
-            ("healthy", true) if self.grade != Grade::Healthy => self.ruling.clone(),
-            ("healthy", false) => format!("alive, but not ready: {}; {}", self.reason, self.ruling),
-            (_, true) => format!("{}; {}", self.health, self.ruling),
-            // For these two the ruling says the reason already.
-            ("unknown" | "off", false) => self.ruling.clone(),
-            (_, false) => format!("{}; {}", self.reason, self.ruling),
         }
     }
 }
@@ -209,17 +200,8 @@ pub fn phase_word(phase: &Phase) -> &'static str {
     }
 }
 
-/// What the first readiness probe that counts and fails has seen.
-fn not_ready(verdict: &Verdict) -> Option<String> {
-    let fails =
-        |seen: &&Seen| seen.role == Role::Readiness && seen.counts && seen.health == ProbeHealth::Unhealthy;
-    let seen = verdict.seen.iter().find(fails)?;
-    let detail = seen.reading.as_ref().map_or("failing", Reading::detail);
-    Some(format!("{}: {detail}", seen.probe))
-}
-
 fn grade(verdict: &Verdict) -> Grade {
-    let unready = not_ready(verdict).is_some();
+    let unready = verdict.not_ready().is_some();
     match (&verdict.health, &verdict.ruling) {
         (Health::Unhealthy(_), Ruling::Verifying { .. }) => Grade::Degraded,
         (Health::Unhealthy(_), _) => Grade::Critical,
@@ -261,7 +243,7 @@ impl View {
             .targets
             .iter()
             .filter(|target| target.grade != Grade::Healthy)
-            .map(|target| format!("{}: {}", target.name, target.sentence()))
+            .map(|target| format!("{}: {}", target.name, target.summary))
             .collect();
         let mut line = if unwell.is_empty() {
             let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
@@ -280,7 +262,7 @@ impl View {
     pub fn table(&self) -> String {
         let mut text = String::new();
         for target in &self.targets {
-            let _ = writeln!(text, "{:<10} {:<9} {}", target.name, mark(target.grade), target.sentence());
+            let _ = writeln!(text, "{:<10} {:<9} {}", target.name, mark(target.grade), target.summary);
             for probe in &target.probes {
                 let note = if probe.counts { "" } else { " (does not count until it first passes)" };
                 let _ = writeln!(text, "  {:<12} {:<9} {}{note}", probe.name, probe.reading, probe.detail);

@@ -91,7 +91,7 @@ fn why_off(root: &Section<'_>) -> String {
 
 fn frame<'h>(root: &mut Section<'_>, home: &'h Path) -> Frame<'h> {
     let hour = Duration::from_secs(3600);
-    let interval = root.or("interval", INTERVAL, parse::span(Duration::from_secs(1)..=hour));
+    let interval = root.or("interval", INTERVAL, parse::span(Duration::from_millis(100)..=hour));
     let reprobe = root.or("reprobe", REPROBE, parse::span(Duration::from_millis(100)..=hour));
     if reprobe > interval {
         root.error(&root.spot("reprobe"), "longer than the interval", "write less, like \"2s\"");

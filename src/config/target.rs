@@ -227,8 +227,8 @@ fn check_times(section: &Section<'_>, policy: &TargetPolicy, frame: &Frame<'_>) 
 }
 
 fn check_timeout(section: &Section<'_>, check: &Check, frame: &Frame<'_>) {
-    // A second is left for all else that a pass does.
-    let most = frame.interval.saturating_sub(seconds(1));
+    // A second is left for all else that a pass does; less where the whole interval is short.
+    let most = frame.interval - (frame.interval / 4).min(seconds(1));
     let spot = section.spot(&format!("check.{}.timeout", check.kind()));
     if check.timeout() > most {
         let what = format!(

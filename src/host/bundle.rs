@@ -15,8 +15,11 @@ const KEPT_MAX: usize = 20;
 const TAIL_BYTES: u64 = 128 * 1024;
 /// All bundles together stay below 50 MB: 20 of at most 2.5 MB.
 const BUNDLE_BYTES_MAX: usize = 2_500_000;
-/// A repair waits no longer than this for its bundle.
+/// The longest that a tool may take.
 const TIME_MAX: Duration = Duration::from_millis(1500);
+/// The head start that a bundle has over the repair. The tools need some 30 ms, most of it to start; a large
+/// journal on a slow disk needs seconds, and a dead gateway must not wait for those.
+pub const HEAD_START: Duration = Duration::from_millis(60);
 
 /// What goes into a bundle.
 #[derive(Clone, Debug, Default)]
@@ -31,25 +34,24 @@ pub struct Contents {
     pub secrets: Vec<Secret>,
 }
 
-/// Takes a bundle and returns its path.
+/// Takes a bundle and returns its path. What the repair would change first, the ends of the logs, is read at
+/// once; the journal keeps what was said, so its reader may end while the repair is under way.
 ///
 /// # Errors
 /// Why there is none; the repair goes on without it.
 pub async fn take(directory: &Path, name: &str, contents: &Contents) -> Result<PathBuf, String> {
-    let (journal, sockets) = tokio::join!(journal(contents.unit.as_deref()), run(&["ss", "-lntp"]));
     let mut text = format!("{}\n", contents.head);
-    text.push_str(&section("journal of the unit since its last start", &journal));
     for log in &contents.logs {
         text.push_str(&section(&format!("end of {}", log.display()), &tail(log)));
     }
+    let (journal, sockets) = tokio::join!(journal(contents.unit.as_deref()), run(&["ss", "-lntp"]));
+    text.push_str(&section("journal of the unit since its last start", &journal));
     text.push_str(&section("listening sockets", &sockets));
     let mut text = mask(&text, &contents.secrets);
     text.truncate(text.floor_char_boundary(BUNDLE_BYTES_MAX));
     let path = directory.join(format!("{name}.txt"));
     prune(directory);
-    files::create_parent(&path)
-        .and_then(|()| files::replace(&path, text.as_bytes()))
-        .map_err(|error| format!("writing {}: {error}", path.display()))?;
+    files::replace(&path, text.as_bytes()).map_err(|error| format!("writing {}: {error}", path.display()))?;
     Ok(path)
 }
 

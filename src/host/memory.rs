@@ -30,6 +30,7 @@ pub struct Memory {
     directory: PathBuf,
     store: Store,
     saved: Option<(State, Seen)>,
+    mirrored: Option<Legacy>,
     /// Why the last save failed.
     pub unsaved: Option<String>,
     /// Kicks that were accepted lately, so that none works twice.
@@ -52,13 +53,7 @@ impl Memory {
     pub fn open(directory: &Path, policy: &Policy) -> (Self, Start) {
         let mut store = Store::new(&directory.join("state.json"), VERSION);
         let loaded: Loaded<Document> = store.load();
-        let mut memory = Self {
-            directory: directory.to_owned(),
-            store,
-            saved: None,
-            unsaved: None,
-            seen: Seen::default(),
-        };
+        let mut memory = Self::new(directory, store);
         let start = match loaded {
             Loaded::Current(document) => memory.resume(document, None),
             Loaded::Previous(document, why) => {
@@ -77,15 +72,20 @@ impl Memory {
         (memory, start)
     }
 
-    /// Reads what is there and changes nothing: for those who only look. What cannot be read counts as spent.
-    pub fn peek(directory: &Path, policy: &Policy) -> (Self, Start) {
-        let mut memory = Self {
+    fn new(directory: &Path, store: Store) -> Self {
+        Self {
             directory: directory.to_owned(),
-            store: Store::new(&directory.join("state.json"), VERSION),
+            store,
             saved: None,
+            mirrored: None,
             unsaved: None,
             seen: Seen::default(),
-        };
+        }
+    }
+
+    /// Reads what is there and changes nothing: for those who only look. What cannot be read counts as spent.
+    pub fn peek(directory: &Path, policy: &Policy) -> (Self, Start) {
+        let mut memory = Self::new(directory, Store::new(&directory.join("state.json"), VERSION));
         let start = match memory.store.peek::<Document>() {
             Ok(Some(document)) => memory.resume(document, None),
             Ok(None) => Start { state: State::default(), clock: Clock::start(None), trouble: None },
@@ -133,12 +133,17 @@ impl Memory {
         result
     }
 
-    /// Writes the predecessor's plain files for the people and scripts that read them.
+    /// Writes the predecessor's plain files for the people and scripts that read them, when they changed.
     ///
     /// # Errors
     /// What is in the way. Nothing of ours depends on these files.
-    pub fn mirror(&self, policy: &Policy, state: &State, now: Now) -> Result<(), String> {
-        legacy::write(&self.directory, &export(policy, state, now))
+    pub fn mirror(&mut self, policy: &Policy, state: &State, now: Now) -> Result<(), String> {
+        let wanted = export(policy, state, now);
+        if self.mirrored.as_ref() != Some(&wanted) {
+            legacy::write(&self.directory, &wanted)?;
+            self.mirrored = Some(wanted);
+        }
+        Ok(())
     }
 }
 

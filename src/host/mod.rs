@@ -34,9 +34,11 @@ use log::OpsLog;
 use memory::{Memory, Start};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use view::{AlertsView, Grade, SCHEMA, TargetView, View};
 
 /// The real world.
@@ -300,8 +302,11 @@ impl World for Host {
             return Outcome::Failed(format!("there is no action {}", attempt.action));
         };
         chronicle::attempt(attempt);
-        self.bundle(attempt).await;
-        action.perform(&self.bus).await
+        let mut bundle = pin!(self.bundle(attempt));
+        match timeout(bundle::HEAD_START, &mut bundle).await {
+            Ok(()) => action.perform(&self.bus).await,
+            Err(_) => tokio::join!(action.perform(&self.bus), bundle).0,
+        }
     }
 
     fn send(&mut self, letter: &Letter) {

@@ -31,9 +31,7 @@ const STATUS: &str = "status";
 pub fn write(state: &Path, view: &View) -> Result<(), String> {
     let path = place(state, STATUS);
     let json = serde_json::to_vec(view).map_err(|error| error.to_string())?;
-    files::create_parent(&path)
-        .and_then(|()| files::replace(&path, &json))
-        .map_err(|error| format!("writing {}: {error}", path.display()))
+    files::replace(&path, &json).map_err(|error| format!("writing {}: {error}", path.display()))
 }
 
 /// Reads what was published last; none when nothing was, or nothing readable.

@@ -2,15 +2,22 @@
 //! The detail is a JSON string: whatever was in it, any JSON reader gives it back, and none of it can
 //! forge a second line.
 
+use crate::host::files;
 use crate::values::{Secret, mask};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::fs::File;
+use std::path::Path;
 
 /// A line stays below 64 KiB even when each character needs its longest escape.
 const DETAIL_CHARS_MAX: usize = 4_000;
 const WORD_CHARS_MAX: usize = 80;
 /// Japan Standard Time as POSIX writes it; needs no time zone database.
 pub const DEFAULT_ZONE: &str = "JST-9";
+/// Where every Linux keeps its time zones (tzfile(5)).
+const DATABASE: &str = "/usr/share/zoneinfo";
+/// The largest there has less than 4 KiB.
+const ZONE_BYTES_MAX: u64 = 64 << 10;
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +73,15 @@ pub struct Entry<'a> {
 /// # Errors
 /// A sentence with both forms.
 pub fn parse_zone(text: &str) -> Result<TimeZone, String> {
-    TimeZone::get(text).or_else(|_| TimeZone::posix(text)).map_err(|_| {
+    from_database(text).or_else(|| TimeZone::posix(text).ok()).ok_or_else(|| {
         format!("{text:?} is no time zone; write a name like \"Asia/Tokyo\", or \"{DEFAULT_ZONE}\"")
     })
+}
+
+/// One file is read. jiff's own search would walk the whole database at each start and keep all its names.
+fn from_database(name: &str) -> Option<TimeZone> {
+    let file = File::open(Path::new(DATABASE).join(name)).ok()?;
+    TimeZone::tzif(name, &files::read_at_most(file, ZONE_BYTES_MAX).ok()?).ok()
 }
 
 /// The line, with its end, stamped with `epoch` (Unix seconds).

@@ -3,9 +3,11 @@
 
 use super::view::{Grade, TargetView, View};
 use crate::cycle::Report;
-use crate::recovery::decide::{Answer, Attempt};
+use crate::recovery::decide::{Answer, Attempt, Closed};
 use crate::recovery::outbox::{Fate, Letter, Outbox};
 use crate::recovery::record::Outcome;
+use crate::recovery::time::Age;
+use crate::recovery::verdict::{Ruling, Verdict};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tracing::{error, info, warn};
@@ -26,8 +28,12 @@ impl Chronicle {
 
     /// Tells what one pass changed.
     pub fn pass(&mut self, view: &View, report: &Report, outbox: &Outbox) {
-        for target in &view.targets {
-            self.target(target);
+        for closed in &report.closed {
+            let Closed { target, incident, lasted, how } = closed;
+            info!(subject = %target, result = "OK", action = "recovered", "incident {incident} lasted {}: {target} {how}", Age(*lasted));
+        }
+        for (target, verdict) in view.targets.iter().zip(&report.verdicts) {
+            self.target(target, verdict);
         }
         for (attempt, outcome) in &report.done {
             self::outcome(attempt, outcome);
@@ -37,10 +43,11 @@ impl Chronicle {
 
     /// The numbers in a sentence change with every pass while something is awaited; only a change of the
     /// words is news.
-    fn target(&mut self, target: &TargetView) {
-        let sentence = target.sentence();
+    fn target(&mut self, target: &TargetView, verdict: &Verdict) {
+        let sentence = &target.summary;
         let words: String = sentence.chars().filter(|c| !c.is_ascii_digit()).collect();
-        if self.targets.insert(target.name.clone(), words.clone()).is_some_and(|said| said == words) {
+        let known = self.targets.insert(target.name.clone(), words.clone()).is_some_and(|said| said == words);
+        if known || is_told_elsewhere(verdict) {
             return;
         }
         let subject = target.name.as_str();
@@ -62,6 +69,19 @@ impl Chronicle {
     }
 }
 
+/// An attempt and its outcome have lines of their own, and a run that nobody has asked yet is no news.
+fn is_told_elsewhere(verdict: &Verdict) -> bool {
+    match &verdict.ruling {
+        Ruling::Act { .. } | Ruling::Verifying { .. } => true,
+        Ruling::Unsure(_) => verdict.seen.iter().any(|seen| seen.counts && seen.reading.is_none()),
+        Ruling::Fine
+        | Ruling::LeftAlone(_)
+        | Ruling::Suspect(_)
+        | Ruling::Recovering { .. }
+        | Ruling::Held(_) => false,
+    }
+}
+
 fn fate(letter: &Letter) -> &'static str {
     match letter.fate {
         Fate::Pending => "pending",
@@ -76,14 +96,36 @@ fn letter(letter: &Letter) {
     let (subject, text) = (letter.key.as_str(), letter.text.as_str());
     match &letter.fate {
         Fate::Pending => warn!(subject, result = "NG", action = "alert_raised", "#{} {text}", letter.id),
-        Fate::Withheld => warn!(subject, result = "NG", action = "skip_notify", "#{} not sent, there is no channel: {text}", letter.id),
+        Fate::Withheld => warn!(
+            subject,
+            result = "NG",
+            action = "skip_notify",
+            "#{} not sent, there is no channel: {text}",
+            letter.id
+        ),
         Fate::Accepted { request_id, .. } => {
-            info!(subject = "line", result = "OK", action = "push_sent", "#{} {} request_id={request_id}", letter.id, letter.key);
+            info!(
+                subject = "line",
+                result = "OK",
+                action = "push_sent",
+                "#{} {} request_id={request_id}",
+                letter.id,
+                letter.key
+            );
         }
         Fate::Refused { reason, .. } => {
-            error!(subject = "line", result = "NG", action = "push_refused", "#{} {}: {reason}", letter.id, letter.key);
+            error!(
+                subject = "line",
+                result = "NG",
+                action = "push_refused",
+                "#{} {}: {reason}",
+                letter.id,
+                letter.key
+            );
         }
-        Fate::Superseded { reason } => info!(subject, result = "OK", action = "alert_superseded", "#{} {reason}", letter.id),
+        Fate::Superseded { reason } => {
+            info!(subject, result = "OK", action = "alert_superseded", "#{} {reason}", letter.id)
+        }
     }
 }
 
@@ -97,9 +139,15 @@ fn outcome(attempt: &Attempt, outcome: &Outcome) {
     let Attempt { id, target, action, .. } = attempt;
     let detail = outcome.detail();
     match outcome {
-        Outcome::Done(_) => info!(subject = %target, result = "OK", action = %action, "attempt {id} done: {detail}; now verifying"),
-        Outcome::Running(_) => info!(subject = %target, result = "OK", action = %action, "attempt {id} under way: {detail}; now verifying"),
-        Outcome::Failed(_) => error!(subject = %target, result = "NG", action = %action, "attempt {id} failed: {detail}"),
+        Outcome::Done(_) => {
+            info!(subject = %target, result = "OK", action = %action, "attempt {id} done: {detail}; now verifying")
+        }
+        Outcome::Running(_) => {
+            info!(subject = %target, result = "OK", action = %action, "attempt {id} under way: {detail}; now verifying")
+        }
+        Outcome::Failed(_) => {
+            error!(subject = %target, result = "NG", action = %action, "attempt {id} failed: {detail}")
+        }
     }
 }
 
@@ -126,5 +174,5 @@ pub fn trouble(subject: &str, why: &str) {
 /// A full cycle is over.
 pub fn cycle_end(view: &View, took: std::time::Duration) {
     let result = if view.overall == Grade::Healthy { "OK" } else { "NG" };
-    info!(subject = "watchdog", result, action = "end", "{} in {} ms", view.summary(), took.as_millis());
+    info!(subject = "watchdog", result, action = "end", "{} ({} ms)", view.summary(), took.as_millis());
 }

@@ -53,8 +53,7 @@ impl Memory {
     pub fn open(directory: &Path, policy: &Policy) -> (Self, Start) {
         let mut store = Store::new(&directory.join("state.json"), VERSION);
         let loaded: Loaded<Document> = store.load();
-        let mut memory =
-            Self { directory: directory.to_owned(), store, saved: None, mirrored: None, unsaved: None, seen: Seen::default() };
+        let mut memory = Self::new(directory, store);
         let start = match loaded {
             Loaded::Current(document) => memory.resume(document, None),
             Loaded::Previous(document, why) => {
@@ -73,16 +72,20 @@ impl Memory {
         (memory, start)
     }
 
-    /// Reads what is there and changes nothing: for those who only look. What cannot be read counts as spent.
-    pub fn peek(directory: &Path, policy: &Policy) -> (Self, Start) {
-        let mut memory = Self {
+    fn new(directory: &Path, store: Store) -> Self {
+        Self {
             directory: directory.to_owned(),
-            store: Store::new(&directory.join("state.json"), VERSION),
+            store,
             saved: None,
             mirrored: None,
             unsaved: None,
             seen: Seen::default(),
-        };
+        }
+    }
+
+    /// Reads what is there and changes nothing: for those who only look. What cannot be read counts as spent.
+    pub fn peek(directory: &Path, policy: &Policy) -> (Self, Start) {
+        let mut memory = Self::new(directory, Store::new(&directory.join("state.json"), VERSION));
         let start = match memory.store.peek::<Document>() {
             Ok(Some(document)) => memory.resume(document, None),
             Ok(None) => Start { state: State::default(), clock: Clock::start(None), trouble: None },
@@ -148,7 +151,8 @@ impl Memory {
 fn spent(policy: &Policy, what: &str) -> Start {
     let clock = Clock::start(None);
     let state = State::assume_spent(policy, clock.now().at);
-    let text = format!("{what}. Every restart budget counts as spent, so the first repair waits for a whole window");
+    let text =
+        format!("{what}. Every restart budget counts as spent, so the first repair waits for a whole window");
     Start { state, clock, trouble: Some(SelfTrouble { key: "state_unreadable".to_owned(), text }) }
 }
 

@@ -6,7 +6,7 @@ use crate::recovery::evidence::Reading;
 use crate::recovery::health::Health;
 use crate::recovery::outbox::{Fate, Outbox};
 use crate::recovery::policy::Role;
-use crate::recovery::state::{Phase, ProbeHealth};
+use crate::recovery::state::Phase;
 use crate::recovery::time::Age;
 use crate::recovery::verdict::{Ruling, Seen, Verdict};
 use serde::{Deserialize, Serialize};
@@ -68,8 +68,10 @@ pub struct TargetView {
     pub grade: Grade,
     /// `healthy`, `unhealthy`, `unknown` or `off`.
     pub health: String,
-    /// Why, in words; empty when healthy.
+    /// Why it is not healthy or not ready, in words; else empty.
     pub reason: String,
+    /// Health and ruling in one sentence.
+    pub summary: String,
     /// `healthy`, `failing`, `settling` or `exhausted`.
     pub phase: String,
     /// What follows, with the rule behind it.
@@ -164,7 +166,7 @@ impl TargetView {
     /// Flattens a verdict.
     pub fn new(verdict: &Verdict) -> Self {
         let (health, reason) = match &verdict.health {
-            Health::Healthy => ("healthy", String::new()),
+            Health::Healthy => ("healthy", verdict.not_ready().unwrap_or_default()),
             Health::Unhealthy(why) => ("unhealthy", why.clone()),
             Health::Unknown(why) => ("unknown", why.clone()),
             Health::Off(why) => ("off", why.clone()),
@@ -174,6 +176,7 @@ impl TargetView {
             grade: grade(verdict),
             health: health.to_owned(),
             reason,
+            summary: verdict.to_string(),
             phase: phase_word(&verdict.phase).to_owned(),
             ruling: verdict.ruling.to_string(),
             attempts_used: verdict.used,
@@ -183,16 +186,6 @@ impl TargetView {
             next_in_s: verdict.next_in.map(|span| span.as_secs()),
             incident: verdict.incident.map(|(id, age, told)| IncidentView { id, age_s: age.as_secs(), told }),
             probes: verdict.seen.iter().map(ProbeView::new).collect(),
-        }
-    }
-
-    /// Health, reason and ruling in one sentence, each said once.
-    pub fn sentence(&self) -> String {
-        match (self.health.as_str(), self.reason.is_empty()) {
-            (_, true) => format!("{}; {}", self.health, self.ruling),
-            // For these two the ruling says the reason already.
-            ("unknown" | "off", false) => self.ruling.clone(),
-            (_, false) => format!("{}; {}", self.reason, self.ruling),
         }
     }
 }
@@ -208,7 +201,7 @@ pub fn phase_word(phase: &Phase) -> &'static str {
 }
 
 fn grade(verdict: &Verdict) -> Grade {
-    let unready = verdict.seen.iter().any(|seen| seen.counts && seen.health == ProbeHealth::Unhealthy);
+    let unready = verdict.not_ready().is_some();
     match (&verdict.health, &verdict.ruling) {
         (Health::Unhealthy(_), Ruling::Verifying { .. }) => Grade::Degraded,
         (Health::Unhealthy(_), _) => Grade::Critical,
@@ -250,7 +243,7 @@ impl View {
             .targets
             .iter()
             .filter(|target| target.grade != Grade::Healthy)
-            .map(|target| format!("{}: {}", target.name, target.sentence()))
+            .map(|target| format!("{}: {}", target.name, target.summary))
             .collect();
         let mut line = if unwell.is_empty() {
             let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
@@ -260,7 +253,7 @@ impl View {
         };
         let waiting = self.alerts.pending;
         if waiting > 0 {
-            let _ = write!(line, " | {waiting} alerts waiting");
+            let _ = write!(line, " | alerts waiting: {waiting}");
         }
         line
     }
@@ -269,7 +262,7 @@ impl View {
     pub fn table(&self) -> String {
         let mut text = String::new();
         for target in &self.targets {
-            let _ = writeln!(text, "{:<10} {:<9} {}", target.name, mark(target.grade), target.sentence());
+            let _ = writeln!(text, "{:<10} {:<9} {}", target.name, mark(target.grade), target.summary);
             for probe in &target.probes {
                 let note = if probe.counts { "" } else { " (does not count until it first passes)" };
                 let _ = writeln!(text, "  {:<12} {:<9} {}{note}", probe.name, probe.reading, probe.detail);
@@ -317,8 +310,10 @@ impl AlertsView {
         if !self.channel_off.is_empty() {
             return format!("alerts     off: {} ({} withheld)", self.channel_off, self.withheld);
         }
-        let mut line =
-            format!("alerts     {} accepted, {} pending, {} refused", self.accepted, self.pending, self.refused);
+        let mut line = format!(
+            "alerts     {} accepted, {} pending, {} refused",
+            self.accepted, self.pending, self.refused
+        );
         if !self.last_answer.is_empty() {
             let _ = write!(line, "; LINE said: {}", self.last_answer);
         }

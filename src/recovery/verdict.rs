@@ -97,7 +97,9 @@ impl fmt::Display for Ruling {
             Self::LeftAlone(why) => write!(f, "left alone: {why}"),
             Self::Suspect(what) => write!(f, "suspect, asked again until confirmed: {what}"),
             Self::Unsure(why) => write!(f, "not known, so nothing is done: {why}"),
-            Self::Recovering { passes, of } => write!(f, "healthy again, {passes} of {of} passes that prove it"),
+            Self::Recovering { passes, of } => {
+                write!(f, "proving itself, {passes} of {of} healthy passes")
+            }
             Self::Verifying { action, age } => write!(f, "verifying {action}, done {} ago", Age(*age)),
             Self::Act { action, number } => write!(f, "do {action} now (attempt {number} in the window)"),
             Self::Held(hold) => write!(f, "held: {hold}"),
@@ -106,17 +108,29 @@ impl fmt::Display for Ruling {
 }
 
 impl fmt::Display for Verdict {
+    /// Health and ruling in one sentence, each reason said once.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.health {
-            Health::Healthy => write!(f, "healthy; {}", self.ruling),
-            Health::Unhealthy(why) => write!(f, "{why}; {}", self.ruling),
-            // The ruling says the same reason in these cases.
-            Health::Unknown(_) | Health::Off(_) => write!(f, "{}", self.ruling),
+        match (&self.health, &self.ruling, self.not_ready()) {
+            (Health::Healthy, ruling, Some(why)) => write!(f, "alive, but not ready: {why}; {ruling}"),
+            (Health::Healthy, Ruling::Fine, None) => write!(f, "healthy; {}", Ruling::Fine),
+            (Health::Unhealthy(why), ruling, _) => write!(f, "{why}; {ruling}"),
+            // The ruling says the reason in these cases.
+            (Health::Healthy | Health::Unknown(_) | Health::Off(_), ruling, _) => write!(f, "{ruling}"),
         }
     }
 }
 
 impl Verdict {
+    /// What the first readiness probe that counts and fails has seen.
+    pub fn not_ready(&self) -> Option<String> {
+        let fails = |seen: &&Seen| {
+            seen.role == Role::Readiness && seen.counts && seen.health == ProbeHealth::Unhealthy
+        };
+        let seen = self.seen.iter().find(fails)?;
+        let detail = seen.reading.as_ref().map_or("failing", Reading::detail);
+        Some(format!("{}: {detail}", seen.probe))
+    }
+
     /// Puts a verdict together once the ruling is known.
     pub fn new(
         policy: &TargetPolicy,

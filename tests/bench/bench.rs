@@ -31,7 +31,8 @@ const SOME: u32 = 200;
 
 fn main() {
     let mut words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--").collect();
-    let markdown = words.iter().position(|word| word == "--markdown").map(|at| words.drain(at..at + 2).last().unwrap());
+    let markdown =
+        words.iter().position(|word| word == "--markdown").map(|at| words.drain(at..at + 2).last().unwrap());
     let binaries: Vec<PathBuf> = words.iter().map(PathBuf::from).collect();
     let Some(binary) = binaries.first().filter(|path| path.exists()) else {
         eprintln!("usage: bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE]");
@@ -46,7 +47,9 @@ fn main() {
     reaction_rows(&mut table, &site, binary);
     match binaries.get(1).filter(|path| path.exists()) {
         Some(musl) => binary_rows(&mut table, &site, "musl", musl, 4.0),
-        None => table.note("no static musl build: `rustup target add x86_64-unknown-linux-musl` and musl-gcc are needed"),
+        None => table.note(
+            "no static musl build: `rustup target add x86_64-unknown-linux-musl` and musl-gcc are needed",
+        ),
     }
     println!("\n{table}");
     if let Some(file) = markdown {
@@ -73,7 +76,12 @@ fn binary_rows(table: &mut Table, site: &Site, libc: &str, binary: &Path, rss_ma
     table.shown(&format!("{libc}: CPU per cycle with Ollama and webhook"), wider.cpu_ms, "ms");
     if site.serve_tls() {
         let tls = Cost::of(site, &Profile::default().quick().with_tls(), SOME);
-        table.at_most(&format!("{libc}: resident once TLS was used (certificate refused)"), tls.memory.rss, "MB", rss_max);
+        table.at_most(
+            &format!("{libc}: resident once TLS was used (certificate refused)"),
+            tls.memory.rss,
+            "MB",
+            rss_max,
+        );
         table.at_most("  anonymous", tls.memory.anonymous, "MB", 1.5);
     } else {
         table.note("no openssl: memory with TLS not measured");
@@ -85,7 +93,8 @@ fn reaction_rows(table: &mut Table, site: &Site, binary: &Path) {
     site.install(binary);
     table.spread("start to READY", &trials::starts(site), 50.0);
     for hung in [1, 3] {
-        let what = format!("cycle while {hung} of the endpoints hang, timeout {} ms", profile::HUNG_TIMEOUT_MS);
+        let what =
+            format!("cycle while {hung} of the endpoints hang, timeout {} ms", profile::HUNG_TIMEOUT_MS);
         table.spread(&what, &trials::hung_cycles(site, hung), f64::from(profile::HUNG_TIMEOUT_MS) + 50.0);
     }
     if site.has_systemd() {

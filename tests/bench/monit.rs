@@ -31,7 +31,8 @@ check host gateway with address 127.0.0.1
 pub(crate) fn rows(table: &mut Table, site: &Site, ours: &Cost) {
     let machine = site.machine();
     machine.write("/home/pico/monitrc", CONFIG);
-    let start = ["systemd-run", "--user", "--quiet", "--unit", UNIT, "--", "monit", "-I", "-c", "/home/pico/monitrc"];
+    let start =
+        ["systemd-run", "--user", "--quiet", "--unit", UNIT, "--", "monit", "-I", "-c", "/home/pico/monitrc"];
     if !machine.user(&start).status.success() {
         return table.note("Monit is not installed: not compared");
     }

@@ -25,7 +25,10 @@ impl Profile {
     /// Cycles in quick succession.
     pub(crate) fn quick(self) -> Self {
         let interval = format!("\"{QUICK_INTERVAL_MS}ms\"");
-        self.set("interval", &interval).set("reprobe", &interval).set("timeout", "\"100ms\"").without("slow_after")
+        self.set("interval", &interval)
+            .set("reprobe", &interval)
+            .set("timeout", "\"100ms\"")
+            .without("slow_after")
     }
 
     /// With Ollama and the webhook, which the variables switch on.
@@ -43,7 +46,11 @@ impl Profile {
 
     /// With endpoints that accept a connection and never answer.
     pub(crate) fn with_hung(self, count: u16) -> Self {
-        let calm = self.set("interval", "\"3s\"").set("reprobe", "\"3s\"").set("timeout", "\"2s\"").without("slow_after");
+        let calm = self
+            .set("interval", "\"3s\"")
+            .set("reprobe", "\"3s\"")
+            .set("timeout", "\"2s\"")
+            .without("slow_after");
         (0..count).fold(calm, |profile, n| {
             let url = format!("http://127.0.0.1:{}/", HUNG_PORT + n);
             profile.and_endpoint(&format!("hung-{n}"), &url, HUNG_TIMEOUT_MS)
@@ -75,7 +82,8 @@ impl Profile {
 
     /// Gives every line that sets `key` another value.
     fn set(self, key: &str, value: &str) -> Self {
-        let line = |line: &str| if sets(line, key) { format!("{key} = {value}\n") } else { format!("{line}\n") };
+        let line =
+            |line: &str| if sets(line, key) { format!("{key} = {value}\n") } else { format!("{line}\n") };
         Self(self.0.lines().map(line).collect())
     }
 

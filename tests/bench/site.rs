@@ -75,7 +75,9 @@ impl Site {
 
     pub(crate) fn stop(&self) {
         match self {
-            Self::Systemd { machine, .. } => drop(machine.user_ok(&["systemctl", "--user", "stop", WATCHDOG])),
+            Self::Systemd { machine, .. } => {
+                drop(machine.user_ok(&["systemctl", "--user", "stop", WATCHDOG]))
+            }
             Self::Bare(bare) => bare.stop(),
         }
     }

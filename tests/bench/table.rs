@@ -29,7 +29,9 @@ impl Table {
     pub(crate) fn spread(&mut self, what: &str, figures: &[f64], most: f64) {
         let mut sorted = figures.to_vec();
         sorted.sort_by(f64::total_cmp);
-        let Some(last) = sorted.len().checked_sub(1) else { return self.note(&format!("{what}: not measured")) };
+        let Some(last) = sorted.len().checked_sub(1) else {
+            return self.note(&format!("{what}: not measured"));
+        };
         let (median, p90) = (sorted[last / 2], sorted[last * 9 / 10]);
         let figure = format!("{} (p90 {}, of {})", number(median, "ms"), number(p90, "ms"), sorted.len());
         self.row([what.to_owned(), figure, format!("≤ {}", number(most, "ms")), verdict(median <= most)]);
@@ -63,7 +65,8 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let width =
+            |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let (first, second, third) = (width(0), width(1), width(2));
         for [what, figure, target, verdict] in &self.rows {
             writeln!(f, "{what:first$}  {figure:second$}  {target:third$}  {verdict}")?;
@@ -78,6 +81,12 @@ fn verdict(good: bool) -> String {
 
 /// Two digits below ten, so that a small figure is not rounded away.
 fn number(figure: f64, unit: &str) -> String {
-    let digits = if figure.fract() == 0.0 || figure >= 100.0 { 0 } else if figure >= 10.0 { 1 } else { 2 };
+    let digits = if figure.fract() == 0.0 || figure >= 100.0 {
+        0
+    } else if figure >= 10.0 {
+        1
+    } else {
+        2
+    };
     format!("{figure:.digits$} {unit}").trim_end().to_owned()
 }

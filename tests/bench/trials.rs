@@ -26,7 +26,8 @@ pub(crate) fn hung_cycles(site: &Site, hung: u16) -> Vec<f64> {
     sleep(HUNG_WATCHED);
     let log = site.log();
     site.stop();
-    let took = |line: &str| line.contains(" action=end ").then(|| line.rsplit(' ').nth(1)?.parse().ok()).flatten();
+    let took =
+        |line: &str| line.contains(" action=end ").then(|| line.rsplit(' ').nth(1)?.parse().ok()).flatten();
     log.lines().filter_map(took).collect()
 }
 
@@ -40,7 +41,8 @@ pub(crate) fn kills(site: &Site) -> (Vec<f64>, Vec<f64>) {
         wait_until(SOON, "the gateway counts as healthy again", || is_watched(machine, trial).then_some(()));
         let pid = machine.unit(GATEWAY, "MainPID");
         // Bash reads the clock and kills without starting a process in between.
-        let stamp = machine.user_ok(&["bash", "-c", r#"echo "$EPOCHREALTIME"; kill -KILL "$1""#, "kill", &pid]);
+        let stamp =
+            machine.user_ok(&["bash", "-c", r#"echo "$EPOCHREALTIME"; kill -KILL "$1""#, "kill", &pid]);
         wait_until(SOON, "the gateway runs again", || {
             Some(machine.unit(GATEWAY, "MainPID")).filter(|now| *now != pid && now != "0")
         });
@@ -64,13 +66,22 @@ fn is_watched(machine: &Machine, kills: usize) -> bool {
 fn started(machine: &Machine) -> f64 {
     let object = "/org/freedesktop/systemd1/unit/picoclaw_2dgateway_2eservice";
     let service = "org.freedesktop.systemd1.Service";
-    let get = ["busctl", "--user", "get-property", "org.freedesktop.systemd1", object, service, "ExecMainStartTimestamp"];
+    let get = [
+        "busctl",
+        "--user",
+        "get-property",
+        "org.freedesktop.systemd1",
+        object,
+        service,
+        "ExecMainStartTimestamp",
+    ];
     machine.user_ok(&get).trim_start_matches("t ").parse().unwrap()
 }
 
 /// When journald received each line that announces an attempt, in microseconds of the wall clock.
 fn attempts(machine: &Machine) -> Vec<f64> {
-    let journal = machine.user_ok(&["journalctl", "--user", "--unit", WATCHDOG, "--output", "json", "--no-pager"]);
+    let journal =
+        machine.user_ok(&["journalctl", "--user", "--unit", WATCHDOG, "--output", "json", "--no-pager"]);
     let announces = |line: &&str| line.contains("action=restart-gateway") && line.contains(" in the window)");
     let stamp = |line: &str| {
         let entry: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -99,9 +99,18 @@ impl Machine {
         ]);
     }
 
+    /// What a file inside holds; nothing when there is none. Read through the machine's own /proc entry, so that a
+    /// look costs no process.
+    pub(crate) fn read(&self, path: &str) -> String {
+        let base = std::env::var("MACHINE_BASE").unwrap_or_else(|_| "/run/picoclaw-machines".to_owned());
+        let leader = std::fs::read_to_string(format!("{base}/{}/pid", self.name)).unwrap_or_default();
+        let bytes = std::fs::read(format!("/proc/{}/root{path}", leader.trim())).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// The last lines of the watchdog's log and of pico's journal, for the message of a failing test.
     pub(crate) fn tails(&self) -> String {
-        let script = "tail -n 40 ~/.picoclaw/logs/ops-watchdog.log; journalctl --user --no-pager -n 40";
+        let script = "tail -n 60 ~/.picoclaw/logs/ops-watchdog.log; journalctl --user --no-pager -n 30";
         String::from_utf8_lossy(&self.user(&["bash", "-c", script]).stdout).into_owned()
     }
 

@@ -4,17 +4,23 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness fails by panicking")]
 #![allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 
+mod daemon;
 mod http;
 mod installation;
+mod log;
 mod machine;
 mod stand_in;
 mod wait;
+mod watched;
 
+pub(crate) use daemon::{Daemon, Home, read};
 pub(crate) use http::{exchange, status};
 pub(crate) use installation::{Installation, install};
+pub(crate) use log::OpsLog;
 pub(crate) use machine::Machine;
 pub(crate) use stand_in::{Recorded, StandIn};
 pub(crate) use wait::{wait_until, wait_until_showing};
+pub(crate) use watched::{GATEWAY, UNIT, Watched};
 
 use std::path::{Path, PathBuf};
 

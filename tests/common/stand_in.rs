@@ -52,6 +52,11 @@ impl StandIn {
         Self::start("line", &["--port", "0"], &[])
     }
 
+    /// A LINE endpoint on this port, which must be free.
+    pub(crate) fn line_on(port: u16) -> Self {
+        Self::start("line", &["--port", "0"], &["--port", &port.to_string()])
+    }
+
     /// `http://ADDRESS` of the main server, followed by `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())

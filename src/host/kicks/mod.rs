@@ -55,6 +55,8 @@ pub fn remove(path: &Path) -> Result<(), String> {
 fn claim(path: &Path) -> io::Result<PathBuf> {
     let claimed = claimed(path);
     if fs::symlink_metadata(&claimed).is_err() {
+        // Asked first, because a read-only file system refuses to rename even what is not there.
+        fs::symlink_metadata(path)?;
         fs::rename(path, &claimed)?;
     }
     Ok(claimed)

@@ -1,0 +1,56 @@
+//! The operations log as a test reads it: the lines of it, counted and picked by what people grep for.
+
+use std::collections::BTreeMap;
+
+/// What the log says at one moment.
+#[derive(Debug)]
+pub(crate) struct OpsLog(pub(crate) String);
+
+impl OpsLog {
+    /// The lines that hold all these words.
+    pub(crate) fn lines(&self, words: &[&str]) -> Vec<&str> {
+        self.0.lines().filter(|line| words.iter().all(|word| line.contains(word))).collect()
+    }
+
+    /// How often any repair of this target was begun.
+    pub(crate) fn attempts(&self, target: &str) -> usize {
+        self.lines(&[&format!("target={target} "), "in the window): "]).len()
+    }
+
+    /// When each repair was begun, in seconds of the day.
+    pub(crate) fn attempt_seconds(&self) -> Vec<u64> {
+        let time = |line: &&str| {
+            line.split(' ')
+                .nth(1)
+                .unwrap()
+                .split(':')
+                .fold(0, |sum, part| sum * 60 + part.parse::<u64>().unwrap())
+        };
+        self.lines(&["in the window): "]).iter().map(time).collect()
+    }
+
+    /// Full cycles completed.
+    pub(crate) fn cycles(&self) -> usize {
+        self.lines(&["target=watchdog ", "action=end "]).len()
+    }
+
+    /// The longest time that a full cycle took, in milliseconds.
+    pub(crate) fn slowest_cycle_ms(&self) -> u64 {
+        let took = |line: &&str| line.rsplit(" in ").next()?.split(' ').next()?.parse().ok();
+        self.lines(&["target=watchdog ", "action=end "]).iter().filter_map(took).max().unwrap_or(0)
+    }
+
+    /// Every alert that was raised, by its key.
+    pub(crate) fn alerts(&self) -> BTreeMap<&str, usize> {
+        let mut alerts = BTreeMap::new();
+        for line in self
+            .0
+            .lines()
+            .filter(|line| ["alert_raised", "skip_notify"].iter().any(|word| line.contains(word)))
+        {
+            let key = line.split("target=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("?");
+            *alerts.entry(key).or_default() += 1;
+        }
+        alerts
+    }
+}

@@ -1,0 +1,140 @@
+//! The whole line under a real user manager, as an unprivileged user who installed it with make: what becomes of a
+//! gateway that dies, hangs, cannot start, starts slowly, or has lost its port.
+
+use crate::common::{GATEWAY, Installation, Watched, wait_until};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(30);
+
+#[test]
+fn a_gateway_that_is_killed_or_hangs_is_restarted_and_nobody_is_told() {
+    let Some(machine) = Watched::install("killed", &[], &Installation::default()) else { return };
+    machine.start_gateway();
+    machine.enable();
+    // `systemctl restart` has come back, and it does only at READY.
+    assert!(machine.log().cycles() > 0, "ready before the first cycle:\n{}", machine.tails());
+    assert_ne!(machine.unit("picoclaw-watchdog.service", "StatusText"), "");
+    machine.wait_until_well();
+    assert_eq!(machine.unit("picoclaw-watchdog.service", "StatusText"), "all well (gateway)");
+
+    let invocation = machine.unit(GATEWAY, "InvocationID");
+    machine.kill_gateway();
+    let log = machine.wait("it was restarted", |log| !log.lines(&["attempt 1 done"]).is_empty());
+    assert_eq!(
+        log.lines(&["target=gateway", "action=detect", "unit: it failed (signal)"]).len(),
+        1,
+        "{}",
+        log.0
+    );
+    assert_eq!(log.lines(&["target=gateway", "action=diagnostics"]).len(), 1);
+    machine.wait_until_well();
+    assert_ne!(machine.unit(GATEWAY, "InvocationID"), invocation);
+
+    machine.user_ok(&["systemctl", "--user", "kill", "--signal=STOP", GATEWAY]);
+    let log = machine.wait("the hang was confirmed", |log| !log.lines(&["attempt 2 done"]).is_empty());
+    assert!(!log.lines(&["attempt 2 (2 of 3 in the window)", "health: "]).is_empty(), "{}", log.0);
+    machine.wait_until_well();
+    machine.wait_for_gateway();
+    assert_eq!(machine.cycles(2).attempts("gateway"), 2);
+    assert!(machine.pushes().is_empty() && machine.log().alerts().is_empty(), "{:?}", machine.pushes());
+}
+
+/// A cycle takes an hour here: only systemd's word and the doorbell of the kick file can be heard.
+#[test]
+fn a_death_and_a_kick_are_noticed_at_once_and_no_secret_shows() {
+    let env = "PICOCLAW_WATCHDOG_INTERVAL_SEC=3600\nPICOCLAW_WATCHDOG_KICK_ENABLED=true\n\
+               PICOCLAW_WATCHDOG_KICK_TOKEN=kick-token-of-the-tests\n";
+    let Some(machine) = Watched::up("noticed", &[], &Installation { env, ..Installation::default() }) else {
+        return;
+    };
+    machine.kill_gateway();
+    machine.wait("it was restarted", |log| !log.lines(&["attempt 1 done"]).is_empty());
+    machine.wait_for_gateway();
+    machine.wait("it is verified", |log| {
+        log.lines(&["target=gateway", "action="])
+            .last()
+            .is_some_and(|line| line.contains("healthy; nothing to do"))
+    });
+
+    let told =
+        machine.user_ok(&["make", "-C", "src", "watchdog-kick", "ACTION=restart_gateway", "SOURCE=line:U1"]);
+    assert!(told.contains("restart_gateway: do restart-gateway now (attempt 2 in the window): "), "{told}");
+    assert!(told.contains("picoclaw-gateway.service restarted"), "{told}");
+    assert_eq!((machine.log().attempts("gateway"), machine.log().cycles()), (2, 2), "{}", machine.tails());
+
+    // Where they may stand: in .env, and in our own list of what to look for.
+    machine.write("/home/pico/secrets", "line-token-of-the-tests\nkick-token-of-the-tests\n");
+    let script = "! grep -rlFf ~/secrets ~/.picoclaw/state ~/.picoclaw/logs ~/line $XDG_RUNTIME_DIR/picoclaw-watchdog /proc/[0-9]*/cmdline &&
+                  ! journalctl --user --no-pager | grep -Ff ~/secrets && ls ~/.picoclaw/state/watchdog/diagnostics && grep -cFf ~/secrets ~/.picoclaw/.env";
+    let told = machine.user_ok(&["bash", "-c", script]);
+    assert!(
+        told.contains("-gateway-000002.txt") && told.ends_with("\n2"),
+        "bundles, and both in .env: {told}"
+    );
+}
+
+#[test]
+fn a_gateway_that_exits_at_once_is_tried_three_times_and_then_people_are_told() {
+    // The single tries that follow are held by the window too, so it is short.
+    let env = "PICOCLAW_WATCHDOG_RESTART_WINDOW_SEC=12\n";
+    let options = Installation { gateway_options: "--exit-at-once 3", env, ..Installation::default() };
+    let Some(machine) = Watched::install("exits", &[], &options) else { return };
+    machine.user_ok(&["systemctl", "--user", "start", GATEWAY]);
+    machine.enable();
+    let body = machine.wait_for_push("gateway: repair limit reached (3 per 12 s)");
+    assert!(body.contains("exit-code") && body.contains("Tried: ") && body.contains("journalctl"), "{body}");
+    let log = machine.log();
+    let starts = log.attempt_seconds();
+    assert_eq!(starts.len(), 3, "{}", log.0);
+    assert!(starts[1] - starts[0] >= 1 && starts[2] - starts[1] >= 3, "the backoff is kept: {starts:?}");
+    assert!(log.alerts().contains_key("gateway_limit"), "{:?}", log.alerts());
+
+    // A person mends it; one of the single tries that go on finds that out.
+    let unit = ".config/systemd/user/picoclaw-gateway.service";
+    machine.user_ok(&["sed", "-i", "s/--exit-at-once 3//", unit]);
+    machine.user_ok(&["systemctl", "--user", "daemon-reload"]);
+    machine.wait_for_push("gateway: recovered after");
+    let log = machine.log();
+    assert!((4..=5).contains(&log.attempts("gateway")), "{}", log.0);
+}
+
+#[test]
+fn a_slow_start_costs_exactly_one_restart() {
+    // 142 s against 180 s, and everything else far below both, as 1 to 15.
+    let changes = [
+        (r#"start_allowance = "4s""#, r#"start_allowance = "12s""#),
+        (r#"settle = "2s""#, r#"settle = "1s""#),
+    ];
+    let options = Installation { gateway_options: "--start-delay 9470", ..Installation::default() };
+    let Some(machine) = Watched::up("slow", &changes, &options) else { return };
+    machine.kill_gateway();
+    machine.wait("it waits for the start", |log| !log.lines(&["target=gateway", "verifying"]).is_empty());
+    machine.wait_until_well();
+    let log = machine.cycles(2);
+    assert_eq!(log.attempts("gateway"), 1, "{}", log.0);
+    assert!(machine.pushes().is_empty(), "{:?}", machine.pushes());
+}
+
+#[test]
+fn a_port_that_somebody_else_has_is_named_and_no_storm_follows() {
+    let Some(machine) = Watched::install("port", &[], &Installation::default()) else { return };
+    machine.user_ok(&["systemd-run", "--user", "--quiet", "--unit=thief", "stand-in", "listen", "18790"]);
+    wait_until(SOON, "the thief listens", || {
+        machine.user(&["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/18790"]).status.success().then_some(())
+    });
+    machine.user_ok(&["systemctl", "--user", "start", GATEWAY]);
+    machine.enable();
+    let body = machine.wait_for_push("repair limit reached");
+    assert!(
+        body.contains("port 18790 is held by stand-in (pid ") && body.contains("not by picoclaw-gateway"),
+        "{body}"
+    );
+    let explained = machine.explain();
+    assert!(explained.contains("port 18790 is held by stand-in"), "{explained}");
+    // The window holds three, and one single try may have come due.
+    assert!(machine.cycles(3).attempts("gateway") <= 4, "{}", machine.tails());
+
+    machine.user_ok(&["systemctl", "--user", "stop", "thief"]);
+    machine.user_ok(&["systemctl", "--user", "restart", GATEWAY]);
+    machine.wait_for_push("gateway: recovered after");
+}

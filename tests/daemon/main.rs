@@ -1,0 +1,18 @@
+//! The real binary end to end, story by story. Most of a story is waiting, so they all stand in one test program and
+//! run side by side (`RUST_TEST_THREADS` in .cargo/config.toml).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+// Under a real user manager, in a machine of its own.
+mod bus;
+mod disk;
+mod gateway;
+mod supervised;
+mod units;
+
+// Where no systemd is needed: as a process in a home directory of its own.
+mod channel;
+mod kick;
+mod state;

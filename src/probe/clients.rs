@@ -52,6 +52,11 @@ fn build(direct: bool, tls: bool) -> Result<Client, String> {
         .pool_max_idle_per_host(0)
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
+        // Every exchange has a deadline of its own, so these would only be five system calls per connection.
+        .tcp_keepalive(None)
+        .tcp_keepalive_interval(None)
+        .tcp_keepalive_retries(None)
+        .tcp_user_timeout(None)
         .tls_backend_preconfigured(tls_config(tls)?);
     let builder = if direct { builder.no_proxy() } else { builder };
     builder.build().map_err(|error| format!("cannot build an HTTP client: {error}"))

@@ -31,8 +31,10 @@ const SOME: u32 = 200;
 
 fn main() {
     let mut words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--").collect();
-    let markdown =
-        words.iter().position(|word| word == "--markdown").map(|at| words.drain(at..at + 2).last().unwrap());
+    let markdown = words
+        .iter()
+        .position(|word| word == "--markdown")
+        .map(|at| words.drain(at..at + 2).next_back().unwrap());
     let binaries: Vec<PathBuf> = words.iter().map(PathBuf::from).collect();
     let Some(binary) = binaries.first().filter(|path| path.exists()) else {
         eprintln!("usage: bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE]");

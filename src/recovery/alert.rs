@@ -153,9 +153,10 @@ pub fn close(
     let told = |letter: &&super::outbox::Letter| {
         letter.incident == incident.id && matches!(letter.fate, Fate::Pending | Fate::Accepted { .. })
     };
-    let Some(key) = outbox.letters.iter().filter(told).map(|letter| letter.key.clone()).next_back() else {
-        return;
-    };
+    let remembered = outbox.letters.iter().rfind(told).map(|letter| letter.key.clone());
+    // The letter itself may be forgotten by now; that it was told is not.
+    let key = remembered.or_else(|| incident.told.and(incident.raised.last().cloned()));
+    let Some(key) = key else { return };
     let name = target.map_or("watchdog", Name::as_str);
     let age = Age(now.at.since(incident.since));
     let text = format!("[WATCHDOG] {name}: {how} after {age}.\nIt was: {}", incident.cause);

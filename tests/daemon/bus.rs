@@ -1,7 +1,7 @@
 //! The user manager itself in trouble: no bus, or a manager that does not answer. Not knowing is no fault of the
 //! gateway's, no reason to act, and no reason to be slow.
 
-use crate::common::{GATEWAY, Installation, UNIT, Watched};
+use crate::common::{Installation, UNIT, Watched};
 
 /// Half the watchdog's patience in this configuration; a bus call has a deadline far below.
 const BOUNDED_MS: u64 = 5_000;

@@ -1,7 +1,7 @@
 //! One pass, written once: the daemon, `once` and every simulated world run this. The order is the point:
 //! save, then act. It decides nothing and does nothing by itself.
 
-use crate::recovery::decide::{Answer, Attempt, Quick, decide};
+use crate::recovery::decide::{Answer, Attempt, Closed, Quick, decide};
 use crate::recovery::evidence::{Evidence, Name};
 use crate::recovery::outbox::Letter;
 use crate::recovery::policy::Policy;
@@ -54,6 +54,8 @@ pub struct Report {
     pub verdicts: Vec<Verdict>,
     /// What was done, and what became of it.
     pub done: Vec<(Attempt, Outcome)>,
+    /// Incidents that ended.
+    pub closed: Vec<Closed>,
     /// When to look again before the next cycle.
     pub quick: Option<Quick>,
 }
@@ -87,7 +89,7 @@ pub async fn run<W: World>(policy: &Policy, state: &mut State, world: &mut W, sc
         let outcome = done.iter().find(|(attempt, _)| Some(attempt.id) == answer.attempt).map(|(_, o)| o);
         world.answer(answer, outcome);
     }
-    Report { now, verdicts: decision.verdicts, done, quick: decision.quick }
+    Report { now, verdicts: decision.verdicts, done, closed: decision.closed, quick: decision.quick }
 }
 
 /// When to look next, and at what. Full cycles keep their own pace; a quick pass only comes in between.

@@ -3,18 +3,18 @@
 //!
 //! Modules in reading order; who may import whom is kept by `tests/architecture.rs`.
 
-pub mod recovery;
-pub mod cycle;
-pub mod sim;
-pub mod config;
-pub mod probe;
 pub mod action;
-pub mod notify;
-pub mod host;
-pub mod command;
 pub mod cli;
-pub mod exit;
-pub mod values;
-pub mod section;
+pub mod command;
+pub mod config;
+pub mod cycle;
 pub mod exec;
+pub mod exit;
+pub mod host;
+pub mod notify;
+pub mod probe;
+pub mod recovery;
+pub mod section;
+pub mod sim;
 pub mod systemd;
+pub mod values;

@@ -13,10 +13,8 @@ fn main() -> ExitCode {
         Err(error) => {
             // A closed terminal is no reason to fail differently.
             let _ = error.print();
-            return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Ok.into(),
-                _ => Exit::Usage.into(),
-            };
+            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked_for { Exit::Ok.into() } else { Exit::Usage.into() };
         }
     };
     // One thread: a second one costs half again the CPU of a cycle and buys nothing.

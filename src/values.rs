@@ -53,7 +53,9 @@ impl UnitName {
         const SUFFIXES: [&str; 5] = [".service", ".socket", ".timer", ".target", ".scope"];
         let good = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
         if text.is_empty() || text.len() > 255 || !text.chars().all(good) {
-            return Err(format!("{text:?} is not a unit name; write something like \"picoclaw-gateway.service\""));
+            return Err(format!(
+                "{text:?} is not a unit name; write something like \"picoclaw-gateway.service\""
+            ));
         }
         if SUFFIXES.iter().any(|suffix| text.ends_with(suffix)) {
             return Ok(Self(text.to_owned()));
@@ -78,7 +80,8 @@ impl fmt::Display for UnitName {
 /// # Errors
 /// A sentence with the forms that are accepted.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a duration; write a whole number with ms, s, m, h or d, like \"30s\"");
+    let wrong =
+        || format!("{text:?} is not a duration; write a whole number with ms, s, m, h or d, like \"30s\"");
     let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let (digits, unit) = text.split_at(split);
     let number: u64 = digits.parse().map_err(|_| wrong())?;

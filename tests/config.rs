@@ -1,5 +1,4 @@
-//! The configuration from the outside: the default file, the predecessor's variables, every mistake with
-//! its message, and rubbish.
+//! The configuration from the outside: the default file, the old variables, every mistake, and rubbish.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of tests may fail like tests.
 
 use picoclaw_watchdog::config::{BUILT_IN, Compiled, Config, LineSettings, SourceFile, Sources, compile};
@@ -75,8 +74,8 @@ fn the_default_serves_a_gateway_with_nothing_else_set() {
     assert_eq!(
         off,
         [
-            "target[ollama]: its when is empty or a no: PICOCLAW_WATCHDOG_OLLAMA_MODELS_URL is not set",
-            "target[funnel]: its when is empty or a no: PICOCLAW_WATCHDOG_WEBHOOK_URL is not set",
+            "target[ollama]: PICOCLAW_WATCHDOG_OLLAMA_MODELS_URL is not set",
+            "target[funnel]: PICOCLAW_WATCHDOG_WEBHOOK_URL is not set",
             "line: switched off (PICOCLAW_WATCHDOG_LINE_NOTIFY_ENABLED is not set)",
         ]
     );

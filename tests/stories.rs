@@ -4,12 +4,14 @@ mod core;
 
 use core::*;
 use picoclaw_watchdog::cycle::Scope;
+use picoclaw_watchdog::recovery::evidence::{Kick, KickRefusal, KickWish};
 use picoclaw_watchdog::recovery::outbox::{Fate, Kind};
+use picoclaw_watchdog::recovery::policy::TargetPolicy;
 use picoclaw_watchdog::recovery::state::{Phase, State};
 use picoclaw_watchdog::recovery::time::Timestamp;
 use picoclaw_watchdog::recovery::verdict::Ruling;
 use picoclaw_watchdog::sim::Sim;
-use picoclaw_watchdog::sim::model::{Mood, Process};
+use picoclaw_watchdog::sim::model::{Gateway, Mood, Process};
 
 fn gateway(sim: &Sim) -> &picoclaw_watchdog::recovery::state::TargetState {
     &sim.state().targets[&name("gateway")]
@@ -53,7 +55,8 @@ fn a_start_of_142_seconds_costs_exactly_one_restart() {
     sim.gateway.start_takes = secs(142);
     let reports = sim.run_for(600);
     assert_eq!(sim.performed.len(), 1);
-    let up = reports.iter().find(|r| r.now.at > START.after(secs(100)) && r.verdicts[0].ruling == Ruling::Fine);
+    let up =
+        reports.iter().find(|r| r.now.at > START.after(secs(100)) && r.verdicts[0].ruling == Ruling::Fine);
     let took = up.unwrap().now.at.since(START.after(secs(90)));
     assert!(took <= secs(148), "known to be up again after {took:?}");
     assert_eq!(sim.channel.requests, 0);
@@ -192,10 +195,106 @@ fn explain_sees_the_numbers() {
     let report = sim.pass(&Scope::Everything).unwrap();
     let verdict = &report.verdicts[0];
     assert_eq!((verdict.used, verdict.allowed, verdict.frees_in), (2, 3, Some(secs(580))));
-    assert_eq!(
-        verdict.to_string(),
-        "unit: it failed (exit-code); held: waiting between attempts"
-    );
+    assert_eq!(verdict.to_string(), "unit: it failed (exit-code); held: waiting between attempts");
     assert_eq!(verdict.next_in, Some(secs(20)));
     assert_eq!(sim.clock(), Timestamp(START.0 + 110_000));
+}
+
+#[test]
+fn an_ollama_outage_restarts_nothing_and_is_told_as_itself() {
+    let mut sim = Sim::new(policy_with_ollama(), Gateway::running(START));
+    sim.run_for(600);
+    sim.gateway.ollama_down = true;
+    sim.run_for(86_400);
+    assert_eq!(sim.performed.len(), 0, "393 restarts in the predecessor");
+    assert!(sim.channel.accepted.len() <= 4, "{:#?}", sim.channel.accepted);
+    assert!(keys(&sim).iter().all(|(key, _)| *key == "ollama_remote_outage"), "{:?}", keys(&sim));
+    sim.gateway.ollama_down = false;
+    sim.run_for(120);
+    assert_eq!(keys(&sim).last(), Some(&("ollama_remote_outage", Kind::Recovery)));
+}
+
+#[test]
+fn a_target_waits_for_what_it_depends_on_and_stays_silent() {
+    let mut policy = policy();
+    policy.targets.push(TargetPolicy {
+        name: name("funnel"),
+        unit: None,
+        depends_on: vec![name("gateway")],
+        ..gateway_policy()
+    });
+    let mut sim = Sim::new(policy, Gateway::running(START));
+    sim.gateway.plan = vec![(START.after(secs(90)), Process::Failed)];
+    sim.gateway.restart_fails = true;
+    sim.run_for(560);
+    assert_eq!(sim.performed.len(), 3, "only the gateway was acted on");
+    assert!(sim.state().outbox.letters.iter().all(|letter| letter.target == Some(name("gateway"))));
+}
+
+fn kick(wish: Result<KickWish, KickRefusal>) -> Kick {
+    Kick { action: "restart_gateway".to_owned(), source: "line:U1".to_owned(), wish }
+}
+
+#[test]
+fn a_kick_restarts_a_healthy_gateway_within_its_own_small_budget() {
+    let mut sim = world();
+    sim.run_for(300);
+    for _ in 0..3 {
+        sim.kicks = vec![kick(Ok(KickWish::Recover(name("gateway"))))];
+        sim.run_for(61);
+    }
+    assert_eq!(sim.performed.len(), 2, "{:?}", sim.answers);
+    assert!(sim.answers[0].ends_with("restarted"), "{:?}", sim.answers);
+    assert!(sim.answers[2].contains("the budget of kicks is spent (2 per 10 min)"), "{:?}", sim.answers);
+    assert_eq!(sim.channel.requests, 0, "nobody is alarmed by what somebody asked for");
+}
+
+#[test]
+fn a_kick_may_start_what_a_person_stopped_but_never_exceeds_the_window() {
+    let mut sim = world_with(&[(90, Process::Stopped)]);
+    sim.run_for(120);
+    sim.kicks = vec![kick(Ok(KickWish::Recover(name("gateway"))))];
+    sim.run_for(61);
+    assert_eq!((sim.performed.len(), sim.gateway.process), (1, Process::Runs));
+    let mut sim = world_with(&[(90, Process::Failed)]);
+    sim.gateway.exits_at_once = true;
+    sim.run_for(200);
+    sim.kicks = vec![kick(Ok(KickWish::Recover(name("gateway"))))];
+    sim.run_for(61);
+    assert_eq!(sim.performed.len(), 3);
+    assert!(sim.answers[0].contains("the restart window is spent"), "{:?}", sim.answers);
+}
+
+#[test]
+fn a_forged_kick_does_nothing_and_is_told_once() {
+    let mut sim = world();
+    for _ in 0..5 {
+        sim.kicks = vec![kick(Err(KickRefusal::Forged)), kick(Err(KickRefusal::Disabled))];
+        sim.run_for(61);
+    }
+    assert_eq!(sim.performed.len(), 0);
+    assert_eq!(keys(&sim), [("kick_auth_failed", Kind::Notice)]);
+    assert_eq!(sim.answers.len(), 10);
+}
+
+#[test]
+fn a_kick_can_ask_how_things_are() {
+    let mut sim = world();
+    sim.run_for(10);
+    sim.kicks = vec![kick(Ok(KickWish::Check(name("gateway")))), kick(Ok(KickWish::Check(name("moon"))))];
+    sim.run_for(61);
+    assert_eq!(sim.answers, ["gateway: healthy", "refused: moon is not watched"]);
+}
+
+#[test]
+fn a_target_taken_out_of_the_configuration_closes_its_incident() {
+    let mut sim = world_with(&[(90, Process::Failed)]);
+    sim.gateway.exits_at_once = true;
+    sim.run_for(200);
+    let target = sim.policy.targets.remove(0);
+    sim.run_for(120);
+    assert!(sim.channel.accepted.last().unwrap().contains("is not watched any more"));
+    sim.policy.targets.push(target);
+    sim.run_for(120);
+    assert_eq!(sim.performed.len(), 3, "its window is not refilled by that");
 }

@@ -71,22 +71,36 @@ fn checked(compiled: &Compiled) -> Checked {
     }
 }
 
+/// `ollama` for `target[ollama]`; a probe keeps its whole path.
+fn short(what: &str) -> &str {
+    let name = what.strip_prefix("target[").and_then(|rest| rest.strip_suffix(']'));
+    name.filter(|name| !name.contains('[')).unwrap_or(what)
+}
+
 fn summary(config: &Config) {
     for target in &config.policy.targets {
         let ladder: Vec<String> =
             target.ladder.iter().map(|rung| format!("{} ×{}", rung.action, rung.tries)).collect();
         let ladder = if ladder.is_empty() { "people are told".to_owned() } else { ladder.join(", then ") };
-        println!("{:<10} {} probes; on failure: {ladder}; at most {}", target.name, target.probes.len(), target.window);
+        println!(
+            "{:<10} {} probes; on failure: {ladder}; at most {}",
+            target.name,
+            target.probes.len(),
+            target.window
+        );
     }
-    for off in &config.off {
-        println!("{:<10} off: {}", off.what, off.why);
+    for off in config.off.iter().filter(|off| off.what != "line") {
+        println!("{:<10} off: {}", short(&off.what), off.why);
     }
     match &config.line {
         LineSettings::Off { reason } => println!("LINE       off: {reason}. Alerts go to the log only"),
         LineSettings::On { endpoint, .. } => println!("LINE       on, through {endpoint}"),
     }
     let kick = &config.kick;
-    println!("kicks      {}", if kick.enabled { format!("on, through {}", kick.file.display()) } else { "off".to_owned() });
+    println!(
+        "kicks      {}",
+        if kick.enabled { format!("on, through {}", kick.file.display()) } else { "off".to_owned() }
+    );
     println!("state      {}", config.paths.state.display());
     println!("log        {}", config.paths.log.display());
     println!("every {}, a suspect again after {}", Age(config.policy.interval), Age(config.policy.reprobe));

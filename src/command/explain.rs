@@ -34,7 +34,13 @@ pub async fn run(config: Rc<Config>, target: Option<&str>, output: Output) -> Ex
     if let Some(name) = &wanted {
         decision.verdicts.retain(|verdict| verdict.target == *name);
     }
-    let report = Report { now, verdicts: decision.verdicts, done: Vec::new(), quick: decision.quick };
+    let report = Report {
+        now,
+        verdicts: decision.verdicts,
+        done: Vec::new(),
+        closed: Vec::new(),
+        quick: decision.quick,
+    };
     let view = host.view(&state, &report);
     show(&view, output.json);
     if !output.json {

@@ -9,6 +9,7 @@ use crate::host::kicks::{self, KickResult};
 use crate::host::{clock, publish};
 use crate::values::Secret;
 use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -46,18 +47,26 @@ pub async fn run(config: &Config, request: &Request, output: Output) -> Exit {
         eprintln!("{:?} is not an action that is on; there are: {}", request.action, known.join(", "));
         return Exit::Usage;
     }
-    let epoch = clock::wall();
     let file = &config.kick.file;
+    let epoch = own_second(file).await;
     if let Err(why) = kicks::write(file, &request.action, &token, &request.source, epoch) {
         eprintln!("{why}");
         return Exit::Failed;
     }
     if request.no_wait {
-        println!("kick request queued: action={} source={} file={}", request.action, request.source, file.display());
+        println!(
+            "kick request queued: action={} source={} file={}",
+            request.action,
+            request.source,
+            file.display()
+        );
         return Exit::Ok;
     }
     if publish::read(&config.paths.state).is_none() {
-        eprintln!("queued, but no watchdog seems to run; a cycle within {} s will take it up", kicks::EXPIRY_S);
+        eprintln!(
+            "queued, but no watchdog seems to run; a cycle within {} s will take it up",
+            kicks::EXPIRY_S
+        );
         return Exit::Unavailable;
     }
     answer(config, request, epoch, output).await
@@ -65,7 +74,6 @@ pub async fn run(config: &Config, request: &Request, output: Output) -> Exit {
 
 async fn answer(config: &Config, request: &Request, epoch: u64, output: Output) -> Exit {
     let until = Instant::now() + PATIENCE;
-    // Two people may ask for the same thing within one second.
     let ours = |result: &KickResult| {
         (result.epoch, &result.action, &result.source) == (epoch, &request.action, &request.source)
     };
@@ -83,6 +91,18 @@ async fn answer(config: &Config, request: &Request, epoch: u64, output: Output) 
     Exit::Unavailable
 }
 
+/// The present, in Unix seconds. A request is known by its second: one that follows another within the same
+/// second would be refused as its copy, and its author would read the other's answer.
+async fn own_second(file: &Path) -> u64 {
+    loop {
+        let now = clock::wall();
+        if kicks::read_result(file).is_none_or(|last| last.epoch != now) {
+            return now;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
 /// The token: from standard input when asked, else as configured (environment or .env).
 fn token(config: &Config, from_stdin: bool) -> Result<Secret, String> {
     if from_stdin {
@@ -92,7 +112,7 @@ fn token(config: &Config, from_stdin: bool) -> Result<Secret, String> {
         return Ok(Secret::new(text.trim_end_matches(['\r', '\n'])));
     }
     if config.kick.token.is_empty() {
-        return Err("there is no kick token: set PICOCLAW_WATCHDOG_KICK_TOKEN in ~/.picoclaw/.env, or give it on standard input with --token-stdin".to_owned());
+        return Err("there is no kick token: set PICOCLAW_WATCHDOG_KICK_ENABLED=true and PICOCLAW_WATCHDOG_KICK_TOKEN in ~/.picoclaw/.env, or give it on standard input with --token-stdin".to_owned());
     }
     Ok(config.kick.token.clone())
 }

@@ -1,5 +1,9 @@
 //! The commands, one file each: they load, call and print. No policy and no probing lives here.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks to a terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where the program speaks to a terminal"
+)]
 
 pub mod check;
 pub mod explain;
@@ -29,7 +33,7 @@ pub async fn dispatch(cli: Cli) -> Exit {
     }
     let Some(config) = usable(&compiled) else { return Exit::Config };
     match cli.command {
-        Command::Run => run::run(config, cli.config).await,
+        Command::Run => run::run(config, &compiled.problems, cli.config).await,
         Command::Once(output) => once::run(config, output).await,
         Command::Check(output) => check::run(&compiled, output),
         Command::Explain { target, output } => explain::run(config, target.as_deref(), output).await,

@@ -6,9 +6,9 @@ use crate::cli::Output;
 use crate::config::Config;
 use crate::cycle::{self, Scope, World};
 use crate::exit::Exit;
-use crate::host::Host;
 use crate::host::chronicle::{self, Chronicle};
 use crate::host::view::View;
+use crate::host::{Host, publish};
 use crate::recovery::state::State;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -36,7 +36,12 @@ pub async fn run(config: Rc<Config>, output: Output) -> Exit {
         }
     };
     host.set_log(log);
+    let state_dir = host.config.paths.state.clone();
     let view = cycle(&mut host, &mut state).await;
+    // For `status` in the timer mode.
+    if let Err(why) = publish::write(&state_dir, &view) {
+        chronicle::trouble("status", &why);
+    }
     show(&view, output.json);
     view.overall.into()
 }
@@ -64,7 +69,11 @@ async fn cycle(host: &mut Host, state: &mut State) -> View {
 }
 
 /// Waits until the next look is due or the channel has answered.
-async fn wait_for(host: &mut Host, wait: Duration, targets: BTreeSet<crate::recovery::evidence::Name>) -> Scope {
+async fn wait_for(
+    host: &mut Host,
+    wait: Duration,
+    targets: BTreeSet<crate::recovery::evidence::Name>,
+) -> Scope {
     tokio::select! {
         () = host.receipt() => Scope::Targets(BTreeSet::new()),
         () = tokio::time::sleep(wait) => Scope::Targets(targets),

@@ -1,7 +1,7 @@
 //! `run`: the daemon. Waits for the next pass or event, runs the pass, publishes, beats. It decides nothing.
 
 use super::{init_log, only_one};
-use crate::config::{Config, Sources, compile};
+use crate::config::{Config, Problem, Sources, compile};
 use crate::cycle::{self, Report, Scope};
 use crate::exit::Exit;
 use crate::host::chronicle::{self, Chronicle};
@@ -20,7 +20,7 @@ use tracing::info;
 const PASS_SLACK: Duration = Duration::from_secs(5);
 
 /// Watches until it is told to stop.
-pub async fn run(config: Rc<Config>, config_flag: Option<PathBuf>) -> Exit {
+pub async fn run(config: Rc<Config>, warnings: &[Problem], config_flag: Option<PathBuf>) -> Exit {
     let log = init_log(&config);
     let lock = match only_one(&config.paths.state, "run") {
         Ok(lock) => lock,
@@ -40,7 +40,15 @@ pub async fn run(config: Rc<Config>, config_flag: Option<PathBuf>) -> Exit {
             return Exit::Failed;
         }
     };
-    info!(subject = "watchdog", result = "OK", action = "start", "version {}, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    info!(
+        subject = "watchdog",
+        result = "OK",
+        action = "start",
+        "version {}, pid {}",
+        env!("CARGO_PKG_VERSION"),
+        std::process::id()
+    );
+    say_settings(&config, warnings);
     host.set_log(log);
     let chronicle = Chronicle::new(&state.outbox);
     let heartbeat = Heartbeat::new(config.policy.interval, pass_max(&config));
@@ -50,6 +58,16 @@ pub async fn run(config: Rc<Config>, config_flag: Option<PathBuf>) -> Exit {
     info!(subject = "watchdog", result = "OK", action = "stop", "stopped as asked");
     drop(lock);
     Exit::Ok
+}
+
+/// What a person should know about the configuration in force: it works, but perhaps not as meant.
+fn say_settings(config: &Config, warnings: &[Problem]) {
+    for warning in warnings {
+        chronicle::trouble("config", &warning.to_string());
+    }
+    if let Err(why) = &config.policy.alerts.channel {
+        chronicle::trouble("line", &format!("alerts go to this log only: {why}"));
+    }
 }
 
 /// The longest that a pass may take.
@@ -132,7 +150,8 @@ impl Daemon {
         let compiled = compile(&Sources::gather(self.config_flag.as_deref()));
         let Some(config) = compiled.config else {
             let list: Vec<String> = compiled.problems.iter().map(ToString::to_string).collect();
-            let text = format!("the new configuration cannot be used, the old one stays: {}", list.join("; "));
+            let text =
+                format!("the new configuration cannot be used, the old one stays: {}", list.join("; "));
             chronicle::trouble("config", &text);
             host.set_trouble(KEY, Some(text));
             return;
@@ -141,6 +160,7 @@ impl Daemon {
             chronicle::trouble("config", "new paths take effect at the next start");
         }
         host.set_trouble(KEY, None);
+        say_settings(&config, &compiled.problems);
         host.adopt(Rc::new(config));
         events.follow(host);
         self.heartbeat = Heartbeat::new(host.config.policy.interval, pass_max(&host.config));

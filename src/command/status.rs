@@ -23,7 +23,9 @@ pub fn run(config: &Config, output: Output) -> Exit {
     }
     // Two paces without a sign mean that it hangs or is gone; systemd should have noticed as well.
     if age > view.interval_s * 2 + 60 {
-        eprintln!("that is too old: the watchdog seems to hang or to be gone (systemctl --user status picoclaw-watchdog)");
+        eprintln!(
+            "that is too old: the watchdog seems to hang or to be gone (systemctl --user status picoclaw-watchdog.service picoclaw-watchdog.timer)"
+        );
         return Exit::Unavailable;
     }
     view.overall.into()

@@ -13,6 +13,7 @@ mod sources;
 mod target;
 mod variables;
 
+pub use crate::section::Problem;
 pub use compile::{Compiled, compile};
 pub use sources::{SourceFile, Sources};
 pub use variables::Mention;

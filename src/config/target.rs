@@ -133,7 +133,7 @@ fn switched_off(section: &mut Section<'_>) -> Option<String> {
     section.hush();
     match section.spot("when").note() {
         "" => Some("its when is empty or a no".to_owned()),
-        note => Some(format!("its when is empty or a no: {note}")),
+        note => Some(note.to_owned()),
     }
 }
 

@@ -60,12 +60,27 @@ fn section(title: &str, text: &str) -> String {
 /// `_SYSTEMD_INVOCATION_ID` would miss what systemd itself says, so the unit's last 300 lines are taken.
 async fn journal(unit: Option<&str>) -> String {
     let Some(unit) = unit else { return "(no unit)".to_owned() };
-    run(&["journalctl", "--user", "--unit", unit, "--lines", "300", "--no-pager", "--output", "short-precise"]).await
+    run(&[
+        "journalctl",
+        "--user",
+        "--unit",
+        unit,
+        "--lines",
+        "300",
+        "--no-pager",
+        "--output",
+        "short-precise",
+    ])
+    .await
 }
 
 async fn run(argv: &[&str]) -> String {
     let finished = exec::run(&Command::new(argv.iter().copied(), TIME_MAX)).await;
-    if finished.stdout.is_empty() { format!("({} said nothing: {})", argv[0], finished.summary()) } else { finished.stdout }
+    if finished.stdout.is_empty() {
+        format!("({} said nothing: {})", argv[0], finished.summary())
+    } else {
+        finished.stdout
+    }
 }
 
 /// The last bytes of a file, from the first whole line.
@@ -119,7 +134,8 @@ mod tests {
         for n in 0..25 {
             take(&bundles, &format!("2026-{n:02}"), &contents).await.unwrap();
         }
-        let mut names: Vec<_> = fs::read_dir(&bundles).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(&bundles).unwrap().flatten().map(|entry| entry.file_name()).collect();
         names.sort();
         assert_eq!((names.len(), names[0].to_str()), (KEPT_MAX, Some("2026-05.txt")));
         let text = fs::read_to_string(bundles.join("2026-24.txt")).unwrap();

@@ -3,9 +3,10 @@
 
 use super::view::{Grade, TargetView, View};
 use crate::cycle::Report;
-use crate::recovery::decide::{Answer, Attempt};
+use crate::recovery::decide::{Answer, Attempt, Closed};
 use crate::recovery::outbox::{Fate, Letter, Outbox};
 use crate::recovery::record::Outcome;
+use crate::recovery::time::Age;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tracing::{error, info, warn};
@@ -26,7 +27,13 @@ impl Chronicle {
 
     /// Tells what one pass changed.
     pub fn pass(&mut self, view: &View, report: &Report, outbox: &Outbox) {
-        for target in &view.targets {
+        for closed in &report.closed {
+            let Closed { target, incident, lasted, how } = closed;
+            info!(subject = %target, result = "OK", action = "recovered", "incident {incident} lasted {}: {target} {how}", Age(*lasted));
+        }
+        // What was attempted has been told already, at the moment when it began.
+        let attempted = |name: &str| report.done.iter().any(|(attempt, _)| attempt.target.as_str() == name);
+        for target in view.targets.iter().filter(|target| !attempted(&target.name)) {
             self.target(target);
         }
         for (attempt, outcome) in &report.done {
@@ -76,14 +83,36 @@ fn letter(letter: &Letter) {
     let (subject, text) = (letter.key.as_str(), letter.text.as_str());
     match &letter.fate {
         Fate::Pending => warn!(subject, result = "NG", action = "alert_raised", "#{} {text}", letter.id),
-        Fate::Withheld => warn!(subject, result = "NG", action = "skip_notify", "#{} not sent, there is no channel: {text}", letter.id),
+        Fate::Withheld => warn!(
+            subject,
+            result = "NG",
+            action = "skip_notify",
+            "#{} not sent, there is no channel: {text}",
+            letter.id
+        ),
         Fate::Accepted { request_id, .. } => {
-            info!(subject = "line", result = "OK", action = "push_sent", "#{} {} request_id={request_id}", letter.id, letter.key);
+            info!(
+                subject = "line",
+                result = "OK",
+                action = "push_sent",
+                "#{} {} request_id={request_id}",
+                letter.id,
+                letter.key
+            );
         }
         Fate::Refused { reason, .. } => {
-            error!(subject = "line", result = "NG", action = "push_refused", "#{} {}: {reason}", letter.id, letter.key);
+            error!(
+                subject = "line",
+                result = "NG",
+                action = "push_refused",
+                "#{} {}: {reason}",
+                letter.id,
+                letter.key
+            );
         }
-        Fate::Superseded { reason } => info!(subject, result = "OK", action = "alert_superseded", "#{} {reason}", letter.id),
+        Fate::Superseded { reason } => {
+            info!(subject, result = "OK", action = "alert_superseded", "#{} {reason}", letter.id)
+        }
     }
 }
 
@@ -97,9 +126,15 @@ fn outcome(attempt: &Attempt, outcome: &Outcome) {
     let Attempt { id, target, action, .. } = attempt;
     let detail = outcome.detail();
     match outcome {
-        Outcome::Done(_) => info!(subject = %target, result = "OK", action = %action, "attempt {id} done: {detail}; now verifying"),
-        Outcome::Running(_) => info!(subject = %target, result = "OK", action = %action, "attempt {id} under way: {detail}; now verifying"),
-        Outcome::Failed(_) => error!(subject = %target, result = "NG", action = %action, "attempt {id} failed: {detail}"),
+        Outcome::Done(_) => {
+            info!(subject = %target, result = "OK", action = %action, "attempt {id} done: {detail}; now verifying")
+        }
+        Outcome::Running(_) => {
+            info!(subject = %target, result = "OK", action = %action, "attempt {id} under way: {detail}; now verifying")
+        }
+        Outcome::Failed(_) => {
+            error!(subject = %target, result = "NG", action = %action, "attempt {id} failed: {detail}")
+        }
     }
 }
 
@@ -126,5 +161,5 @@ pub fn trouble(subject: &str, why: &str) {
 /// A full cycle is over.
 pub fn cycle_end(view: &View, took: std::time::Duration) {
     let result = if view.overall == Grade::Healthy { "OK" } else { "NG" };
-    info!(subject = "watchdog", result, action = "end", "{} in {} ms", view.summary(), took.as_millis());
+    info!(subject = "watchdog", result, action = "end", "{} ({} ms)", view.summary(), took.as_millis());
 }

@@ -120,6 +120,13 @@ fn entropy() -> u128 {
     }
 }
 
+/// The wall clock for file names that sort by time: `20260220-030000Z`.
+pub fn stamp() -> String {
+    let seconds = i64::try_from(wall()).unwrap_or_default();
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+    time.strftime("%Y%m%d-%H%M%SZ").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

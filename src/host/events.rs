@@ -60,10 +60,8 @@ impl Events {
     /// # Errors
     /// When signals cannot be received.
     pub fn listen(host: &Host) -> io::Result<Self> {
-        let stop = Stop {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        };
+        let stop =
+            Stop { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
         Ok(Self {
             changes: watch_units(host),
             kicks: KickWatch::new(&host.config.kick.file),
@@ -113,7 +111,9 @@ impl Events {
                     let of_unit = host.config.units.iter().filter(|(_, name)| *name == unit);
                     touched.extend(of_unit.map(|(target, _)| target.clone()));
                 }
-                BusEvent::Watching => touched.extend(host.config.units.iter().map(|(target, _)| target.clone())),
+                BusEvent::Watching => {
+                    touched.extend(host.config.units.iter().map(|(target, _)| target.clone()))
+                }
                 BusEvent::Lost(why) => {
                     chronicle::trouble("bus", &format!("changes are noticed by polling only: {why}"));
                     touched.extend(host.config.units.iter().map(|(target, _)| target.clone()));

@@ -52,8 +52,13 @@ impl Memory {
     pub fn open(directory: &Path, policy: &Policy) -> (Self, Start) {
         let mut store = Store::new(&directory.join("state.json"), VERSION);
         let loaded: Loaded<Document> = store.load();
-        let mut memory =
-            Self { directory: directory.to_owned(), store, saved: None, unsaved: None, seen: Seen::default() };
+        let mut memory = Self {
+            directory: directory.to_owned(),
+            store,
+            saved: None,
+            unsaved: None,
+            seen: Seen::default(),
+        };
         let start = match loaded {
             Loaded::Current(document) => memory.resume(document, None),
             Loaded::Previous(document, why) => {
@@ -141,7 +146,8 @@ impl Memory {
 fn spent(policy: &Policy, what: &str) -> Start {
     let clock = Clock::start(None);
     let state = State::assume_spent(policy, clock.now().at);
-    let text = format!("{what}. Every restart budget counts as spent, so the first repair waits for a whole window");
+    let text =
+        format!("{what}. Every restart budget counts as spent, so the first repair waits for a whole window");
     Start { state, clock, trouble: Some(SelfTrouble { key: "state_unreadable".to_owned(), text }) }
 }
 

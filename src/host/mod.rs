@@ -26,7 +26,7 @@ use crate::recovery::evidence::{Delivery, Evidence, Kick, KickRefusal, Name, Rec
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
-use crate::recovery::time::Now;
+use crate::recovery::time::{Now, Timestamp};
 use crate::systemd::Bus;
 use clock::Clock;
 use kicks::{KickResult, ReceivedKick};
@@ -38,7 +38,6 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use view::{AlertsView, Grade, SCHEMA, TargetView, View};
-
 
 /// The real world.
 #[derive(Debug)]
@@ -52,6 +51,8 @@ pub struct Host {
     memory: Memory,
     /// Trouble of our own, by alert key, as long as it is present.
     troubles: BTreeMap<String, String>,
+    /// The trouble found at start, and when its consequences are over.
+    start_trouble: Option<(String, Timestamp)>,
     answers: (mpsc::Sender<Receipt>, mpsc::Receiver<Receipt>),
     receipts: Vec<Receipt>,
     kick: Option<ReceivedKick>,
@@ -81,7 +82,11 @@ impl Host {
         Self::wire(config, opened, Mode::Acts)
     }
 
-    fn wire(config: Rc<Config>, (memory, start): (Memory, Start), mode: Mode) -> Result<(Self, State), String> {
+    fn wire(
+        config: Rc<Config>,
+        (memory, start): (Memory, Start),
+        mode: Mode,
+    ) -> Result<(Self, State), String> {
         let mut host = Self {
             bus: Bus::user(),
             clients: Arc::new(Clients::new()),
@@ -89,6 +94,7 @@ impl Host {
             memory,
             mode,
             troubles: BTreeMap::new(),
+            start_trouble: None,
             answers: mpsc::channel(16),
             receipts: Vec::new(),
             kick: None,
@@ -98,7 +104,10 @@ impl Host {
             config,
         };
         if let Some(SelfTrouble { key, text }) = start.trouble {
+            let longest = host.config.policy.targets.iter().map(|target| target.window.per).max();
+            let over = host.clock.now().at.after(longest.unwrap_or_default());
             host.set_trouble(&key, Some(text));
+            host.start_trouble = Some((key, over));
         }
         Ok((host, start.state))
     }
@@ -159,8 +168,11 @@ impl Host {
     pub fn view(&mut self, state: &State, report: &Report) -> View {
         let targets: Vec<TargetView> = report.verdicts.iter().map(TargetView::new).collect();
         for target in &targets {
-            let seen: Vec<String> =
-                target.probes.iter().map(|probe| format!("{}: {} {}", probe.name, probe.reading, probe.detail)).collect();
+            let seen: Vec<String> = target
+                .probes
+                .iter()
+                .map(|probe| format!("{}: {} {}", probe.name, probe.reading, probe.detail))
+                .collect();
             let name = report.verdicts.iter().find(|verdict| verdict.target.as_str() == target.name);
             self.seen.extend(name.map(|verdict| (verdict.target.clone(), seen.join("\n"))));
         }
@@ -187,10 +199,8 @@ impl Host {
 
     /// Takes the requests that wait. One that was read stays claimed until its answer is written.
     fn read_kick(&mut self) -> Option<Kick> {
-        let settings = kicks::KickSettings {
-            enabled: self.config.kick.enabled,
-            token: self.config.kick.token.clone(),
-        };
+        let settings =
+            kicks::KickSettings { enabled: self.config.kick.enabled, token: self.config.kick.token.clone() };
         let file = &self.config.kick.file;
         let (received, verdict) = kicks::read(file, clock::wall(), &settings, &self.memory.seen)?;
         if verdict.is_ok() {
@@ -208,11 +218,17 @@ impl Host {
         Some(kick)
     }
 
-    /// A log that cannot be written is told on the channel, for nobody would read it in the log.
-    fn check_log(&mut self) {
-        let Some(log) = &self.log else { return };
-        let trouble = log.lock().unwrap_or_else(PoisonError::into_inner).trouble();
-        self.set_trouble("log_not_written", trouble);
+    /// A log that cannot be written is told on the channel, for nobody would read it in the log. What was
+    /// wrong with the state at start is over when every window has passed.
+    fn check_troubles(&mut self) {
+        if let Some(log) = &self.log {
+            let trouble = log.lock().unwrap_or_else(PoisonError::into_inner).trouble();
+            self.set_trouble("log_not_written", trouble);
+        }
+        let now = self.clock.now().at;
+        if let Some((key, _)) = self.start_trouble.take_if(|(_, over)| now >= *over) {
+            self.set_trouble(&key, None);
+        }
     }
 
     async fn bundle(&self, attempt: &Attempt) {
@@ -230,7 +246,7 @@ impl Host {
             logs: self.config.logs.get(&attempt.target).cloned().unwrap_or_default(),
             secrets: self.config.secrets.clone(),
         };
-        let name = format!("{}-{}-{:06}", clock::wall(), attempt.target, attempt.id);
+        let name = format!("{}-{}-{}", clock::stamp(), attempt.target, attempt.id);
         match bundle::take(&self.diagnostics(), &name, &contents).await {
             Ok(path) => chronicle::bundle(attempt, &path),
             Err(why) => chronicle::no_bundle(attempt, &why),
@@ -250,11 +266,13 @@ impl World for Host {
     async fn observe(&mut self, scope: &Scope) -> Evidence {
         let config = Rc::clone(&self.config);
         let kicks = (self.mode == Mode::Acts && self.kick.is_none()).then(|| self.read_kick()).flatten();
-        self.check_log();
+        self.check_troubles();
         // A person who asks wants an answer about now, whatever this pass was for.
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
         let units = observe::units(&self.bus, &config, scope).await;
-        let probes = observe::probes(&self.clients, &config, &units, scope).await;
+        let mut probes = observe::probes(&self.clients, &config, &units, scope).await;
+        // What a service says of itself may hold a token of ours; from here on it is stored and sent.
+        probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));
         while let Ok(receipt) = self.answers.1.try_recv() {
             self.receipts.push(receipt);
         }
@@ -291,7 +309,12 @@ impl World for Host {
         let (clients, answers) = (self.clients.clone(), self.answers.0.clone());
         let (alert, key) = (letter.id, letter.retry_key.clone());
         tokio::spawn(async move {
-            let delivery = match line.endpoint.parse().map_err(|_| "bad endpoint".to_owned()).and_then(|url| clients.for_url(&url)) {
+            let delivery = match line
+                .endpoint
+                .parse()
+                .map_err(|_| "bad endpoint".to_owned())
+                .and_then(|url| clients.for_url(&url))
+            {
                 Ok(client) => line.send(client, &body, &key).await,
                 Err(why) => Delivery::Retry(why),
             };

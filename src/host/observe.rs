@@ -7,7 +7,7 @@ use crate::probe::clients::Clients;
 use crate::probe::{Probe, Unit};
 use crate::recovery::evidence::{Name, ProbeReport, Reading, UnitReport};
 use crate::systemd::Bus;
-use crate::values::UnitName;
+use crate::values::{Secret, UnitName, mask};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -24,7 +24,12 @@ pub async fn units(bus: &Bus, config: &Config, scope: &Scope) -> Vec<UnitReport>
 }
 
 /// The probes in scope, in the order of the configuration.
-pub async fn probes(clients: &Arc<Clients>, config: &Config, units: &[UnitReport], scope: &Scope) -> Vec<ProbeReport> {
+pub async fn probes(
+    clients: &Arc<Clients>,
+    config: &Config,
+    units: &[UnitReport],
+    scope: &Scope,
+) -> Vec<ProbeReport> {
     let mut asked = JoinSet::new();
     for (index, probe) in config.probes.iter().enumerate() {
         if in_scope(scope, &probe.target, false) {
@@ -41,10 +46,19 @@ async fn ask(probe: &Probe, clients: &Clients, unit: Option<&Unit>) -> ProbeRepo
     /// What a probe may need beyond its own deadline to say that it is over.
     const GRACE: std::time::Duration = std::time::Duration::from_secs(1);
     let limit = probe.check.timeout() + GRACE;
-    let (reading, blames) = tokio::time::timeout(limit, probe.check.ask(clients, unit))
-        .await
-        .unwrap_or_else(|_| (Reading::Unknown("the probe itself did not end in time".to_owned()), Vec::new()));
+    let (reading, blames) =
+        tokio::time::timeout(limit, probe.check.ask(clients, unit)).await.unwrap_or_else(|_| {
+            (Reading::Unknown("the probe itself did not end in time".to_owned()), Vec::new())
+        });
     ProbeReport { target: probe.target.clone(), probe: probe.name.clone(), reading, blames }
+}
+
+/// Takes the secrets out of an answer.
+pub fn mask_report(report: &mut ProbeReport, secrets: &[Secret]) {
+    let (Reading::Pass(text) | Reading::Fail(text) | Reading::Unknown(text)) = &mut report.reading;
+    for text in report.blames.iter_mut().map(|blame| &mut blame.reason).chain([text]) {
+        *text = mask(text, secrets);
+    }
 }
 
 fn unit_of(config: &Config, units: &[UnitReport], target: &Name) -> Option<Unit> {

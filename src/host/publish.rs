@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 pub fn place(state: &Path, what: &str) -> PathBuf {
     let given = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
     // cron and sudo do not set the variable, but must find the same place as systemd.
-    let usual = || Some(PathBuf::from(format!("/run/user/{}", nix::unistd::getuid()))).filter(|dir| dir.is_dir());
+    let usual =
+        || Some(PathBuf::from(format!("/run/user/{}", nix::unistd::getuid()))).filter(|dir| dir.is_dir());
     match given.or_else(usual) {
         Some(runtime) => {
             let name = state.to_string_lossy().replace('/', "-");

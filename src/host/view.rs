@@ -68,7 +68,7 @@ pub struct TargetView {
     pub grade: Grade,
     /// `healthy`, `unhealthy`, `unknown` or `off`.
     pub health: String,
-    /// Why, in words; empty when healthy.
+    /// Why it is not healthy or not ready, in words; else empty.
     pub reason: String,
     /// `healthy`, `failing`, `settling` or `exhausted`.
     pub phase: String,
@@ -164,7 +164,7 @@ impl TargetView {
     /// Flattens a verdict.
     pub fn new(verdict: &Verdict) -> Self {
         let (health, reason) = match &verdict.health {
-            Health::Healthy => ("healthy", String::new()),
+            Health::Healthy => ("healthy", not_ready(verdict).unwrap_or_default()),
             Health::Unhealthy(why) => ("unhealthy", why.clone()),
             Health::Unknown(why) => ("unknown", why.clone()),
             Health::Off(why) => ("off", why.clone()),
@@ -189,6 +189,8 @@ impl TargetView {
     /// Health, reason and ruling in one sentence, each said once.
     pub fn sentence(&self) -> String {
         match (self.health.as_str(), self.reason.is_empty()) {
+            ("healthy", true) if self.grade != Grade::Healthy => self.ruling.clone(),
+            ("healthy", false) => format!("alive, but not ready: {}; {}", self.reason, self.ruling),
             (_, true) => format!("{}; {}", self.health, self.ruling),
             // For these two the ruling says the reason already.
             ("unknown" | "off", false) => self.ruling.clone(),
@@ -207,8 +209,17 @@ pub fn phase_word(phase: &Phase) -> &'static str {
     }
 }
 
+/// What the first readiness probe that counts and fails has seen.
+fn not_ready(verdict: &Verdict) -> Option<String> {
+    let fails =
+        |seen: &&Seen| seen.role == Role::Readiness && seen.counts && seen.health == ProbeHealth::Unhealthy;
+    let seen = verdict.seen.iter().find(fails)?;
+    let detail = seen.reading.as_ref().map_or("failing", Reading::detail);
+    Some(format!("{}: {detail}", seen.probe))
+}
+
 fn grade(verdict: &Verdict) -> Grade {
-    let unready = verdict.seen.iter().any(|seen| seen.counts && seen.health == ProbeHealth::Unhealthy);
+    let unready = not_ready(verdict).is_some();
     match (&verdict.health, &verdict.ruling) {
         (Health::Unhealthy(_), Ruling::Verifying { .. }) => Grade::Degraded,
         (Health::Unhealthy(_), _) => Grade::Critical,
@@ -260,7 +271,7 @@ impl View {
         };
         let waiting = self.alerts.pending;
         if waiting > 0 {
-            let _ = write!(line, " | {waiting} alerts waiting");
+            let _ = write!(line, " | alerts waiting: {waiting}");
         }
         line
     }
@@ -317,8 +328,10 @@ impl AlertsView {
         if !self.channel_off.is_empty() {
             return format!("alerts     off: {} ({} withheld)", self.channel_off, self.withheld);
         }
-        let mut line =
-            format!("alerts     {} accepted, {} pending, {} refused", self.accepted, self.pending, self.refused);
+        let mut line = format!(
+            "alerts     {} accepted, {} pending, {} refused",
+            self.accepted, self.pending, self.refused
+        );
         if !self.last_answer.is_empty() {
             let _ = write!(line, "; LINE said: {}", self.last_answer);
         }

@@ -35,6 +35,7 @@ pub struct Probe {
 
 /// What is asked, by kind.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there are a handful of them, made once")]
 pub enum Check {
     /// A request over HTTP.
     Http(http::Http),

@@ -102,27 +102,21 @@ impl Desk<'_> {
     ) {
         let Some(told) = incident.told else { return };
         let gap = nth_or_last(&self.alerts.reminders, incident.reminders as usize);
-        let Some(key) = incident.letter.and_then(|id| self.outbox.letter(id)).map(|letter| letter.key.clone())
+        let Some(key) =
+            incident.letter.and_then(|id| self.outbox.letter(id)).map(|letter| letter.key.clone())
         else {
             return;
         };
         if self.alerts.reminders.is_empty() || self.now.at.since(told) < gap {
             return;
         }
-        let text = fault_text(policy, target, incident, "still failing", ruling, self.now);
+        let text = fault_text(policy, target, incident, "still down", ruling, self.now);
         incident.reminders += 1;
         incident.letter = Some(self.write(&key, Kind::Reminder, Some(&policy.name), incident.id, text));
         incident.told = None;
     }
 
-    fn write(
-        &mut self,
-        key: &str,
-        kind: Kind,
-        target: Option<&Name>,
-        incident: u64,
-        text: String,
-    ) -> u64 {
+    fn write(&mut self, key: &str, kind: Kind, target: Option<&Name>, incident: u64, text: String) -> u64 {
         let text = format!("[WATCHDOG] {text}");
         let draft = Draft { key: key.to_owned(), kind, target: target.cloned(), incident, text };
         self.outbox.write(draft, self.alerts, self.now)
@@ -164,7 +158,7 @@ pub fn close(
     };
     let name = target.map_or("watchdog", Name::as_str);
     let age = Age(now.at.since(incident.since));
-    let text = format!("[WATCHDOG] {name}: recovered after {age}, {how}.\nIt was: {}", incident.cause);
+    let text = format!("[WATCHDOG] {name}: {how} after {age}.\nIt was: {}", incident.cause);
     let draft = Draft { key, kind: Kind::Recovery, target: target.cloned(), incident: incident.id, text };
     outbox.write(draft, policy, now);
 }
@@ -186,12 +180,15 @@ fn due<'a>(
     if incident.failed > 0 && !incident.raised.contains(&policy.keys.limit) {
         return Some((&policy.keys.attempt_failed, "a repair did not help".to_owned()));
     }
-    let helpless = match ruling {
-        Some(Ruling::Held(Hold::NoLadder | Hold::Unusable(_))) => true,
-        Some(Ruling::Held(_)) => now.at.since(incident.since) >= policy.alert_after,
-        Some(_) | None => false,
+    let headline = match ruling {
+        Some(Ruling::Held(Hold::NoLadder)) => "down, and nothing here can repair it",
+        Some(Ruling::Held(Hold::Unusable(_))) => "down, and only a person can help",
+        Some(Ruling::Held(_)) if now.at.since(incident.since) >= policy.alert_after => {
+            "down, and it cannot be repaired now"
+        }
+        Some(_) | None => return None,
     };
-    helpless.then(|| (policy.keys.failing.as_str(), "failing, and nothing is being done".to_owned()))
+    Some((policy.keys.failing.as_str(), headline.to_owned()))
 }
 
 /// What happened, since when, what was tried, what happens next, what to do.
@@ -210,9 +207,9 @@ fn fault_text(
     let mut text =
         format!("{}: {headline}.\nDown for {}: {seen}", policy.name, Age(now.at.since(incident.since)));
     if !incident.tried.is_empty() {
-        text.push_str(&format!("\nTried: {}", incident.tried.join(", ")));
+        text.push_str(&format!("\nTried: {}", in_runs(&incident.tried)));
     }
-    if let Some(ruling) = ruling {
+    if let Some(ruling) = ruling.filter(|ruling| **ruling != Ruling::Held(Hold::NoLadder)) {
         text.push_str(&format!("\nNow: {ruling}"));
         if let Ruling::Held(hold) = ruling
             && let Some(until) = hold.until()
@@ -227,14 +224,17 @@ fn fault_text(
     text
 }
 
+/// Joins what was tried; the same thing several times over is said once, with its count.
+fn in_runs(tried: &[String]) -> String {
+    let runs = tried.chunk_by(|a, b| a == b).map(|run| match run.len() {
+        1 => run[0].clone(),
+        count => format!("{count} × {}", run[0]),
+    });
+    runs.collect::<Vec<_>>().join(", ")
+}
+
 /// Conditions that are no fault at once, but worth a word when they last.
-fn lasting(
-    policy: &Policy,
-    of: &TargetPolicy,
-    target: &mut TargetState,
-    ids: &mut u64,
-    desk: &mut Desk<'_>,
-) {
+fn lasting(policy: &Policy, of: &TargetPolicy, target: &mut TargetState, ids: &mut u64, desk: &mut Desk<'_>) {
     if target.incident.is_some() {
         // While it is down, that is the news; the rest neither begins nor ends.
         return;
@@ -249,7 +249,7 @@ fn lasting(
     for (slot, condition, key, headline) in cases {
         let Some(why) = condition else {
             if let Some(ended) = slot.take() {
-                close(desk.alerts, desk.outbox, Some(&of.name), &ended, "by itself", desk.now);
+                close(desk.alerts, desk.outbox, Some(&of.name), &ended, "recovered by itself", desk.now);
             }
             continue;
         };
@@ -274,12 +274,11 @@ fn not_ready(policy: &TargetPolicy, target: &TargetState) -> Option<String> {
     if let Some((by, why)) = target.blamed.first_key_value() {
         return Some(format!("{by}: {why}"));
     }
-    let failing = policy.probes.iter().filter(|probe| probe.role == Role::Readiness).find_map(|probe| {
+    policy.probes.iter().filter(|probe| probe.role == Role::Readiness).find_map(|probe| {
         let state = target.probes.get(&probe.name)?;
         let fails = state.health == ProbeHealth::Unhealthy && super::health::counts(probe, state);
         fails.then(|| format!("{}: {}", probe.name, super::health::words(state)))
-    });
-    failing
+    })
 }
 
 fn blind(policy: &TargetPolicy, target: &TargetState) -> Option<String> {
@@ -299,13 +298,15 @@ fn troubles(policy: &Policy, state: &mut State, evidence: &Evidence, now: Now) {
     let mut present: BTreeMap<String, String> =
         evidence.troubles.iter().map(|trouble| (trouble.key.clone(), trouble.text.clone())).collect();
     if let Some(why) = &evidence.unsaved {
-        let text = format!("the state cannot be saved: {why}. Until it can, one repair per window is made at most");
+        let text =
+            format!("the state cannot be saved: {why}. Until it can, one repair per window is made at most");
         present.insert(STATE_NOT_DURABLE.to_owned(), text);
     }
-    let ended: Vec<String> = state.troubles.keys().filter(|key| !present.contains_key(*key)).cloned().collect();
+    let ended: Vec<String> =
+        state.troubles.keys().filter(|key| !present.contains_key(*key)).cloned().collect();
     for key in ended {
         if let Some(incident) = state.troubles.remove(&key) {
-            close(&policy.alerts, &mut state.outbox, None, &incident, "by itself", now);
+            close(&policy.alerts, &mut state.outbox, None, &incident, "recovered by itself", now);
         }
     }
     for (key, text) in present {

@@ -2,7 +2,7 @@
 //! returns a new state and the effects as values; it performs nothing.
 
 use super::alert;
-use super::evidence::{Evidence, Kick, KickRefusal, KickWish, Name};
+use super::evidence::{Evidence, Name};
 use super::gate::{self, Asker, Hold, Question};
 use super::health::{self, Health};
 use super::policy::{Policy, Rung, TargetPolicy};
@@ -11,6 +11,7 @@ use super::time::{Now, Timestamp};
 use super::unit::Standing;
 use super::verdict::{Ruling, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// What follows from one pass. The state must be saved before the attempts are performed or the letter is
 /// sent.
@@ -25,6 +26,8 @@ pub struct Decision {
     pub letter: Option<u64>,
     /// Answers to kicks.
     pub answers: Vec<Answer>,
+    /// Incidents that ended.
+    pub closed: Vec<Closed>,
     /// One verdict per target.
     pub verdicts: Vec<Verdict>,
     /// When some targets want to be asked again before the next cycle.
@@ -44,6 +47,19 @@ pub struct Attempt {
     pub number: (usize, u32),
     /// Why, in words.
     pub why: String,
+}
+
+/// An incident that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The target.
+    pub target: Name,
+    /// The incident's number.
+    pub incident: u64,
+    /// How long it lasted.
+    pub lasted: Duration,
+    /// How it ended, as in "was repaired by restart-gateway".
+    pub how: String,
 }
 
 /// The answer to a kick.
@@ -70,7 +86,8 @@ pub struct Quick {
 
 /// Decides.
 pub fn decide(policy: &Policy, state: &State, evidence: &Evidence, now: Now) -> Decision {
-    let mut pass = Pass { policy, state: state.clone(), evidence, now, attempts: Vec::new() };
+    let mut pass =
+        Pass { policy, state: state.clone(), evidence, now, attempts: Vec::new(), closed: Vec::new() };
     pass.prune();
     health::fold(policy, &mut pass.state, evidence, now);
     alert::receive(&mut pass.state, evidence, now);
@@ -85,12 +102,13 @@ pub fn decide(policy: &Policy, state: &State, evidence: &Evidence, now: Now) -> 
 }
 
 /// The work of one pass.
-struct Pass<'a> {
-    policy: &'a Policy,
-    state: State,
-    evidence: &'a Evidence,
-    now: Now,
-    attempts: Vec<Attempt>,
+pub(super) struct Pass<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) state: State,
+    pub(super) evidence: &'a Evidence,
+    pub(super) now: Now,
+    pub(super) attempts: Vec<Attempt>,
+    closed: Vec<Closed>,
 }
 
 impl Pass<'_> {
@@ -100,6 +118,28 @@ impl Pass<'_> {
             target.window.prune(&mut entry.attempts, self.now.at);
         }
         self.policy.kicks.prune(&mut self.state.kicks, self.now.at);
+        self.forget_unwatched();
+    }
+
+    /// What the configuration does not name any more has no incidents. Its attempts stay, so that taking a
+    /// target out and in again refills no window.
+    fn forget_unwatched(&mut self) {
+        let (policy, outbox) = (self.policy, &mut self.state.outbox);
+        for (name, target) in self.state.targets.iter_mut().filter(|(name, _)| policy.target(name).is_none())
+        {
+            let open = [target.incident.take(), target.not_ready.take(), target.blind.take()];
+            for incident in open.iter().flatten() {
+                alert::close(
+                    &policy.alerts,
+                    outbox,
+                    Some(name),
+                    incident,
+                    "is not watched any more,",
+                    self.now,
+                );
+            }
+            target.phase = Phase::Healthy;
+        }
     }
 
     /// Steps one target's machine: phase × health, total.
@@ -109,7 +149,7 @@ impl Pass<'_> {
         let wants = match (&target.phase, &health) {
             (_, Health::Off(why)) => {
                 let why = why.clone();
-                self.close(policy, &mut target, &format!("because {why}"));
+                self.close(policy, &mut target, &format!("is left alone ({why})"));
                 Err(Ruling::LeftAlone(why))
             }
             (Phase::Healthy, Health::Healthy) => Err(self.rest(policy, &mut target)),
@@ -133,7 +173,8 @@ impl Pass<'_> {
             }
             (Phase::Healthy, Health::Unhealthy(why)) => {
                 let why = why.clone();
-                open_incident(&mut target, &mut self.state.incidents, &why, self.now.at);
+                let since = health::failing_since(policy, &target).unwrap_or(self.now.at);
+                open_incident(&mut target, &mut self.state.incidents, &why, since);
                 target.phase = Phase::Failing { since: self.now.at };
                 Ok(why)
             }
@@ -152,10 +193,7 @@ impl Pass<'_> {
         if stable {
             target.climbed = 0;
         }
-        if health::is_suspect(policy, target) {
-            return Ruling::Suspect("a probe failed; not confirmed yet".to_owned());
-        }
-        Ruling::Fine
+        health::suspicion(policy, target).map_or(Ruling::Fine, Ruling::Suspect)
     }
 
     fn verifying(&self, target: &TargetState) -> Ruling {
@@ -173,8 +211,10 @@ impl Pass<'_> {
             return Ruling::Recovering { passes: target.streak, of: policy.stable_passes };
         }
         let how = match &target.phase {
-            Phase::Settling { action, .. } => format!("by {action}"),
-            Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => "by itself".to_owned(),
+            Phase::Settling { action, .. } => format!("was repaired by {action}"),
+            Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => {
+                "recovered by itself".to_owned()
+            }
         };
         self.close(policy, target, &how);
         Ruling::Fine
@@ -184,6 +224,12 @@ impl Pass<'_> {
         if let Some(incident) = target.incident.take() {
             let outbox = &mut self.state.outbox;
             alert::close(&self.policy.alerts, outbox, Some(&policy.name), &incident, how, self.now);
+            self.closed.push(Closed {
+                target: policy.name.clone(),
+                incident: incident.id,
+                lasted: self.now.at.since(incident.since),
+                how: how.to_owned(),
+            });
         }
         target.phase = Phase::Healthy;
     }
@@ -207,16 +253,16 @@ impl Pass<'_> {
         let rung = match policy.rung(target.climbed) {
             Some(rung) => rung,
             None if exhausted => top,
-            None => return self.exhaust(policy, Hold::LadderSpent),
+            None => return self.exhaust(policy),
         };
         match self.ask(policy, rung, Asker::Policy) {
             Ok(()) => self.attempt(policy, rung, why.to_owned()),
-            Err(hold @ Hold::WindowSpent { .. }) if !exhausted => self.exhaust(policy, hold),
+            Err(Hold::WindowSpent { .. }) if !exhausted => self.exhaust(policy),
             Err(hold) => Ruling::Held(hold),
         }
     }
 
-    fn ask(&self, policy: &TargetPolicy, rung: &Rung, asker: Asker) -> Result<(), Hold> {
+    pub(super) fn ask(&self, policy: &TargetPolicy, rung: &Rung, asker: Asker) -> Result<(), Hold> {
         gate::ask(&Question {
             policy: self.policy,
             state: &self.state,
@@ -228,14 +274,14 @@ impl Pass<'_> {
         })
     }
 
-    fn exhaust(&mut self, policy: &TargetPolicy, hold: Hold) -> Ruling {
+    fn exhaust(&mut self, policy: &TargetPolicy) -> Ruling {
         let target = self.state.targets.entry(policy.name.clone()).or_default();
         exhaust(policy, target, 0, self.now.at);
-        Ruling::Held(hold)
+        Ruling::Held(Hold::HalfOpen { until: self.now.at.after(policy.half_open_gap(0)) })
     }
 
     /// Charges an attempt. It is performed only after this state was saved.
-    fn attempt(&mut self, policy: &TargetPolicy, rung: &Rung, why: String) -> Ruling {
+    pub(super) fn attempt(&mut self, policy: &TargetPolicy, rung: &Rung, why: String) -> Ruling {
         let now = self.now.at;
         self.state.attempts += 1;
         let target = self.state.targets.entry(policy.name.clone()).or_default();
@@ -256,57 +302,12 @@ impl Pass<'_> {
         Ruling::Act { action: rung.action.clone(), number }
     }
 
-    fn answer(&mut self, kick: &Kick, rulings: &mut BTreeMap<Name, Ruling>) -> Answer {
-        let mut answer =
-            Answer { action: kick.action.clone(), source: kick.source.clone(), attempt: None, text: String::new() };
-        answer.text = match &kick.wish {
-            Err(KickRefusal::Disabled) => "refused: kicks are switched off".to_owned(),
-            Err(KickRefusal::Forged) => "refused: wrong token".to_owned(),
-            Err(KickRefusal::Invalid(why)) => format!("refused: {why}"),
-            Ok(KickWish::Check(name)) => match rulings.get(name) {
-                Some(ruling) => self.describe(name, ruling),
-                None => format!("refused: {name} is not watched"),
-            },
-            Ok(KickWish::Recover(name)) => match self.recover_on_request(name, &kick.source) {
-                Err(text) => format!("refused: {text}"),
-                Ok(ruling) => {
-                    answer.attempt = self.attempts.last().map(|attempt| attempt.id);
-                    let text = ruling.to_string();
-                    rulings.insert(name.clone(), ruling);
-                    text
-                }
-            },
-        };
-        answer
-    }
-
-    fn describe(&self, name: &Name, ruling: &Ruling) -> String {
-        let found = self.policy.target(name).zip(self.state.targets.get(name));
-        match found.map(|(policy, target)| health::assess(policy, target)) {
-            Some(Health::Healthy) => format!("{name}: healthy"),
-            Some(Health::Unhealthy(why)) => format!("{name}: {why}; {ruling}"),
-            Some(Health::Unknown(_) | Health::Off(_)) | None => format!("{name}: {ruling}"),
-        }
-    }
-
-    /// A person's request skips thresholds and waits, never a limit.
-    fn recover_on_request(&mut self, name: &Name, source: &str) -> Result<Ruling, String> {
-        let policy = self.policy.target(name).ok_or_else(|| format!("{name} is not watched"))?;
-        let rung = policy.ladder.first().ok_or_else(|| Hold::NoLadder.to_string())?;
-        if self.attempts.iter().any(|attempt| attempt.target == *name) {
-            return Err(format!("{name} is being repaired at this moment"));
-        }
-        let until = self.policy.kicks.free_at(&self.state.kicks);
-        if self.now.at < until {
-            let wait = super::time::Age(until.since(self.now.at));
-            return Err(format!("the budget of kicks is spent ({}), next in {wait}", self.policy.kicks));
-        }
-        self.ask(policy, rung, Asker::Person).map_err(|hold| hold.to_string())?;
-        self.state.kicks.push(self.now.at);
-        Ok(self.attempt(policy, rung, format!("asked for by {source}")))
-    }
-
-    fn finish(mut self, rulings: &BTreeMap<Name, Ruling>, letter: Option<u64>, answers: Vec<Answer>) -> Decision {
+    fn finish(
+        mut self,
+        rulings: &BTreeMap<Name, Ruling>,
+        letter: Option<u64>,
+        answers: Vec<Answer>,
+    ) -> Decision {
         let mut verdicts = Vec::new();
         for policy in &self.policy.targets {
             let target = self.state.targets.entry(policy.name.clone()).or_default();
@@ -315,35 +316,15 @@ impl Pass<'_> {
             verdicts.push(Verdict::new(policy, target, health, ruling, self.now.at));
         }
         let quick = self.quick(&verdicts);
-        Decision { state: self.state, attempts: self.attempts, letter, answers, verdicts, quick }
-    }
-
-    /// When to look again before the next cycle, and at what.
-    fn quick(&self, verdicts: &[Verdict]) -> Option<Quick> {
-        let soon = self.now.at.after(self.policy.reprobe);
-        let wake = |verdict: &Verdict| match &verdict.ruling {
-            Ruling::Suspect(_)
-            | Ruling::Recovering { .. }
-            | Ruling::Verifying { .. }
-            | Ruling::Act { .. }
-            | Ruling::Held(Hold::StillStarting { .. }) => Some(soon),
-            Ruling::Held(hold) => hold.until().map(|until| until.max(self.now.at)),
-            Ruling::Unsure(_) => self.is_unsettled(&verdict.target).then_some(soon),
-            Ruling::Fine | Ruling::LeftAlone(_) => None,
-        };
-        let wakes: Vec<(Timestamp, &Name)> =
-            verdicts.iter().filter_map(|v| Some((wake(v)?, &v.target))).collect();
-        let first_target = wakes.iter().map(|(at, _)| *at).min();
-        let at = first_target.into_iter().chain(self.state.outbox.wake_at()).min()?;
-        // Those due within half a re-probe share the pass.
-        let shared = at.after(self.policy.reprobe / 2);
-        let targets = wakes.iter().filter(|(due, _)| *due <= shared).map(|(_, name)| (*name).clone()).collect();
-        Some(Quick { at, targets })
-    }
-
-    fn is_unsettled(&self, name: &Name) -> bool {
-        let found = self.policy.target(name).zip(self.state.targets.get(name));
-        found.is_some_and(|(policy, target)| health::is_suspect(policy, target))
+        Decision {
+            state: self.state,
+            attempts: self.attempts,
+            letter,
+            answers,
+            closed: self.closed,
+            verdicts,
+            quick,
+        }
     }
 }
 

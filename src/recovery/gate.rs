@@ -56,8 +56,6 @@ pub enum Hold {
     },
     /// Another disruptive action is being verified.
     OneAtATime(Name),
-    /// Every rung was tried.
-    LadderSpent,
     /// There is nothing to try: people are told.
     NoLadder,
 }
@@ -77,7 +75,6 @@ impl Hold {
             | Self::Busy(_)
             | Self::Upstream(_)
             | Self::OneAtATime(_)
-            | Self::LadderSpent
             | Self::NoLadder => None,
         }
     }
@@ -101,7 +98,6 @@ impl fmt::Display for Hold {
                 f.write_str("the state cannot be saved: one attempt per window, and it was made")
             }
             Self::OneAtATime(name) => write!(f, "{name} is being repaired: one disruptive action at a time"),
-            Self::LadderSpent => f.write_str("every step of the ladder was tried"),
             Self::NoLadder => f.write_str("nothing is configured that could repair it"),
         }
     }
@@ -174,11 +170,13 @@ pub(super) fn still_starting(
     let Some(unit) = &target.unit else { return Ok(()) };
     let starting = matches!(unit.standing, Ok(Standing::Running)) && unit.run != target.proven_run;
     match unit.started {
-        Some(started) if starting && now < started.after(policy.start_allowance) => Err(Hold::StillStarting {
-            age: now.since(started),
-            allowance: policy.start_allowance,
-            until: started.after(policy.start_allowance),
-        }),
+        Some(started) if starting && now < started.after(policy.start_allowance) => {
+            Err(Hold::StillStarting {
+                age: now.since(started),
+                allowance: policy.start_allowance,
+                until: started.after(policy.start_allowance),
+            })
+        }
         Some(_) | None => Ok(()),
     }
 }

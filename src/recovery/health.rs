@@ -45,10 +45,14 @@ pub fn fold(policy: &Policy, state: &mut State, evidence: &Evidence, now: Now) {
     }
 }
 
-/// A new run of the unit is a new incarnation: what the old one answered says nothing about it.
+/// A new run of the unit is a new incarnation, and so is one that stops or fails: what was answered before
+/// says nothing about it.
 fn fold_unit(target: &mut TargetState, report: &UnitReport, now: Timestamp) {
-    let (known_run, known_start, known_restarts) =
-        target.unit.take().map(|view| (view.run, view.started, view.restarts)).unwrap_or_default();
+    let (known_run, known_start, known_restarts, known_standing) = target
+        .unit
+        .take()
+        .map(|view| (view.run, view.started, view.restarts, Some(view.standing)))
+        .unwrap_or_default();
     target.unit = Some(match &report.facts {
         Err(why) => UnitView {
             standing: Err(why.clone()),
@@ -58,16 +62,19 @@ fn fold_unit(target: &mut TargetState, report: &UnitReport, now: Timestamp) {
         },
         Ok(facts) => {
             let same_run = facts.invocation == known_run;
+            let standing = facts.standing();
             if !same_run {
-                forget_readings(target);
                 let ended_unproven = !known_run.is_empty() && known_run != target.proven_run;
                 target.crashes = target.crashes.saturating_add(u32::from(ended_unproven)).min(CRASH_LOOP);
+            }
+            if !same_run || known_standing.is_some_and(|known| known != Ok(standing.clone())) {
+                forget_readings(target);
             }
             // Ages are read a little apart each time; the first reading of a run fixes its start, so that a
             // healthy cycle changes no state.
             let started = facts.run_age().map(|age| now.before(age));
             UnitView {
-                standing: Ok(facts.standing()),
+                standing: Ok(standing),
                 run: facts.invocation.clone(),
                 started: if same_run { known_start.or(started) } else { started },
                 restarts: facts.restarts,
@@ -83,6 +90,7 @@ pub fn forget_readings(target: &mut TargetState) {
         probe.fails = 0;
         probe.passes = 0;
         probe.last = None;
+        probe.trouble_since = None;
     }
     target.streak = 0;
     target.healthy_since = None;
@@ -241,11 +249,20 @@ pub(super) fn counts(policy: &ProbePolicy, probe: &ProbeState) -> bool {
     !policy.arm_on_pass || probe.armed
 }
 
-/// Whether a target should be asked again soon: a probe is between its thresholds, or a run is unproven.
-pub fn is_suspect(policy: &TargetPolicy, target: &TargetState) -> bool {
-    liveness(policy, target).any(|(_, probe)| match probe.health {
+/// When the first of the failing probes began to fail; that is earlier than when it was confirmed.
+pub fn failing_since(policy: &TargetPolicy, target: &TargetState) -> Option<Timestamp> {
+    let failing = liveness(policy, target).filter(|(_, probe)| probe.health == ProbeHealth::Unhealthy);
+    failing.filter_map(|(_, probe)| probe.trouble_since).min()
+}
+
+/// Why a target should be asked again soon, if it should: a probe is between its thresholds, or a run is
+/// unproven.
+pub fn suspicion(policy: &TargetPolicy, target: &TargetState) -> Option<String> {
+    let between = |probe: &ProbeState| match probe.health {
         ProbeHealth::Healthy => probe.fails > 0,
         ProbeHealth::Unhealthy => probe.passes > 0,
         ProbeHealth::Unsettled => !matches!(probe.last, Some(LastReading(Reading::Unknown(_)))),
-    })
+    };
+    let (policy, probe) = liveness(policy, target).find(|(_, probe)| between(probe))?;
+    Some(format!("{}: {}", policy.name, words(probe)))
 }

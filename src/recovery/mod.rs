@@ -16,16 +16,18 @@
 //! | Exhausted | proven: → Healthy, close     | single try when due: → Settling   | stay    | → Healthy, close |
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::wildcard_enum_match_arm)]
 
-pub mod evidence;
-pub mod time;
-pub mod policy;
-pub mod window;
-pub mod unit;
-pub mod state;
-pub mod health;
-pub mod gate;
-pub mod decide;
-pub mod record;
-pub mod verdict;
 pub mod alert;
+pub mod decide;
+pub mod evidence;
+pub mod gate;
+pub mod health;
 pub mod outbox;
+pub mod policy;
+pub mod record;
+mod request;
+pub mod state;
+pub mod time;
+pub mod unit;
+pub mod verdict;
+mod wake;
+pub mod window;

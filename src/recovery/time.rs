@@ -51,9 +51,11 @@ pub struct Age(pub Duration);
 impl fmt::Display for Age {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let s = self.0.as_secs();
-        let pair = |f: &mut fmt::Formatter<'_>, big: u64, big_unit: &str, small: u64, small_unit: &str| match small {
-            0 => write!(f, "{big} {big_unit}"),
-            _ => write!(f, "{big} {big_unit} {small} {small_unit}"),
+        let pair = |f: &mut fmt::Formatter<'_>, big: u64, big_unit: &str, small: u64, small_unit: &str| {
+            match small {
+                0 => write!(f, "{big} {big_unit}"),
+                _ => write!(f, "{big} {big_unit} {small} {small_unit}"),
+            }
         };
         match s {
             0..10 if self.0.subsec_millis() >= 50 => write!(f, "{:.1} s", self.0.as_secs_f64()),

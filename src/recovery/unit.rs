@@ -90,7 +90,10 @@ impl UnitFacts {
     /// Reads the facts. The order of the rules matters: a job under way outranks the state it starts from.
     pub fn standing(&self) -> Standing {
         match &self.load {
-            Load::NotFound => return Standing::Unusable("there is no such unit".to_owned()),
+            Load::NotFound => return Standing::Unusable(
+                "systemd knows no such unit; is it installed, and is its name in the configuration right?"
+                    .to_owned(),
+            ),
             Load::Bad(why) => return Standing::Unusable(format!("its unit file cannot be used: {why}")),
             Load::Masked => return Standing::Off("a person masked it".to_owned()),
             Load::Loaded => {}
@@ -113,21 +116,23 @@ impl UnitFacts {
     /// Not running and not failed: on purpose, or by an exit that systemd takes for a clean one?
     ///
     /// A stop job leaves `active` first and ends the process then; a process that exits by itself is
-    /// gone before the unit leaves `active`. So the two timestamps tell a person's stop from an exit,
-    /// with no memory of ours. (Tried on systemd 252.)
+    /// gone before the unit leaves `active`. So the two timestamps, 0.1 to 2 ms apart, tell a person's stop
+    /// from an exit, with no memory of ours. (All cases were tried on systemd 252.)
     fn inactive(&self) -> Standing {
         let Some(left_inactive) = self.left_inactive_ago else {
             return self.never_started();
         };
-        match (self.left_active_ago, self.main_exited_ago) {
-            (Some(left_active), Some(exited)) if exited < left_active => {
-                Standing::Off("a person stopped it".to_owned())
-            }
-            // Stopped before it was ever active in this start, or while waiting for an automatic restart.
-            (left_active, exited) if exited.is_none_or(|ago| ago > left_inactive) && left_active.is_none() => {
-                Standing::Off("a person stopped it while it was starting".to_owned())
-            }
-            (_, _) => Standing::Dead("its main process ended by itself".to_owned()),
+        let was_active = self.became_active_ago.is_some_and(|ago| ago <= left_inactive);
+        let left_before_exit = self.left_active_ago > self.main_exited_ago;
+        if self.result != "success" {
+            return Standing::Off("a person stopped it while it waited for an automatic restart".to_owned());
+        }
+        if !was_active {
+            return Standing::Off("a person stopped it while it was starting".to_owned());
+        }
+        match self.main_exited_ago {
+            Some(_) if left_before_exit => Standing::Off("a person stopped it".to_owned()),
+            Some(_) | None => Standing::Dead("its main process ended by itself".to_owned()),
         }
     }
 
@@ -135,7 +140,8 @@ impl UnitFacts {
         if self.file_state == "enabled" {
             return Standing::Dead("it is enabled but was not started since boot".to_owned());
         }
-        Standing::Off("nobody has started it since boot, and it is not enabled".to_owned())
+        // systemd forgets a stopped unit that nothing refers to, so this may also have been stopped.
+        Standing::Off("it was not started since boot, or was stopped, and it is not enabled".to_owned())
     }
 
     /// Age of the current run, counted from the start of its main process (or from leaving `inactive`
@@ -198,6 +204,13 @@ pub(crate) mod tests {
         assert!(matches!(inactive(5_010, 5_000).standing(), Standing::Off(_)), "stop: active was left first");
         assert!(matches!(inactive(5_000, 5_000).standing(), Standing::Dead(_)), "exit 0 by itself");
         assert!(matches!(inactive(5_000, 5_001).standing(), Standing::Dead(_)), "exit 0 by itself");
+        let waiting = UnitFacts { result: "exit-code".to_owned(), ..inactive(5_000, 5_001) };
+        assert!(matches!(waiting.standing(), Standing::Off(_)), "stopped between automatic restarts");
+        let starting = UnitFacts { became_active_ago: None, left_active_ago: None, ..inactive(0, 5_000) };
+        assert!(matches!(starting.standing(), Standing::Off(_)), "stopped before it was active");
+        let again =
+            UnitFacts { became_active_ago: Some(Duration::from_secs(9_999)), ..inactive(5_000, 5_001) };
+        assert!(matches!(again.standing(), Standing::Off(_)), "the same, after an earlier run");
     }
 
     #[test]

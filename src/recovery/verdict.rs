@@ -97,7 +97,9 @@ impl fmt::Display for Ruling {
             Self::LeftAlone(why) => write!(f, "left alone: {why}"),
             Self::Suspect(what) => write!(f, "suspect, asked again until confirmed: {what}"),
             Self::Unsure(why) => write!(f, "not known, so nothing is done: {why}"),
-            Self::Recovering { passes, of } => write!(f, "healthy again, {passes} of {of} passes that prove it"),
+            Self::Recovering { passes, of } => {
+                write!(f, "proving itself, {passes} of {of} healthy passes")
+            }
             Self::Verifying { action, age } => write!(f, "verifying {action}, done {} ago", Age(*age)),
             Self::Act { action, number } => write!(f, "do {action} now (attempt {number} in the window)"),
             Self::Held(hold) => write!(f, "held: {hold}"),

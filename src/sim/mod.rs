@@ -6,7 +6,7 @@ pub mod model;
 
 use crate::cycle::{self, Report, Scope, World};
 use crate::recovery::decide::{Answer, Attempt};
-use crate::recovery::evidence::{Evidence, Receipt, UnitReport};
+use crate::recovery::evidence::{Evidence, Kick, Receipt, UnitReport};
 use crate::recovery::outbox::Letter;
 use crate::recovery::policy::Policy;
 use crate::recovery::record::Outcome;
@@ -39,6 +39,12 @@ pub struct Sim {
     pub fuse: Option<u64>,
     /// When attempts were carried out.
     pub performed: Vec<Timestamp>,
+    /// Kicks that the next pass finds.
+    pub kicks: Vec<Kick>,
+    /// What kicks were answered.
+    pub answers: Vec<String>,
+    /// How far the wall clock is off, in seconds.
+    pub wall_error: i64,
     now_ms: u64,
     entropy: u128,
     state: State,
@@ -59,6 +65,9 @@ impl Sim {
             disk_works: true,
             fuse: None,
             performed: Vec::new(),
+            kicks: Vec::new(),
+            answers: Vec::new(),
+            wall_error: 0,
             now_ms: 10_000_000,
             entropy: 1,
             state: State::default(),
@@ -161,7 +170,8 @@ fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
 impl World for Sim {
     fn now(&mut self) -> Now {
         self.entropy = self.entropy.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        Now { at: self.clock(), wall: 1_770_000_000 + self.now_ms / 1000, entropy: self.entropy }
+        let wall = (1_770_000_000 + self.now_ms / 1000).saturating_add_signed(self.wall_error);
+        Now { at: self.clock(), wall, entropy: self.entropy }
     }
 
     async fn observe(&mut self, scope: &Scope) -> Evidence {
@@ -179,10 +189,13 @@ impl World for Sim {
                 evidence.units.push(UnitReport { target: target.name.clone(), facts });
             }
             if probes {
-                evidence.probes.extend(target.probes.iter().map(|p| self.gateway.probe(&target.name, &p.name, now)));
+                evidence
+                    .probes
+                    .extend(target.probes.iter().map(|p| self.gateway.probe(&target.name, &p.name, now)));
             }
         }
         evidence.receipts = std::mem::take(&mut self.receipts);
+        evidence.kicks = std::mem::take(&mut self.kicks);
         evidence
     }
 
@@ -225,5 +238,8 @@ impl World for Sim {
         }
     }
 
-    fn answer(&mut self, _answer: &Answer, _outcome: Option<&Outcome>) {}
+    fn answer(&mut self, answer: &Answer, outcome: Option<&Outcome>) {
+        let outcome = outcome.map(|outcome| format!(": {}", outcome.detail())).unwrap_or_default();
+        self.answers.push(format!("{}{outcome}", answer.text));
+    }
 }

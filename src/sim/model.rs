@@ -1,7 +1,7 @@
 //! Models of the outside: a gateway run as a unit, and a push channel. They only answer; they decide
 //! nothing about recovery.
 
-use crate::recovery::evidence::{Delivery, Name, ProbeReport, Reading};
+use crate::recovery::evidence::{Blame, Delivery, Name, ProbeReport, Reading};
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
 use crate::recovery::time::Timestamp;
@@ -31,6 +31,8 @@ pub struct Gateway {
     pub exits_at_once: bool,
     /// Whether `systemctl restart` itself fails.
     pub restart_fails: bool,
+    /// Whether Ollama is down, which the gateway's `ready` and Ollama's own `models` show.
+    pub ollama_down: bool,
     /// Whether the bus answers.
     pub bus_answers: bool,
     /// What the process does now.
@@ -48,6 +50,7 @@ impl Gateway {
             start_takes: Duration::ZERO,
             exits_at_once: false,
             restart_fails: false,
+            ollama_down: false,
             bus_answers: true,
             process: Process::Runs,
             plan: Vec::new(),
@@ -107,7 +110,7 @@ impl Gateway {
             load: Load::Loaded,
             active,
             sub: String::new(),
-            result: "exit-code".to_owned(),
+            result: if self.process == Process::Stopped { "success" } else { "exit-code" }.to_owned(),
             file_state: "enabled".to_owned(),
             restarts: 0,
             invocation: format!("run{}", self.run),
@@ -127,14 +130,21 @@ impl Gateway {
 
     /// What a probe of it reads.
     pub fn probe(&self, target: &Name, probe: &Name, now: Timestamp) -> ProbeReport {
-        let reading = if self.answers(now) {
-            Reading::Pass("200".to_owned())
-        } else if self.process == Process::Hangs {
-            Reading::Fail("no answer".to_owned())
-        } else {
-            Reading::Fail("connection refused".to_owned())
+        let mut blames = Vec::new();
+        let reading = match probe.as_str() {
+            "models" if self.ollama_down => Reading::Fail("connection refused".to_owned()),
+            "models" => Reading::Pass("200".to_owned()),
+            "ready" if self.answers(now) && self.ollama_down => {
+                let at_fault =
+                    Name::parse("ollama").map(|target| Blame { target, reason: "unreachable".to_owned() });
+                blames.extend(at_fault);
+                Reading::Pass("503, but only blamed checks fail".to_owned())
+            }
+            _ if self.answers(now) => Reading::Pass("200".to_owned()),
+            _ if self.process == Process::Hangs => Reading::Fail("no answer".to_owned()),
+            _ => Reading::Fail("connection refused".to_owned()),
         };
-        ProbeReport { target: target.clone(), probe: probe.clone(), reading, blames: Vec::new() }
+        ProbeReport { target: target.clone(), probe: probe.clone(), reading, blames }
     }
 }
 

@@ -1,5 +1,5 @@
 //! The policy of the default profile, for tests of the core in virtual time.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its own part")]
 
 use picoclaw_watchdog::recovery::evidence::Name;
 use picoclaw_watchdog::recovery::policy::*;
@@ -47,6 +47,27 @@ pub fn gateway_policy() -> TargetPolicy {
             not_ready: "gateway_not_ready".to_owned(),
         },
     }
+}
+
+/// The gateway's own `/ready`, which may lay faults at Ollama's door, and Ollama as a target.
+pub fn policy_with_ollama() -> Policy {
+    let mut policy = policy();
+    policy.targets[0].probes.push(ProbePolicy {
+        name: name("ready"),
+        role: Role::Readiness,
+        fail_after: 3,
+        pass_after: 1,
+        arm_on_pass: true,
+    });
+    policy.targets.push(TargetPolicy {
+        name: name("ollama"),
+        unit: None,
+        probes: vec![ProbePolicy { name: name("models"), ..policy.targets[0].probes[0].clone() }],
+        ladder: Vec::new(),
+        keys: AlertKeys { failing: "ollama_remote_outage".to_owned(), ..gateway_policy().keys },
+        ..gateway_policy()
+    });
+    policy
 }
 
 pub fn policy() -> Policy {

@@ -87,7 +87,10 @@ impl OpsLog {
     fn current(&mut self, needed: u64) -> io::Result<&File> {
         let path = &self.settings.path;
         let there = fs::metadata(path).ok();
-        if there.as_ref().is_some_and(|facts| facts.len() > 0 && facts.len() + needed > self.settings.max_bytes) {
+        if there
+            .as_ref()
+            .is_some_and(|facts| facts.len() > 0 && facts.len() + needed > self.settings.max_bytes)
+        {
             self.file = None;
             files::rotate(path, path, self.settings.keep)?;
         }

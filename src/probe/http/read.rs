@@ -36,7 +36,17 @@ impl Http {
         let expect = expect.into_iter().map(|status| status..=status).collect();
         let blame = blame.into_iter().map(|(pattern, target)| BlameRule { pattern, target }).collect();
         let url = url?;
-        Some(Self { url, method, expect, timeout, slow_after, body_cap: BODY_CAP, follow_redirects, json, blame })
+        Some(Self {
+            url,
+            method,
+            expect,
+            timeout,
+            slow_after,
+            body_cap: BODY_CAP,
+            follow_redirects,
+            json,
+            blame,
+        })
     }
 }
 

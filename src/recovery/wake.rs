@@ -1,0 +1,39 @@
+//! When to look again before the next cycle, and at what.
+
+use super::decide::{Pass, Quick};
+use super::evidence::Name;
+use super::gate::Hold;
+use super::health;
+use super::time::Timestamp;
+use super::verdict::{Ruling, Verdict};
+
+impl Pass<'_> {
+    /// The early pass that the verdicts and the outbox call for, if any.
+    pub(super) fn quick(&self, verdicts: &[Verdict]) -> Option<Quick> {
+        let soon = self.now.at.after(self.policy.reprobe);
+        let wake = |verdict: &Verdict| match &verdict.ruling {
+            Ruling::Suspect(_)
+            | Ruling::Recovering { .. }
+            | Ruling::Verifying { .. }
+            | Ruling::Act { .. }
+            | Ruling::Held(Hold::StillStarting { .. }) => Some(soon),
+            Ruling::Held(hold) => hold.until().map(|until| until.max(self.now.at)),
+            Ruling::Unsure(_) => self.is_unsettled(&verdict.target).then_some(soon),
+            Ruling::Fine | Ruling::LeftAlone(_) => None,
+        };
+        let wakes: Vec<(Timestamp, &Name)> =
+            verdicts.iter().filter_map(|v| Some((wake(v)?, &v.target))).collect();
+        let first_target = wakes.iter().map(|(at, _)| *at).min();
+        let at = first_target.into_iter().chain(self.state.outbox.wake_at()).min()?;
+        // Those due within half a re-probe share the pass.
+        let shared = at.after(self.policy.reprobe / 2);
+        let targets =
+            wakes.iter().filter(|(due, _)| *due <= shared).map(|(_, name)| (*name).clone()).collect();
+        Some(Quick { at, targets })
+    }
+
+    fn is_unsettled(&self, name: &Name) -> bool {
+        let found = self.policy.target(name).zip(self.state.targets.get(name));
+        found.is_some_and(|(policy, target)| health::suspicion(policy, target).is_some())
+    }
+}

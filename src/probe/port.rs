@@ -63,6 +63,13 @@ pub struct Rightful<'a> {
     pub main_pid: u32,
 }
 
+impl Rightful<'_> {
+    /// systemd has just named the main process, so only others are looked up.
+    fn owns(&self, pid: u32) -> bool {
+        pid == self.main_pid || belongs(pid, self.unit) == Some(true)
+    }
+}
+
 /// Loopback answers in microseconds; the rest is for a machine that swaps.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -99,7 +106,7 @@ impl Port {
         let mut stranger = None;
         for listener in listeners {
             match owner(listener.inode, rightful.main_pid) {
-                Some(owner) if belongs(owner.pid, rightful.unit) == Some(true) => {
+                Some(owner) if rightful.owns(owner.pid) => {
                     return Reading::Pass(format!("listening (pid {} {})", owner.pid, owner.name));
                 }
                 Some(owner) => stranger = Some(format!("{} (pid {})", owner.name, owner.pid)),
@@ -142,12 +149,15 @@ fn is_no(kind: ErrorKind) -> bool {
 /// be seen, as with the processes of other users.
 pub fn owner(inode: u32, first: u32) -> Option<Owner> {
     let target = format!("socket:[{inode}]");
-    let others = fs::read_dir("/proc").ok()?.flatten().take(MAX_PROCESSES);
-    let others = others.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let pid =
-        Some(first).filter(|pid| *pid != 0).into_iter().chain(others).find(|pid| holds(*pid, &target))?;
+    let pid = Some(first).filter(|pid| *pid != 0 && holds(*pid, &target)).or_else(|| search(&target))?;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     Some(Owner { pid, name: one_line(&name, 15) })
+}
+
+fn search(target: &str) -> Option<u32> {
+    let processes = fs::read_dir("/proc").ok()?.flatten().take(MAX_PROCESSES);
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.find(|pid| holds(*pid, target))
 }
 
 fn holds(pid: u32, target: &str) -> bool {

@@ -188,6 +188,24 @@ fn withheld_letters_are_not_counted_as_sent() {
 }
 
 #[test]
+fn a_channel_that_is_switched_off_in_between_costs_no_letter() {
+    let mut sim = world_with(&[(90, Process::Failed)]);
+    sim.gateway.exits_at_once = true;
+    sim.channel.mood = Mood::Unreachable;
+    sim.run_for(300);
+    sim.policy.alerts.channel = Err("switched off".to_owned());
+    sim.run_for(300);
+    let requests = sim.channel.requests;
+    sim.run_for(300);
+    assert_eq!(sim.channel.requests, requests, "nothing is sent while it is off");
+    sim.policy.alerts.channel = Ok(());
+    sim.channel.mood = Mood::Fine;
+    sim.run_for(120);
+    assert!(sim.channel.accepted.iter().all(|text| text.starts_with("[WATCHDOG] gateway: ")));
+    assert_eq!(sim.channel.accepted.len(), 2, "{:#?}", sim.channel.accepted);
+}
+
+#[test]
 fn explain_sees_the_numbers() {
     let mut sim = world_with(&[(90, Process::Failed)]);
     sim.gateway.exits_at_once = true;

@@ -16,6 +16,10 @@ pub const KICK_AUTH_FAILED: &str = "kick_auth_failed";
 /// The key under which a state that cannot be saved is told.
 pub const STATE_NOT_DURABLE: &str = "state_not_durable";
 
+/// Attempts in a row that did not help before people are told: one may be bad luck, and the next one often
+/// follows within seconds.
+const TELL_AFTER: u32 = 2;
+
 /// Takes the channel's answers: an accepted letter starts the cooldown and the clock of the reminders, a
 /// refused one counts as never told.
 pub fn receive(state: &mut State, evidence: &Evidence, now: Now) {
@@ -153,9 +157,10 @@ pub fn close(
     let told = |letter: &&super::outbox::Letter| {
         letter.incident == incident.id && matches!(letter.fate, Fate::Pending | Fate::Accepted { .. })
     };
-    let Some(key) = outbox.letters.iter().filter(told).map(|letter| letter.key.clone()).next_back() else {
-        return;
-    };
+    let remembered = outbox.letters.iter().rfind(told).map(|letter| letter.key.clone());
+    // The letter itself may be forgotten by now; that it was told is not.
+    let key = remembered.or_else(|| incident.told.and(incident.raised.last().cloned()));
+    let Some(key) = key else { return };
     let name = target.map_or("watchdog", Name::as_str);
     let age = Age(now.at.since(incident.since));
     let text = format!("[WATCHDOG] {name}: {how} after {age}.\nIt was: {}", incident.cause);
@@ -177,8 +182,8 @@ fn due<'a>(
     if incident.half_open.is_some() && !policy.ladder.is_empty() {
         return Some((&policy.keys.limit, format!("repair limit reached ({})", policy.window)));
     }
-    if incident.failed > 0 && !incident.raised.contains(&policy.keys.limit) {
-        return Some((&policy.keys.attempt_failed, "a repair did not help".to_owned()));
+    if incident.failed >= TELL_AFTER && !incident.raised.contains(&policy.keys.limit) {
+        return Some((&policy.keys.attempt_failed, "repairs do not help".to_owned()));
     }
     let headline = match ruling {
         Some(Ruling::Held(Hold::NoLadder)) => "down, and nothing here can repair it",

@@ -24,7 +24,8 @@ impl Pass<'_> {
         let wakes: Vec<(Timestamp, &Name)> =
             verdicts.iter().filter_map(|v| Some((wake(v)?, &v.target))).collect();
         let first_target = wakes.iter().map(|(at, _)| *at).min();
-        let at = first_target.into_iter().chain(self.state.outbox.wake_at()).min()?;
+        let letters = self.policy.alerts.channel.is_ok().then(|| self.state.outbox.wake_at()).flatten();
+        let at = first_target.into_iter().chain(letters).min()?;
         // Those due within half a re-probe share the pass.
         let shared = at.after(self.policy.reprobe / 2);
         let targets =

@@ -53,17 +53,23 @@ impl Home {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// A command of the watchdog, in an environment that holds nothing of the test's.
+    /// A command of the watchdog that ends by itself, or is ended after half a minute, so that no test hangs.
     pub(crate) fn command(&self, argv: &[&str]) -> Command {
-        let mut command = Command::new(watchdog_binary());
-        command.args(argv).env_clear().env("HOME", self.0.path()).env("XDG_RUNTIME_DIR", self.path("run"));
-        command.env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+        let mut command = self.clean(Command::new("timeout"));
+        command.args(["--kill-after=5", "30"]).arg(watchdog_binary()).args(argv);
         command
     }
 
     /// Runs a command of the watchdog to its end.
     pub(crate) fn ask(&self, argv: &[&str]) -> Output {
         self.command(argv).output().unwrap()
+    }
+
+    /// An environment that holds nothing of the test's.
+    fn clean(&self, mut command: Command) -> Command {
+        command.env_clear().env("HOME", self.0.path()).env("XDG_RUNTIME_DIR", self.path("run"));
+        command.env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+        command
     }
 
     /// Starts the daemon, and waits until its first cycle is over.
@@ -96,7 +102,8 @@ impl Home {
 
     fn spawn(&self, environment: &[(&str, &str)]) -> Daemon<'_> {
         let errors = fs::File::create(self.path("stderr")).unwrap();
-        let mut command = self.command(&["run"]);
+        let mut command = self.clean(Command::new(watchdog_binary()));
+        command.arg("run");
         let child =
             command.envs(environment.iter().copied()).stderr(errors).process_group(0).spawn().unwrap();
         Daemon { home: self, child }

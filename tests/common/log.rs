@@ -36,8 +36,9 @@ impl OpsLog {
 
     /// The longest time that a full cycle took, in milliseconds.
     pub(crate) fn slowest_cycle_ms(&self) -> u64 {
-        let took = |line: &&str| line.rsplit(" in ").next()?.split(' ').next()?.parse().ok();
-        self.lines(&["target=watchdog ", "action=end "]).iter().filter_map(took).max().unwrap_or(0)
+        let took =
+            |line: &&str| line.rsplit('(').next().unwrap().split(' ').next().unwrap().parse::<u64>().unwrap();
+        self.lines(&["target=watchdog ", "action=end "]).iter().map(took).max().unwrap()
     }
 
     /// Every alert that was raised, by its key.

@@ -24,7 +24,7 @@ const SHORTENED: &[(&str, &str)] = &[
     (r#"settle = "60s""#, r#"settle = "2s""#),
     (r#"start_allowance = "180s""#, r#"start_allowance = "4s""#),
     (r#"half_open = ["10m", "20m", "40m", "60m"]"#, r#"half_open = ["4s", "1h"]"#),
-    (r#"alert_after = "5m""#, r#"alert_after = "3s""#),
+    (r#"alert_after = "5m""#, r#"alert_after = "10s""#),
 ];
 
 /// The variables that shorten the rest, and LINE.

@@ -27,7 +27,7 @@ fn every_answer_of_line_is_taken_for_what_it_is() {
     let final_at_once: &[Row] = &[
         ("401", &[(false, Some(401))], "refuses the channel access token"),
         ("400", &[(false, Some(400))], "push_refused"),
-        ("429-quota", &[(false, Some(429))], "1 alerts waiting"),
+        ("429-quota", &[(false, Some(429))], "alerts waiting: 1"),
     ];
     thread::scope(|scope| {
         for row in retried {
@@ -74,18 +74,18 @@ fn line_is_gone_for_a_while_and_then_hears_of_the_fault_and_of_its_end() {
     let config = one_that_is_down(&format!("http://127.0.0.1:{port}/v2/bot/message/push"));
     let home = Home::new(&config.replace(NOBODY, &ollama.url("/v1/models")));
     let daemon = home.start();
-    daemon.wait("an alert waits", |log| !log.lines(&["action=end", "1 alerts waiting"]).is_empty());
+    daemon.wait("an alert waits", |log| !log.lines(&["action=end", "alerts waiting: 1"]).is_empty());
     // What was raised is not lost with the process either.
     daemon.kill();
     let daemon = home.start();
     ollama.unsteer("down-500");
-    daemon.wait("the end of the fault waits too", |log| !log.lines(&["2 alerts waiting"]).is_empty());
+    daemon.wait("the end of the fault waits too", |log| !log.lines(&["alerts waiting: 2"]).is_empty());
 
     let line = StandIn::line_on(port);
     let pushes = line.wait_for_requests(ONE_RETRY, 2);
     assert_eq!(told(&pushes), [(true, Some(200)), (true, Some(200))]);
-    assert!(pushes[0].body.contains("nothing is being done"), "the fault first: {pushes:#?}");
-    assert!(pushes[1].body.contains("recovered after"), "{pushes:#?}");
+    assert!(pushes[0].body.contains("nothing here can repair it"), "the fault first: {pushes:#?}");
+    assert!(pushes[1].body.contains("recovered by itself after"), "{pushes:#?}");
     assert_ne!(pushes[0].retry_key, pushes[1].retry_key);
     assert_eq!(daemon.cycles(3).alerts()["ollama_remote_outage"], 2);
     assert_eq!(line.requests().len(), 2);

@@ -61,7 +61,7 @@ fn one_repair_per_window(machine: &Watched, why: &str) {
 
 #[track_caller]
 fn all_is_as_before(machine: &Watched) {
-    machine.wait_for_push("watchdog: recovered after");
+    machine.wait_for_push("watchdog: recovered by itself after");
     machine.kill_gateway();
     machine.wait("the next repair waits for no window", |log| log.attempts("gateway") == 3);
     machine.wait_until_well();

@@ -49,7 +49,9 @@ fn hung_it_is_brought_back_by_systemd() {
 
 #[test]
 fn a_stop_is_obeyed_in_the_middle_of_a_restart_and_a_reload_is_told() {
-    let Some(machine) = Watched::up("stop", &[], &STUBBORN) else { return };
+    // Longer than a stop may take: whoever waits for the restart is too late.
+    let stubborn = Installation { gateway_service: "TimeoutStopSec=10", ..STUBBORN };
+    let Some(machine) = Watched::up("stop", &[], &stubborn) else { return };
     machine.user_ok(&["systemctl", "--user", "reload", UNIT]);
     machine.wait("it has reloaded", |log| !log.lines(&["action=reload "]).is_empty());
     machine.wait("systemd knows", |_| machine.unit(UNIT, "ActiveState") == "active");

@@ -60,7 +60,10 @@ type SharedLog = Arc<Mutex<OpsLog>>;
 
 /// Sends our events to the operations log, and to the journal when systemd started us.
 fn init_log(config: &Config) -> SharedLog {
-    let zone = parse_zone(&config.log.timezone).unwrap_or(jiff::tz::TimeZone::UTC);
+    let (zone, unknown) = match parse_zone(&config.log.timezone) {
+        Ok(zone) => (zone, None),
+        Err(why) => (jiff::tz::TimeZone::UTC, Some(why)),
+    };
     let log = Arc::new(Mutex::new(OpsLog::new(LogSettings {
         path: config.paths.log.clone(),
         zone,
@@ -72,6 +75,9 @@ fn init_log(config: &Config) -> SharedLog {
     let layer = OpsLayer::new(Arc::clone(&log), LevelFilter::INFO);
     // Fails only when a subscriber is set already, which then does the same.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
+    if let Some(why) = unknown {
+        chronicle::trouble("log", &format!("stamps are in UTC, for {why}"));
+    }
     log
 }
 

@@ -2,7 +2,7 @@
 //! shell, or into a list of *all* that is wrong. It opens files only in [`Sources::gather`], starts
 //! nothing, and decides nothing about recovery.
 //!
-//! [`compile`] is pure, so `check`, the daemon and the tests see the same result for the same sources.
+//! [`compile()`] is pure, so `check`, the daemon and the tests see the same result for the same sources.
 
 mod check;
 mod compile;

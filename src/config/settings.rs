@@ -64,8 +64,8 @@ pub(super) fn log(root: &mut Section<'_>) -> LogSettings {
 fn timezone(text: &str) -> Result<String, String> {
     // Some systems set TZ=:Asia/Tokyo.
     let name = text.trim_start_matches(':');
-    let good = name.chars().all(|c| c.is_ascii_alphanumeric() || "/_+-".contains(c));
-    let wrong = || format!("{text:?} is not a time zone; write something like \"Asia/Tokyo\"");
+    let good = name.chars().all(|c| c.is_ascii_alphanumeric() || "/_+-,.:<>".contains(c));
+    let wrong = || format!("{text:?} is not a time zone; write something like \"Asia/Tokyo\" or \"JST-9\"");
     Some(name.to_owned()).filter(|_| good).ok_or_else(wrong)
 }
 

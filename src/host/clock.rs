@@ -7,9 +7,7 @@
 use crate::recovery::time::{Now, Timestamp};
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -107,17 +105,11 @@ fn boottime_ms() -> u64 {
     u64::try_from(reading.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Random bits for retry keys. Without `/dev/urandom` (no free descriptor, a bare chroot) the random seeds
-/// of std's hash maps do: a key must be unlikely to repeat, not hard to guess.
+/// Random bits for retry keys, from the seeds of std's hash maps, which cost no system call. A key must be
+/// unlikely to repeat, not hard to guess.
 fn entropy() -> u128 {
-    let mut bytes = [0; 16];
-    match File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes)) {
-        Ok(()) => u128::from_le_bytes(bytes),
-        Err(_) => {
-            let half = || u128::from(RandomState::new().hash_one(boottime_ms()));
-            half() << 64 | half()
-        }
-    }
+    let half = || u128::from(RandomState::new().hash_one(boottime_ms()));
+    half() << 64 | half()
 }
 
 /// The wall clock for file names that sort by time: `20260220-030000Z`.

@@ -69,9 +69,12 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
 /// What the system says; the old content stays.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = suffixed(path, ".tmp");
-    create_parent(path)?;
-    remove(&fresh)?;
-    write_new(&fresh, bytes)?;
+    // Nearly always this works at once; only then is it looked what is missing or in the way.
+    write_new(&fresh, bytes).or_else(|_| {
+        create_parent(path)?;
+        remove(&fresh)?;
+        write_new(&fresh, bytes)
+    })?;
     fs::rename(&fresh, path)
 }
 

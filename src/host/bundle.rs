@@ -45,7 +45,7 @@ pub async fn take(directory: &Path, name: &str, contents: &Contents) -> Result<P
         text.push_str(&section(&format!("end of {}", log.display()), &tail(log)));
     }
     let (journal, sockets) = tokio::join!(journal(contents.unit.as_deref()), run(&["ss", "-lntp"]));
-    text.push_str(&section("journal of the unit since its last start", &journal));
+    text.push_str(&section("the last lines of the unit in the journal", &journal));
     text.push_str(&section("listening sockets", &sockets));
     let mut text = mask(&text, &contents.secrets);
     text.truncate(text.floor_char_boundary(BUNDLE_BYTES_MAX));
@@ -59,7 +59,8 @@ fn section(title: &str, text: &str) -> String {
     format!("\n===== {title} =====\n{}\n", text.trim_end())
 }
 
-/// `_SYSTEMD_INVOCATION_ID` would miss what systemd itself says, so the unit's last 300 lines are taken.
+/// Filtering by the run would miss what systemd itself says of it, so the last lines are taken, those since
+/// the last start among them.
 async fn journal(unit: Option<&str>) -> String {
     let Some(unit) = unit else { return "(no unit)".to_owned() };
     run(&[

@@ -207,3 +207,90 @@ fn fails(policy: &Policy, state: &State, target: &str, probe: &str) -> u32 {
     let entry = state.targets.get(&target).filter(|_| watched);
     entry.and_then(|entry| entry.probes.get(&probe)).map_or(0, |probe| probe.fails)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, compile};
+    use crate::recovery::window::Window;
+    use std::fs;
+
+    fn policy() -> Policy {
+        compile(&Sources { home: "/home/pico".into(), ..Sources::default() }).config.unwrap().policy
+    }
+
+    fn gateway(state: &State) -> &crate::recovery::state::TargetState {
+        &state.targets[&Name::parse("gateway").unwrap()]
+    }
+
+    fn free_in(state: &State, policy: &Policy, now: Now) -> u64 {
+        let window: Window = policy.targets[0].window;
+        window.free_at(&gateway(state).attempts).since(now.at).as_secs()
+    }
+
+    #[test]
+    fn what_the_predecessor_did_counts_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let wall = super::super::clock::wall();
+        let stamps = format!("{}\n{}\n{}\n{}\n", wall - 5000, wall - 100, wall - 50, wall - 10);
+        fs::write(dir.path().join("restart_gateway_times.log"), stamps).unwrap();
+        fs::write(dir.path().join("alert_gateway_limit.ts"), format!("{}\n", wall - 60)).unwrap();
+        let policy = policy();
+        let (_, start) = Memory::open(dir.path(), &policy);
+        let now = start.clock.now();
+        assert_eq!(gateway(&start.state).attempts.len(), 3, "the one of long ago does not count any more");
+        let wait = free_in(&start.state, &policy, now);
+        assert!((495..=500).contains(&wait), "{wait}");
+        assert!(start.state.outbox.is_quiet("gateway_limit", &policy.alerts, now.at));
+        fs::write(dir.path().join("restart_gateway_times.log"), "").unwrap();
+        let (_, again) = Memory::open(dir.path(), &policy);
+        assert_eq!(gateway(&again.state).attempts.len(), 3, "our own state counts from then on");
+    }
+
+    #[test]
+    fn nothing_readable_means_that_every_budget_is_spent() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("state.json"), "garbage").unwrap();
+        let policy = policy();
+        let (_, start) = Memory::open(dir.path(), &policy);
+        assert_eq!(free_in(&start.state, &policy, start.clock.now()), 600);
+        assert_eq!(start.trouble.unwrap().key, "state_unreadable");
+    }
+
+    #[test]
+    fn a_first_start_that_cannot_save_has_no_budget_either() {
+        let dir = tempfile::tempdir().unwrap();
+        // A directory in the place of the temporary file: nothing can be saved, whoever we are.
+        fs::create_dir(dir.path().join("state.json.tmp")).unwrap();
+        let policy = policy();
+        let (memory, start) = Memory::open(dir.path(), &policy);
+        assert!(memory.unsaved.is_some());
+        assert_eq!(free_in(&start.state, &policy, start.clock.now()), 600);
+    }
+
+    #[test]
+    fn the_predecessors_files_follow_the_state() {
+        let dir = tempfile::tempdir().unwrap();
+        let policy = policy();
+        let (mut memory, start) = Memory::open(dir.path(), &policy);
+        let (mut state, now) = (start.state, start.clock.now());
+        let entry = state.targets.entry(policy.targets[0].name.clone()).or_default();
+        entry.attempts = vec![now.at.before(std::time::Duration::from_secs(7))];
+        entry.probes.entry(Name::parse("health").unwrap()).or_default().fails = 2;
+        memory.mirror(&policy, &state, now).unwrap();
+        let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(read("restart_gateway_times.log"), format!("{}\n", now.wall - 7));
+        assert_eq!(read("health_fail_count"), "2\n");
+    }
+
+    #[test]
+    fn those_who_only_look_change_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let policy = policy();
+        fs::write(dir.path().join("state.json"), "garbage").unwrap();
+        let (_, start) = Memory::peek(dir.path(), &policy);
+        assert!(start.trouble.is_some());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_to_string(dir.path().join("state.json")).unwrap(), "garbage");
+    }
+}

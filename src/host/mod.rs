@@ -27,6 +27,7 @@ use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
 use crate::recovery::time::{Now, Timestamp};
+use crate::recovery::unit::UnitFacts;
 use crate::systemd::Bus;
 use clock::Clock;
 use kicks::{KickResult, ReceivedKick};
@@ -58,8 +59,9 @@ pub struct Host {
     answers: (mpsc::Sender<Receipt>, mpsc::Receiver<Receipt>),
     receipts: Vec<Receipt>,
     kick: Option<ReceivedKick>,
-    /// What every target's probes saw last, for the bundle.
+    /// What every target's probes saw last, and what systemd said of its unit, for the bundle.
     seen: BTreeMap<Name, String>,
+    units: BTreeMap<Name, Result<UnitFacts, String>>,
     log: Option<Arc<Mutex<OpsLog>>>,
     mirror_works: bool,
     mode: Mode,
@@ -101,6 +103,7 @@ impl Host {
             receipts: Vec::new(),
             kick: None,
             seen: BTreeMap::new(),
+            units: BTreeMap::new(),
             log: None,
             mirror_works: true,
             config,
@@ -237,11 +240,12 @@ impl Host {
         let unit = self.config.units.iter().find(|(target, _)| *target == attempt.target);
         let contents = bundle::Contents {
             head: format!(
-                "attempt {} of {}: {} because {}\n\n===== last readings =====\n{}",
+                "attempt {} of {}: {} because {}\n\n===== the unit =====\n{:#?}\n\n===== last readings =====\n{}",
                 attempt.id,
                 attempt.target,
                 attempt.action,
                 attempt.why,
+                self.units.get(&attempt.target),
                 self.seen.get(&attempt.target).map_or("none yet", String::as_str)
             ),
             unit: unit.map(|(_, unit)| unit.to_string()),
@@ -272,6 +276,7 @@ impl World for Host {
         // A person who asks wants an answer about now, whatever this pass was for.
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
         let units = observe::units(&self.bus, &config, scope).await;
+        self.units.extend(units.iter().map(|report| (report.target.clone(), report.facts.clone())));
         let mut probes = observe::probes(&self.clients, &config, &units, scope).await;
         // What a service says of itself may hold a token of ours; from here on it is stored and sent.
         probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));

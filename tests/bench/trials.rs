@@ -26,8 +26,11 @@ pub(crate) fn hung_cycles(site: &Site, hung: u16) -> Vec<f64> {
     sleep(HUNG_WATCHED);
     let log = site.log();
     site.stop();
-    let took =
-        |line: &str| line.contains(" action=end ").then(|| line.rsplit(' ').nth(1)?.parse().ok()).flatten();
+    let took = |line: &str| {
+        line.contains(" action=end ")
+            .then(|| line.rsplit(' ').nth(1)?.trim_start_matches('(').parse().ok())
+            .flatten()
+    };
     log.lines().filter_map(took).collect()
 }
 

@@ -9,17 +9,17 @@ use picoclaw_watchdog::sim::Sim;
 use picoclaw_watchdog::sim::model::{Gateway, Process};
 use std::time::Duration;
 
-pub const START: Timestamp = Timestamp(10_000_000);
+pub(crate) const START: Timestamp = Timestamp(10_000_000);
 
-pub fn secs(n: u64) -> Duration {
+pub(crate) fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
-pub fn gateway_policy() -> TargetPolicy {
+pub(crate) fn gateway_policy() -> TargetPolicy {
     TargetPolicy {
         name: name("gateway"),
         unit: Some("picoclaw-gateway.service".to_owned()),
@@ -50,7 +50,7 @@ pub fn gateway_policy() -> TargetPolicy {
 }
 
 /// The gateway's own `/ready`, which may lay faults at Ollama's door, and Ollama as a target.
-pub fn policy_with_ollama() -> Policy {
+pub(crate) fn policy_with_ollama() -> Policy {
     let mut policy = policy();
     policy.targets[0].probes.push(ProbePolicy {
         name: name("ready"),
@@ -70,7 +70,7 @@ pub fn policy_with_ollama() -> Policy {
     policy
 }
 
-pub fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy {
         interval: secs(60),
         reprobe: secs(2),
@@ -85,12 +85,12 @@ pub fn policy() -> Policy {
     }
 }
 
-pub fn world() -> Sim {
+pub(crate) fn world() -> Sim {
     Sim::new(policy(), Gateway::running(START))
 }
 
 /// A world in which `process` happens `seconds` from the start.
-pub fn world_with(plan: &[(u64, Process)]) -> Sim {
+pub(crate) fn world_with(plan: &[(u64, Process)]) -> Sim {
     let mut sim = world();
     sim.gateway.plan = plan.iter().map(|(s, process)| (START.after(secs(*s)), *process)).collect();
     sim

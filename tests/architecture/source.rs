@@ -2,7 +2,7 @@
 //! modules of ours that they name. It knows no rule.
 
 /// One file.
-pub struct Source {
+pub(crate) struct Source {
     /// Its path inside the project.
     pub path: String,
     /// Its text.
@@ -11,7 +11,7 @@ pub struct Source {
 
 impl Source {
     /// The top-level module that it belongs to: `host` for `src/host/log/mod.rs`.
-    pub fn module(&self) -> &str {
+    pub(crate) fn module(&self) -> &str {
         let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
         inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs")
     }
@@ -24,7 +24,7 @@ impl Source {
     }
 
     /// The top-level modules that it names, through `crate::`, our own crate's name, or enough `super::`.
-    pub fn imports(&self) -> Vec<String> {
+    pub(crate) fn imports(&self) -> Vec<String> {
         let words = words_of(&self.text);
         let mut found = Vec::new();
         // One entry per open brace: whether it belongs to an inline module.
@@ -89,7 +89,7 @@ fn first_names(words: &[String]) -> Vec<String> {
 }
 
 /// The words of some source: names, `::`, and every other sign by itself; no comments, no literals.
-pub fn words_of(text: &str) -> Vec<String> {
+pub(crate) fn words_of(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {

@@ -5,7 +5,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
 };
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
@@ -15,8 +15,12 @@ const LISTENING: u32 = 1 << 10;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
-/// `NLM_F_REQUEST | NLM_F_DUMP`.
-const DUMP: u16 = 0x001 | 0x300;
+/// `NLM_F_REQUEST`, alone for one socket, and with `NLM_F_DUMP` for all.
+const ONE: u16 = 0x001;
+const ALL: u16 = 0x001 | 0x300;
+/// `TCP_LISTEN`, and where `inet_diag_msg` holds the state.
+const LISTEN: u8 = 10;
+const STATE_AT: usize = 1;
 /// Length of a netlink header, and of `inet_diag_req_v2` after it.
 const HEADER: usize = 16;
 const REQUEST: usize = HEADER + 56;
@@ -35,32 +39,59 @@ pub struct Listener {
     pub uid: u32,
 }
 
+/// The socket that answers on `127.0.0.1:port`, however it is bound. One lookup costs the kernel a few
+/// microseconds, a walk over all listeners twenty times that; and this is the usual case.
+pub(super) fn on_loopback(port: u16) -> io::Result<Option<Listener>> {
+    let kernel = open()?;
+    let mut question = request(AF_INET, port, ONE);
+    question[HEADER + 12..HEADER + 16].copy_from_slice(&[127, 0, 0, 1]);
+    // `INET_DIAG_NOCOOKIE`: any socket there will do.
+    question[HEADER + 48..].fill(0xff);
+    send(&kernel, &question)?;
+    let mut found = Vec::new();
+    match receive(&kernel, port, &mut found) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+        Ok(_) => Ok(found.pop()),
+    }
+}
+
 /// The sockets that listen on `port`, IPv4 first. `RestrictAddressFamilies=` without `AF_NETLINK` refuses this.
 pub(super) fn listeners(port: u16) -> io::Result<Vec<Listener>> {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let kernel = socket(AddressFamily::Netlink, SockType::Datagram, flags, SockProtocol::NetlinkSockDiag)?;
+    let kernel = open()?;
     let mut found = Vec::new();
     for family in [AF_INET, AF_INET6] {
-        sendto(kernel.as_raw_fd(), &request(family, port), &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
-        let mut buffer = [0; 8192];
+        send(&kernel, &request(family, port, ALL))?;
         let mut answers = 0;
-        // The kernel has answered before `sendto` returns, so there is nothing to wait for.
-        while answers < MAX_ANSWERS {
-            let length = recv(kernel.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
-            if read(&buffer[..length], port, &mut found)? == Dump::Over {
-                break;
-            }
+        while answers < MAX_ANSWERS && receive(&kernel, port, &mut found)? == Dump::GoesOn {
             answers += 1;
         }
     }
     Ok(found)
 }
 
-fn request(family: u8, port: u16) -> [u8; REQUEST] {
+fn open() -> io::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    Ok(socket(AddressFamily::Netlink, SockType::Datagram, flags, SockProtocol::NetlinkSockDiag)?)
+}
+
+fn send(kernel: &OwnedFd, question: &[u8]) -> io::Result<()> {
+    sendto(kernel.as_raw_fd(), question, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+    Ok(())
+}
+
+/// The kernel has answered before `sendto` returns, so there is nothing to wait for.
+fn receive(kernel: &OwnedFd, port: u16, found: &mut Vec<Listener>) -> io::Result<Dump> {
+    let mut buffer = [0; 8192];
+    let length = recv(kernel.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
+    read(&buffer[..length], port, found)
+}
+
+fn request(family: u8, port: u16, how_many: u16) -> [u8; REQUEST] {
     let mut bytes = [0; REQUEST];
     bytes[0..4].copy_from_slice(&(REQUEST as u32).to_ne_bytes());
     bytes[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-    bytes[6..8].copy_from_slice(&DUMP.to_ne_bytes());
+    bytes[6..8].copy_from_slice(&how_many.to_ne_bytes());
     bytes[HEADER] = family;
     bytes[HEADER + 1] = IPPROTO_TCP;
     bytes[HEADER + 4..HEADER + 8].copy_from_slice(&LISTENING.to_ne_bytes());
@@ -89,11 +120,11 @@ fn read(mut bytes: &[u8], port: u16, found: &mut Vec<Listener>) -> io::Result<Du
     Ok(Dump::GoesOn)
 }
 
-/// The kernel filters by port; we look again, because an old one that did not would report strangers.
+/// The kernel filters by port and state; we look again, because an old one that did not would report strangers.
 fn listener(message: &[u8], port: u16) -> Option<Listener> {
     let local_port = u16::from_be(u16_at(message, 4)?);
     let listener = Listener { uid: u32_at(message, UID_AT)?, inode: u32_at(message, INODE_AT)? };
-    (local_port == port).then_some(listener)
+    (local_port == port && message[STATE_AT] == LISTEN).then_some(listener)
 }
 
 fn refusal(message: &[u8]) -> io::Error {
@@ -129,6 +160,7 @@ mod tests {
 
     fn socket_body(port: u16, inode: u32) -> Vec<u8> {
         let mut body = vec![0; 72];
+        body[STATE_AT] = LISTEN;
         body[4..6].copy_from_slice(&port.to_be_bytes());
         body[INODE_AT..].copy_from_slice(&inode.to_ne_bytes());
         body
@@ -142,6 +174,22 @@ mod tests {
         let mut found = Vec::new();
         assert_eq!(read(&bytes, 80, &mut found).unwrap(), Dump::Over);
         assert_eq!(found.iter().map(|listener| listener.inode).collect::<Vec<_>>(), [7, 9]);
+    }
+
+    #[test]
+    fn one_lookup_finds_what_answers_on_loopback() {
+        for address in ["127.0.0.1:0", "0.0.0.0:0"] {
+            let server = std::net::TcpListener::bind(address).unwrap();
+            let port = server.local_addr().unwrap().port();
+            let client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let found = on_loopback(port).unwrap();
+            assert_eq!(found, listeners(port).unwrap().first().copied(), "{address}");
+            assert!(found.is_some());
+            // The connection stays, and is not taken for a listener.
+            drop(server);
+            assert_eq!(on_loopback(port).unwrap(), None, "{address}");
+            drop(client);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use source::{Source, words_of};
 /// always import itself.
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli", "command", "exit"]),
-    ("command", &["cli", "config", "cycle", "exit", "host", "recovery", "section", "sim", "values"]),
+    ("command", &["cli", "config", "cycle", "exit", "host", "recovery", "sim", "values"]),
     ("cli", &[]),
     ("host", &["config", "cycle", "exec", "exit", "notify", "probe", "recovery", "systemd", "values"]),
     ("sim", &["cycle", "recovery"]),

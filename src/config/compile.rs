@@ -23,6 +23,9 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// A suspect is asked again soon: three failures then take seconds, not minutes.
 const REPROBE: Duration = Duration::from_secs(2);
 
+/// After a boot or a sleep the network takes some seconds; what is down for good still is, half a minute later.
+const HOLD_OFF: Duration = Duration::from_secs(30);
+
 /// What became of the sources.
 #[derive(Debug)]
 pub struct Compiled {
@@ -68,7 +71,15 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
     let (interval, reprobe) = (frame.interval, frame.reprobe);
     Config {
         enabled,
-        policy: Policy { interval, reprobe, targets: plan.policies(), alerts, kicks: kicks.window },
+        policy: Policy {
+            interval,
+            reprobe,
+            targets: plan.policies(),
+            alerts,
+            kicks: kicks.window,
+            hold_off: frame.hold_off,
+            offline_quorum: None,
+        },
         probes: plan.probes(),
         units: plan.units(),
         logs: plan.logs(),
@@ -96,7 +107,8 @@ fn frame<'h>(root: &mut Section<'_>, home: &'h Path) -> Frame<'h> {
     if reprobe > interval {
         root.error(&root.spot("reprobe"), "longer than the interval", "write less, like \"2s\"");
     }
-    Frame { home, interval, reprobe }
+    let hold_off = root.or("hold_off", HOLD_OFF, parse::span(Duration::ZERO..=hour));
+    Frame { home, interval, reprobe, hold_off }
 }
 
 fn plan(root: &mut Section<'_>, frame: &Frame<'_>, wishes: Vec<Wish>) -> Plan {

@@ -3,7 +3,7 @@
 use super::target::{self, growing};
 use super::{LineSettings, LogSettings, Paths};
 use crate::recovery::evidence::{KickWish, Name};
-use crate::recovery::policy::AlertPolicy;
+use crate::recovery::policy::{AlertPolicy, Language};
 use crate::recovery::window::Window;
 use crate::section::{Section, Spot, parse};
 use crate::values::Secret;
@@ -29,6 +29,12 @@ const REMINDERS: [Duration; 4] = [
 
 /// What lasts this long is no passing trouble of a network.
 const LASTING: Duration = Duration::from_secs(1800);
+
+/// A service that has to be mended so often has a fault of its own, which a person should look into.
+const HEALED_OFTEN: Window = Window { attempts: 5, per: Duration::from_secs(86_400) };
+
+/// A fifth of LINE's free 200 messages a month is enough for the faults of a bad week.
+const RESERVE_PERCENT: u32 = 20;
 
 /// Longest of all waits between messages.
 const MOST: Duration = Duration::from_secs(30 * 86_400);
@@ -74,17 +80,45 @@ pub(super) fn alerts(root: &mut Section<'_>, line: &LineSettings) -> AlertPolicy
         LineSettings::On { .. } => Ok(()),
         LineSettings::Off { reason } => Err(reason.clone()),
     };
-    let default =
-        AlertPolicy { channel, cooldown: COOLDOWN, reminders: REMINDERS.to_vec(), lasting: LASTING };
+    let default = AlertPolicy {
+        channel,
+        cooldown: COOLDOWN,
+        reminders: REMINDERS.to_vec(),
+        lasting: LASTING,
+        language: Language::En,
+        healed_often: HEALED_OFTEN,
+        reserve_percent: RESERVE_PERCENT,
+        digest: false,
+    };
     let read = root.table("alerts", |alerts| {
         Some(AlertPolicy {
             channel: default.channel.clone(),
             cooldown: alerts.or("cooldown", COOLDOWN, parse::span(Duration::ZERO..=MOST)),
             reminders: growing(alerts, "reminders", &REMINDERS),
             lasting: alerts.or("lasting", LASTING, parse::span(Duration::ZERO..=MOST)),
+            language: alerts.or("language", default.language, language),
+            healed_often: target::window(alerts, "healed_often", HEALED_OFTEN),
+            reserve_percent: alerts.or("reserve_percent", RESERVE_PERCENT, parse::within(0..=90)),
+            digest: alerts.or("digest", default.digest, digest),
         })
     });
     read.unwrap_or(default)
+}
+
+fn language(text: &str) -> Result<Language, String> {
+    match text {
+        "en" => Ok(Language::En),
+        "ja" => Ok(Language::Ja),
+        _ => Err(format!("{text:?} is not a language of messages; write \"en\" or \"ja\"")),
+    }
+}
+
+fn digest(text: &str) -> Result<bool, String> {
+    match text {
+        "off" => Ok(false),
+        "weekly" => Ok(true),
+        _ => Err(format!("{text:?} is not a digest; write \"off\" or \"weekly\"")),
+    }
 }
 
 pub(super) fn line(root: &mut Section<'_>) -> LineSettings {
@@ -174,7 +208,7 @@ pub(super) fn kick(root: &mut Section<'_>, home: &Path, paths: &Paths) -> (Kicks
         let token = kick.secret("token");
         let enabled = enabled && is_guarded(kick, &token);
         let file = kick.or("file", file, parse::path(home));
-        let window = target::window(kick);
+        let window = target::window(kick, "window", target::WINDOW);
         let wishes = kick.table("actions", |actions| Some(wishes(actions))).unwrap_or_default();
         Some((Kicks { enabled, token, file, window }, wishes))
     });

@@ -23,6 +23,8 @@ const BACKOFF: [Duration; 3] = [seconds(0), seconds(10), seconds(30)];
 const SETTLE: Duration = seconds(60);
 /// The slowest start that was measured took 142 s to listen.
 const START_ALLOWANCE: Duration = seconds(180);
+/// A minute is given to every start, for a machine that swaps; a quarter of an hour is a start no more.
+const START_BOUNDS: (Duration, Duration) = (seconds(60), seconds(900));
 /// One pass may be luck, three are not.
 const STABLE_PASSES: u32 = 3;
 /// As long as the window: what comes back sooner is the same trouble.
@@ -42,6 +44,7 @@ pub(super) struct Frame<'a> {
     pub(super) home: &'a Path,
     pub(super) interval: Duration,
     pub(super) reprobe: Duration,
+    pub(super) hold_off: Duration,
 }
 
 /// A target as it was read. Its policy lacks the ladder, since that needs the actions.
@@ -105,7 +108,7 @@ fn policy(
         unit: unit.map(|unit| unit.as_str().to_owned()),
         probes: on.map(|asked| asked.policy.clone()).collect(),
         ladder: Vec::new(),
-        window: window(section),
+        window: window(section, "window", WINDOW),
         backoff: growing(section, "backoff", &BACKOFF),
         settle: section.or("settle", SETTLE, parse::span(seconds(1)..=MOST)),
         start_allowance: section.or(
@@ -113,6 +116,8 @@ fn policy(
             START_ALLOWANCE,
             parse::span(seconds(0)..=seconds(3600)),
         ),
+        start_bounds: start_bounds(section),
+        external: section.or("external", false, parse::flag),
         stable_passes: section.or("stable_passes", STABLE_PASSES, parse::within(1..=100)),
         stable_for: section.or("stable_for", STABLE_FOR, parse::span(seconds(1)..=MOST)),
         half_open: growing(section, "half_open", &HALF_OPEN),
@@ -169,14 +174,27 @@ fn step(section: &mut Section<'_>) -> Option<Step> {
     Some(Step { action: action?, tries, spot: section.spot("action") })
 }
 
-/// Reads `window = { attempts, per }`.
-pub(super) fn window(section: &mut Section<'_>) -> Window {
-    let read = section.table("window", |window| {
-        let attempts = window.or("attempts", WINDOW.attempts, parse::within(1..=100));
-        let per = window.or("per", WINDOW.per, parse::span(seconds(1)..=MOST));
+/// Reads `key = { attempts, per }`.
+pub(super) fn window(section: &mut Section<'_>, key: &'static str, default: Window) -> Window {
+    let read = section.table(key, |window| {
+        let attempts = window.or("attempts", default.attempts, parse::within(1..=100));
+        let per = window.or("per", default.per, parse::span(seconds(1)..=MOST));
         Some(Window { attempts, per })
     });
-    read.unwrap_or(WINDOW)
+    read.unwrap_or(default)
+}
+
+/// What a learned start-up allowance keeps within.
+fn start_bounds(section: &mut Section<'_>) -> (Duration, Duration) {
+    let (floor, cap) = START_BOUNDS;
+    let span = || parse::span(seconds(0)..=seconds(3600));
+    let bounds =
+        (section.or("start_allowance_min", floor, span()), section.or("start_allowance_max", cap, span()));
+    if bounds.0 > bounds.1 {
+        let what = format!("longer than start_allowance_max, which is {}", written(bounds.1));
+        section.error(&section.spot("start_allowance_min"), what, "write less");
+    }
+    bounds
 }
 
 /// Reads a list of waits that may grow but not shrink.

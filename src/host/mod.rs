@@ -291,6 +291,7 @@ impl World for Host {
             receipts: std::mem::take(&mut self.receipts),
             troubles: self.troubles.iter().map(trouble).collect(),
             unsaved: self.memory.unsaved.clone(),
+            ..Evidence::default()
         }
     }
 

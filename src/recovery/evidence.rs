@@ -3,6 +3,7 @@
 use super::unit::UnitFacts;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
 
 /// The name of a target, probe or action, as written in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -151,6 +152,56 @@ pub struct SelfTrouble {
     pub text: String,
 }
 
+/// Why what is remembered may say little about the present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fresh {
+    /// The machine was booted since the last pass.
+    Boot,
+    /// The machine slept since the last pass.
+    Resume,
+}
+
+/// What the owner of the machine asks of the watchdog itself. It needs no token, for only the owner can
+/// leave it where it is found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "order")]
+pub enum Order {
+    /// Do nothing about a target, and say nothing of it, for a while.
+    Pause {
+        /// The target; none for all.
+        target: Option<Name>,
+        /// For how long from now.
+        span: Duration,
+        /// Why, in the owner's words; may be empty.
+        reason: String,
+    },
+    /// End a pause early.
+    Resume {
+        /// The target; none for all that is paused.
+        target: Option<Name>,
+    },
+    /// Send one message, to see whether it arrives.
+    TestAlert,
+}
+
+/// What the channel says of the month's quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuotaReading {
+    /// Messages allowed this month; none when there is no limit.
+    pub limit: Option<u64>,
+    /// Messages used this month, those of others included.
+    pub used: u64,
+}
+
+/// What one reference point said: something whose failure means that we, not the services, are cut off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferenceReport {
+    /// The reference point as configured, such as `dns`.
+    pub name: String,
+    /// Its answer.
+    pub reading: Reading,
+}
+
 /// All that one pass observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
@@ -160,10 +211,18 @@ pub struct Evidence {
     pub units: Vec<UnitReport>,
     /// Requests of people.
     pub kicks: Vec<Kick>,
+    /// Requests of the owner that concern the watchdog itself.
+    pub orders: Vec<Order>,
     /// Answers to sends.
     pub receipts: Vec<Receipt>,
     /// Trouble of our own that is present now.
     pub troubles: Vec<SelfTrouble>,
     /// Why the last save failed; none when the state is durable.
     pub unsaved: Option<String>,
+    /// What the reference points said; empty when they were not asked, because all that is external passes.
+    pub references: Vec<ReferenceReport>,
+    /// Set in the first pass after a boot or a sleep.
+    pub fresh: Option<Fresh>,
+    /// The month's quota, when the channel was asked.
+    pub quota: Option<QuotaReading>,
 }

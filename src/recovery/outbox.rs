@@ -271,6 +271,8 @@ fn uuid(entropy: u128, id: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recovery::policy::Language;
+    use crate::recovery::window::Window;
 
     fn alerts() -> AlertPolicy {
         AlertPolicy {
@@ -278,6 +280,10 @@ mod tests {
             cooldown: Duration::from_secs(900),
             reminders: vec![Duration::from_secs(900)],
             lasting: Duration::from_secs(1800),
+            language: Language::En,
+            healed_often: Window { attempts: 5, per: Duration::from_secs(86_400) },
+            reserve_percent: 20,
+            digest: false,
         }
     }
 

@@ -18,6 +18,10 @@ pub struct Policy {
     pub alerts: AlertPolicy,
     /// The small budget of kicks, across all targets.
     pub kicks: Window,
+    /// After a boot or a sleep, how long is only looked.
+    pub hold_off: Duration,
+    /// So many failing reference points mean that we are offline; none when there are no reference points.
+    pub offline_quorum: Option<u32>,
 }
 
 impl Policy {
@@ -45,8 +49,12 @@ pub struct TargetPolicy {
     /// How long an attempt may take to show effect before the next rung, when no unit says that the
     /// target is still starting.
     pub settle: Duration,
-    /// How long a start may take, counted from the moment its process started.
+    /// How long a start may take, counted from the moment its process started; until it is learned.
     pub start_allowance: Duration,
+    /// What a learned allowance is never below, and never above.
+    pub start_bounds: (Duration, Duration),
+    /// Whether it is reached over the internet, so that nothing is known of it while we are offline.
+    pub external: bool,
     /// How many healthy passes in a row prove a repair.
     pub stable_passes: u32,
     /// How long it must stay healthy before the ladder starts at its foot again.
@@ -152,4 +160,22 @@ pub struct AlertPolicy {
     pub reminders: Vec<Duration>,
     /// How long a probe may know nothing, or a readiness probe fail, before people are told.
     pub lasting: Duration,
+    /// The language of messages.
+    pub language: Language,
+    /// So many repairs of one target in so much time are worth a word, although each of them helped.
+    pub healed_often: Window,
+    /// The last so many percent of the month's quota are kept for faults and their ends.
+    pub reserve_percent: u32,
+    /// Whether a weekly digest is sent.
+    pub digest: bool,
+}
+
+/// The language of messages to people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// Japanese.
+    Ja,
 }

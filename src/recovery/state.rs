@@ -25,6 +25,44 @@ pub struct State {
     pub attempts: u64,
     /// Incidents ever opened; numbers them.
     pub incidents: u64,
+    /// What a person has paused, by target; everything under [`EVERYTHING`].
+    #[serde(default)]
+    pub pauses: BTreeMap<String, Pause>,
+    /// Since when we are offline, and what that hid.
+    #[serde(default)]
+    pub offline: Option<Offline>,
+    /// Until then is only looked, after a boot or a sleep.
+    #[serde(default)]
+    pub observe_until: Timestamp,
+}
+
+/// The key of a pause of everything. No target can have this name.
+pub const EVERYTHING: &str = "*";
+
+/// A pause: an expiry is mandatory, so that a forgotten one ends by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// Since when.
+    pub since: Timestamp,
+    /// When it ends by itself.
+    pub until: Timestamp,
+    /// Why, in the owner's words.
+    pub reason: String,
+    /// What was held or kept quiet meanwhile, for the summary at its end.
+    pub missed: BTreeSet<String>,
+}
+
+/// A time without the internet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offline {
+    /// Since when.
+    pub since: Timestamp,
+    /// What the reference points said.
+    pub why: String,
+    /// The external targets that would have been blamed.
+    pub hidden: BTreeSet<Name>,
 }
 
 impl State {
@@ -73,6 +111,12 @@ pub struct TargetState {
     pub blamed: BTreeMap<String, String>,
     /// Why it is left alone, when that was said.
     pub off: Option<String>,
+    /// How long its last starts took, in milliseconds, oldest first.
+    #[serde(default)]
+    pub starts: Vec<u64>,
+    /// When repairs of it were proven, within the span of the advisory.
+    #[serde(default)]
+    pub heals: Vec<Timestamp>,
 }
 
 /// Where the recovery of a target stands. Pausing and waiting are holds, not phases, so that they never

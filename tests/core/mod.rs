@@ -35,6 +35,8 @@ pub(crate) fn gateway_policy() -> TargetPolicy {
         backoff: vec![secs(0), secs(10), secs(30)],
         settle: secs(60),
         start_allowance: secs(180),
+        start_bounds: (secs(60), secs(900)),
+        external: false,
         stable_passes: 3,
         stable_for: secs(600),
         half_open: [10, 20, 40, 60].map(|m| secs(m * 60)).to_vec(),
@@ -80,8 +82,14 @@ pub(crate) fn policy() -> Policy {
             cooldown: secs(900),
             reminders: [15, 60, 360, 1440].map(|m| secs(m * 60)).to_vec(),
             lasting: secs(1800),
+            language: Language::En,
+            healed_often: Window { attempts: 5, per: secs(86_400) },
+            reserve_percent: 20,
+            digest: false,
         },
         kicks: Window { attempts: 2, per: secs(600) },
+        hold_off: secs(30),
+        offline_quorum: None,
     }
 }
 

@@ -67,7 +67,7 @@ fn killed_after_every_step_nothing_is_lost_and_no_limit_is_exceeded() {
         assert_window(&sim.performed, &context);
         assert_told(&sim, &context);
         let heard = |what: &str| sim.channel.accepted.iter().filter(|text| text.contains(what)).count();
-        assert_eq!(heard("repair limit reached"), 1, "{context}: {:#?}", sim.channel.accepted);
+        assert_eq!(heard("repairs do not help"), 1, "{context}: {:#?}", sim.channel.accepted);
         assert_eq!(heard("\nIt was: "), 1, "{context}: {:#?}", sim.channel.accepted);
     }
 }

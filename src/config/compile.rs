@@ -65,6 +65,7 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
     let log = settings::log(root);
     let line = settings::line(root);
     let alerts = settings::alerts(root, &line);
+    let (references, offline_quorum) = settings::offline(root);
     let (kicks, wishes) = settings::kick(root, home, &paths);
     let plan = plan(root, &frame, wishes);
     check::check(root, &plan);
@@ -78,9 +79,10 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
             alerts,
             kicks: kicks.window,
             hold_off: frame.hold_off,
-            offline_quorum: None,
+            offline_quorum,
         },
         probes: plan.probes(),
+        references,
         units: plan.units(),
         logs: plan.logs(),
         kick: plan.kicks(kicks),

@@ -20,6 +20,7 @@ pub use variables::Mention;
 
 use crate::action::Action;
 use crate::probe::Probe;
+use crate::probe::reference::Reference;
 use crate::recovery::evidence::{KickWish, Name};
 use crate::recovery::policy::Policy;
 use crate::values::{Secret, UnitName};
@@ -46,6 +47,8 @@ pub struct Config {
     pub kick: KickSettings,
     /// All probes that are on, in the order of the file.
     pub probes: Vec<Probe>,
+    /// What is asked while something external fails, to tell it from a line that is down.
+    pub references: Vec<Reference>,
     /// The units of the targets that have one.
     pub units: Vec<(Name, UnitName)>,
     /// What can be done.

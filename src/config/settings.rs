@@ -2,6 +2,7 @@
 
 use super::target::{self, growing};
 use super::{LineSettings, LogSettings, Paths};
+use crate::probe::reference::Reference;
 use crate::recovery::evidence::{KickWish, Name};
 use crate::recovery::policy::{AlertPolicy, Language};
 use crate::recovery::window::Window;
@@ -32,6 +33,9 @@ const LASTING: Duration = Duration::from_secs(1800);
 
 /// A service that has to be mended so often has a fault of its own, which a person should look into.
 const HEALED_OFTEN: Window = Window { attempts: 5, per: Duration::from_secs(86_400) };
+
+/// One reference point may have a fault of its own; two at once share only our line.
+const QUORUM: u32 = 2;
 
 /// A fifth of LINE's free 200 messages a month is enough for the faults of a bad week.
 const RESERVE_PERCENT: u32 = 20;
@@ -103,6 +107,24 @@ pub(super) fn alerts(root: &mut Section<'_>, line: &LineSettings) -> AlertPolicy
         })
     });
     read.unwrap_or(default)
+}
+
+/// The reference points, and how many of them must fail before we count as offline.
+pub(super) fn offline(root: &mut Section<'_>) -> (Vec<Reference>, Option<u32>) {
+    let read = root.table("offline", |offline| {
+        let references = offline.list("references", Reference::parse).unwrap_or_default();
+        let most = u32::try_from(references.len()).unwrap_or(u32::MAX);
+        let quorum = offline.or("quorum", most.min(QUORUM), parse::within(1..=100));
+        if quorum > most && most > 0 {
+            let what = format!("can never be reached with {most} reference points");
+            offline.error(&offline.spot("quorum"), what, format!("write at most {most}"));
+        }
+        Some((references, quorum))
+    });
+    match read {
+        Some((references, quorum)) if !references.is_empty() => (references, Some(quorum)),
+        Some(_) | None => (Vec::new(), None),
+    }
 }
 
 fn language(text: &str) -> Result<Language, String> {

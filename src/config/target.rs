@@ -117,7 +117,7 @@ fn policy(
             parse::span(seconds(0)..=seconds(3600)),
         ),
         start_bounds: start_bounds(section),
-        external: section.or("external", false, parse::flag),
+        external: section.or("external", is_external(questions), parse::flag),
         stable_passes: section.or("stable_passes", STABLE_PASSES, parse::within(1..=100)),
         stable_for: section.or("stable_for", STABLE_FOR, parse::span(seconds(1)..=MOST)),
         half_open: growing(section, "half_open", &HALF_OPEN),
@@ -182,6 +182,12 @@ pub(super) fn window(section: &mut Section<'_>, key: &'static str, default: Wind
         Some(Window { attempts, per })
     });
     read.unwrap_or(default)
+}
+
+/// What is asked beyond our own network, and only there, cannot be judged while we are offline.
+fn is_external(questions: &[Question]) -> bool {
+    let mut on = questions.iter().filter(|asked| asked.off.is_none()).peekable();
+    on.peek().is_some() && on.all(|asked| asked.check.as_ref().is_some_and(Check::is_external))
 }
 
 /// What a learned start-up allowance keeps within.

@@ -27,12 +27,17 @@ pub struct Anchor {
     pub wall: u64,
 }
 
+/// The two clocks are read one after the other; what is less than this is no sleep.
+const SLEEP_LEAST_MS: u64 = 1000;
+
 /// The running timeline.
 #[derive(Debug)]
 pub struct Clock {
     boot_id: String,
     started_boottime_ms: u64,
     started_timeline_ms: u64,
+    /// How far `CLOCK_BOOTTIME` was ahead of `CLOCK_MONOTONIC`, which stands still while the machine sleeps.
+    asleep_ms: u64,
     /// The latest answer given, so that no fault of a clock takes time back.
     latest_ms: AtomicU64,
 }
@@ -46,6 +51,7 @@ impl Clock {
             boot_id,
             started_boottime_ms: boottime_ms,
             started_timeline_ms: timeline_ms,
+            asleep_ms: asleep_ms(),
             latest_ms: AtomicU64::new(timeline_ms),
         }
     }
@@ -53,6 +59,19 @@ impl Clock {
     /// The present, with fresh random bits.
     pub fn now(&self) -> Now {
         Now { at: Timestamp(self.timeline_ms(boottime_ms())), wall: wall(), entropy: entropy() }
+    }
+
+    /// Whether the machine has slept since this was last asked.
+    pub fn slept(&mut self) -> bool {
+        let asleep_ms = asleep_ms();
+        let slept = asleep_ms.saturating_sub(self.asleep_ms) >= SLEEP_LEAST_MS;
+        self.asleep_ms = asleep_ms;
+        slept
+    }
+
+    /// Whether the anchor is of this boot.
+    pub fn is_of_this_boot(&self, anchor: &Anchor) -> bool {
+        anchor.boot_id == self.boot_id
     }
 
     /// The present, to be saved with the state.
@@ -101,7 +120,16 @@ fn boot_id() -> String {
 /// 0 when the kernel has no such clock (it has, since 2.6.39): then the timeline stands still, as
 /// `timeline_ms` never goes back.
 fn boottime_ms() -> u64 {
-    let reading = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default();
+    millis(ClockId::CLOCK_BOOTTIME)
+}
+
+fn asleep_ms() -> u64 {
+    let awake_ms = millis(ClockId::CLOCK_MONOTONIC);
+    boottime_ms().saturating_sub(awake_ms)
+}
+
+fn millis(clock: ClockId) -> u64 {
+    let reading = clock_gettime(clock).map(Duration::from).unwrap_or_default();
     u64::try_from(reading.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -44,6 +44,8 @@ pub struct Start {
     pub state: State,
     /// The timeline to go on with.
     pub clock: Clock,
+    /// Whether the state is of an earlier boot.
+    pub booted: bool,
     /// Something a person should know about it.
     pub trouble: Option<SelfTrouble>,
 }
@@ -88,7 +90,9 @@ impl Memory {
         let mut memory = Self::new(directory, Store::new(&directory.join("state.json"), VERSION));
         let start = match memory.store.peek::<Document>() {
             Ok(Some(document)) => memory.resume(document, None),
-            Ok(None) => Start { state: State::default(), clock: Clock::start(None), trouble: None },
+            Ok(None) => {
+                Start { state: State::default(), clock: Clock::start(None), booted: false, trouble: None }
+            }
             Err(why) => spent(policy, &format!("the saved state cannot be read ({why})")),
         };
         (memory, start)
@@ -97,7 +101,9 @@ impl Memory {
     fn resume(&mut self, document: Document, damage: Option<String>) -> Start {
         self.seen = document.seen;
         let trouble = damage.map(|text| SelfTrouble { key: "state_unreadable".to_owned(), text });
-        Start { state: document.state, clock: Clock::start(Some(&document.anchor)), trouble }
+        let clock = Clock::start(Some(&document.anchor));
+        let booted = !clock.is_of_this_boot(&document.anchor);
+        Start { state: document.state, clock, booted, trouble }
     }
 
     /// The first start ever: what the predecessor left counts. Where not even this first save works, limits
@@ -112,7 +118,7 @@ impl Memory {
         if self.save(&state, &clock).is_err() {
             state = State::assume_spent(policy, now.at);
         }
-        Start { state, clock, trouble: None }
+        Start { state, clock, booted: false, trouble: None }
     }
 
     /// Makes the state durable. An unchanged state costs nothing.
@@ -153,7 +159,12 @@ fn spent(policy: &Policy, what: &str) -> Start {
     let state = State::assume_spent(policy, clock.now().at);
     let text =
         format!("{what}. Every restart budget counts as spent, so the first repair waits for a whole window");
-    Start { state, clock, trouble: Some(SelfTrouble { key: "state_unreadable".to_owned(), text }) }
+    Start {
+        state,
+        clock,
+        booted: false,
+        trouble: Some(SelfTrouble { key: "state_unreadable".to_owned(), text }),
+    }
 }
 
 /// The predecessor watched one gateway: the target that has a unit.

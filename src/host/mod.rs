@@ -21,8 +21,12 @@ use crate::config::{Config, LineSettings};
 use crate::cycle::{Report, Scope, World};
 use crate::notify::line::Line;
 use crate::probe::clients::Clients;
+use crate::probe::reference;
 use crate::recovery::decide::{Answer, Attempt};
-use crate::recovery::evidence::{Delivery, Evidence, Kick, KickRefusal, Name, Receipt, SelfTrouble};
+use crate::recovery::evidence::{
+    Delivery, Evidence, Fresh, Kick, KickRefusal, Name, ProbeReport, Reading, Receipt, ReferenceReport,
+    SelfTrouble,
+};
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
@@ -64,6 +68,10 @@ pub struct Host {
     units: BTreeMap<Name, Result<UnitFacts, String>>,
     log: Option<Arc<Mutex<OpsLog>>>,
     mirror_works: bool,
+    /// Whether a reference point failed when they were asked last.
+    cut_off: bool,
+    /// Whether this boot has had no pass yet.
+    booted: bool,
     mode: Mode,
 }
 
@@ -106,6 +114,8 @@ impl Host {
             units: BTreeMap::new(),
             log: None,
             mirror_works: true,
+            cut_off: false,
+            booted: start.booted,
             config,
         };
         if let Some(SelfTrouble { key, text }) = start.trouble {
@@ -223,6 +233,29 @@ impl Host {
         Some(kick)
     }
 
+    /// Asks the reference points while something external fails, and until they are well again.
+    async fn references(&mut self, probes: &[ProbeReport], scope: &Scope) -> Vec<ReferenceReport> {
+        let policy = &self.config.policy;
+        let external = |name: &Name| policy.target(name).is_some_and(|target| target.external);
+        let fails = |report: &ProbeReport| matches!(report.reading, Reading::Fail(_));
+        let wanted = self.cut_off || probes.iter().any(|report| fails(report) && external(&report.target));
+        // A unit that changed is answered at once; nothing external is asked in such a pass.
+        let in_haste = matches!(scope, Scope::Units(_));
+        if !wanted || in_haste || self.config.references.is_empty() {
+            return Vec::new();
+        }
+        let reports = reference::ask_all(&self.config.references).await;
+        self.cut_off = reports.iter().any(|report| matches!(report.reading, Reading::Fail(_)));
+        reports
+    }
+
+    /// Whether the machine was booted or woken since the last pass.
+    fn fresh(&mut self) -> Option<Fresh> {
+        let booted = std::mem::take(&mut self.booted).then_some(Fresh::Boot);
+        let woken = self.clock.slept().then_some(Fresh::Resume);
+        booted.or(woken)
+    }
+
     /// A log that cannot be written is told on the channel, for nobody would read it in the log. What was
     /// wrong with the state at start is over when every window has passed.
     fn check_troubles(&mut self) {
@@ -280,6 +313,7 @@ impl World for Host {
         let mut probes = observe::probes(&self.clients, &config, &units, scope).await;
         // What a service says of itself may hold a token of ours; from here on it is stored and sent.
         probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));
+        let references = self.references(&probes, scope).await;
         while let Ok(receipt) = self.answers.1.try_recv() {
             self.receipts.push(receipt);
         }
@@ -291,6 +325,8 @@ impl World for Host {
             receipts: std::mem::take(&mut self.receipts),
             troubles: self.troubles.iter().map(trouble).collect(),
             unsaved: self.memory.unsaved.clone(),
+            references,
+            fresh: self.fresh(),
             ..Evidence::default()
         }
     }

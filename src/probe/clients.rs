@@ -84,9 +84,42 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_some_and(|address| address.is_loopback())
 }
 
+/// Whether a URL leads out of our own network. Names without a dot, and those below `local`, are of it.
+pub(super) fn is_external(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => {
+            !(address.is_loopback() || address.is_private() || address.is_link_local())
+        }
+        Ok(IpAddr::V6(address)) => {
+            !(address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local())
+        }
+        Err(_) => host.contains('.') && !host.ends_with(".local"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_leads_out_of_our_network_is_external() {
+        let external = |url: &str| is_external(&Url::parse(url).unwrap());
+        for ours in [
+            "http://localhost/",
+            "http://127.0.0.1:1/",
+            "http://[::1]/",
+            "http://192.168.1.5:11434/",
+            "http://ollama:11434/",
+            "http://box.local/",
+            "http://[fd00::1]/",
+        ] {
+            assert!(!external(ours), "{ours}");
+        }
+        for theirs in ["https://a.ts.net/webhook", "http://8.8.8.8/", "http://100.64.0.7:11434/"] {
+            assert!(external(theirs), "{theirs}");
+        }
+    }
 
     #[test]
     fn only_this_machine_is_loopback() {

@@ -5,6 +5,7 @@ pub mod checks;
 pub mod clients;
 pub mod http;
 pub mod port;
+pub mod reference;
 pub mod sock_diag;
 
 use crate::recovery::evidence::{Blame, Name, Reading};
@@ -79,6 +80,14 @@ impl Check {
         match self {
             Self::Http(http) => http.timeout,
             Self::Port(port) => port.timeout,
+        }
+    }
+
+    /// Whether the answer comes over the internet.
+    pub fn is_external(&self) -> bool {
+        match self {
+            Self::Http(http) => clients::is_external(&http.url),
+            Self::Port(_) => false,
         }
     }
 

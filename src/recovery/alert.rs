@@ -5,11 +5,13 @@ use super::evidence::{Evidence, KickRefusal, Name};
 use super::gate::Hold;
 use super::health::{Health, assess};
 use super::outbox::{Draft, Fate, Kind, Outbox};
+use super::pause;
 use super::policy::{AlertPolicy, Policy, Role, TargetPolicy, nth_or_last};
-use super::state::{Incident, ProbeHealth, State, TargetState};
+use super::state::{Incident, Offline, Pause, ProbeHealth, Spent, State, TargetState};
 use super::time::{Age, Now};
 use super::verdict::Ruling;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The key under which a forged kick is told.
 pub const KICK_AUTH_FAILED: &str = "kick_auth_failed";
@@ -55,10 +57,17 @@ pub fn raise(
     let open: Vec<u64> = incidents(state).map(|incident| incident.id).collect();
     state.outbox.release(&policy.alerts, |id| open.contains(&id));
     for target in &policy.targets {
+        // What is paused is told in the summary at the end; what ends meanwhile is still told.
+        if pause::covering(state, &target.name).is_some() {
+            continue;
+        }
         let Some(mut entry) = state.targets.remove(&target.name) else { continue };
         let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
         desk.down(target, &mut entry, rulings.get(&target.name));
-        lasting(policy, target, &mut entry, &mut state.incidents, &mut desk);
+        let hidden = target.external && state.offline.is_some();
+        if !hidden {
+            lasting(policy, target, &mut entry, &mut state.incidents, &mut desk);
+        }
         desk.left_alone(target, &mut entry);
         state.targets.insert(target.name.clone(), entry);
     }
@@ -168,6 +177,44 @@ pub fn close(
     outbox.write(draft, policy, now);
 }
 
+/// The end of a pause, with what it held back; nothing is said of a pause in which nothing happened.
+pub fn pause_over(policy: &Policy, state: &mut State, what: &str, pause: &Pause, now: Now) {
+    if pause.missed.is_empty() {
+        return;
+    }
+    let target = policy.targets.iter().map(|target| &target.name).find(|name| name.as_str() == what);
+    let name = target.map_or("everything", Name::as_str);
+    let missed: Vec<&str> = pause.missed.iter().map(String::as_str).collect();
+    let text = format!(
+        "[WATCHDOG] {name}: the pause of {} is over.\nHeld back meanwhile: {}",
+        Age(now.at.since(pause.since)),
+        missed.join("; ")
+    );
+    let key = "pause_over".to_owned();
+    let draft = Draft { key, kind: Kind::Notice, target: target.cloned(), incident: 0, text };
+    state.outbox.write(draft, &policy.alerts, now);
+}
+
+/// A shorter time offline is not worth a message.
+const TELL_OFFLINE_AFTER: Duration = Duration::from_secs(300);
+
+/// The end of a time offline, with what could not be judged meanwhile.
+pub fn online_again(alerts: &AlertPolicy, outbox: &mut Outbox, ended: &Offline, now: Now) {
+    let lasted = now.at.since(ended.since);
+    if lasted < TELL_OFFLINE_AFTER {
+        return;
+    }
+    let hidden: Vec<&str> = ended.hidden.iter().map(Name::as_str).collect();
+    let text = format!(
+        "[WATCHDOG] back online after {}.\nIt was: {}\nNot judged meanwhile: {}",
+        Age(lasted),
+        ended.why,
+        hidden.join(", ")
+    );
+    let key = "offline".to_owned();
+    outbox.write(Draft { key, kind: Kind::Notice, target: None, incident: 0, text }, alerts, now);
+}
+
 /// Which alert a failing target calls for: the gravest that applies.
 fn due<'a>(
     policy: &'a TargetPolicy,
@@ -175,11 +222,11 @@ fn due<'a>(
     ruling: Option<&Ruling>,
     now: Now,
 ) -> Option<(&'a str, String)> {
-    if let Some(Ruling::Held(Hold::Upstream(_))) = ruling {
-        // One message per cause: the one about the target upstream.
+    if let Some(Ruling::Held(Hold::Upstream(_) | Hold::Offline { .. } | Hold::Paused { .. })) = ruling {
+        // One message per cause: the one about the target upstream, or the summary at the end.
         return None;
     }
-    if incident.half_open.is_some() && !policy.ladder.is_empty() {
+    if incident.spent == Some(Spent::Window) && !policy.ladder.is_empty() {
         return Some((&policy.keys.limit, format!("repair limit reached ({})", policy.window)));
     }
     if incident.failed >= TELL_AFTER && !incident.raised.contains(&policy.keys.limit) {

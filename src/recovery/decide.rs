@@ -5,8 +5,12 @@ use super::alert;
 use super::evidence::{Evidence, Name};
 use super::gate::{self, Asker, Hold, Question};
 use super::health::{self, Health};
+use super::incident::{self, fail_attempt};
+use super::ladder;
+use super::offline;
+use super::pause;
 use super::policy::{Policy, Rung, TargetPolicy};
-use super::state::{Incident, Phase, State, TargetState};
+use super::state::{Phase, Spent, State, TargetState};
 use super::time::{Now, Timestamp};
 use super::unit::Standing;
 use super::verdict::{Ruling, Verdict};
@@ -89,7 +93,9 @@ pub fn decide(policy: &Policy, state: &State, evidence: &Evidence, now: Now) -> 
     let mut pass =
         Pass { policy, state: state.clone(), evidence, now, attempts: Vec::new(), closed: Vec::new() };
     pass.prune();
-    health::fold(policy, &mut pass.state, evidence, now);
+    pass.look_around();
+    let believed = offline::discount(policy, &mut pass.state, evidence);
+    health::fold(policy, &mut pass.state, &believed, now);
     alert::receive(&mut pass.state, evidence, now);
     let mut rulings = BTreeMap::new();
     for target in &policy.targets {
@@ -117,9 +123,25 @@ impl Pass<'_> {
         for target in &self.policy.targets {
             let entry = self.state.targets.entry(target.name.clone()).or_default();
             target.window.prune(&mut entry.attempts, self.now.at);
+            self.policy.alerts.healed_often.prune(&mut entry.heals, self.now.at);
         }
         self.policy.kicks.prune(&mut self.state.kicks, self.now.at);
         self.forget_unwatched();
+    }
+
+    /// What concerns more than one target: a new boot, the owner's orders, our own connection.
+    fn look_around(&mut self) {
+        if self.evidence.fresh.is_some() {
+            self.state.observe_until = self.now.at.after(self.policy.hold_off);
+            self.state.targets.values_mut().for_each(health::forget_readings);
+        }
+        pause::obey(self.policy, &mut self.state, &self.evidence.orders, self.now);
+        for (what, pause) in pause::expire(&mut self.state, self.now) {
+            alert::pause_over(self.policy, &mut self.state, &what, &pause, self.now);
+        }
+        if let Some(ended) = offline::judge(self.policy, &mut self.state, self.evidence, self.now) {
+            alert::online_again(&self.policy.alerts, &mut self.state.outbox, &ended, self.now);
+        }
     }
 
     /// What the configuration does not name any more has no incidents. Its attempts stay, so that taking a
@@ -167,7 +189,8 @@ impl Pass<'_> {
                     Verified::NotYet => Err(self.verifying(&target)),
                     Verified::Failed => {
                         let note = format!("did not help: {why}");
-                        fail_attempt(policy, &mut target, &mut self.state.incidents, &note, self.now.at);
+                        let ids = &mut self.state.incidents;
+                        fail_attempt(policy, &mut target, ids, &note, Some(&why), self.now.at);
                         Ok(why)
                     }
                 }
@@ -175,11 +198,15 @@ impl Pass<'_> {
             (Phase::Healthy, Health::Unhealthy(why)) => {
                 let why = why.clone();
                 let since = health::failing_since(policy, &target).unwrap_or(self.now.at);
-                open_incident(&mut target, &mut self.state.incidents, &why, since);
+                incident::open(&mut target, &mut self.state.incidents, &why, since);
                 target.phase = Phase::Failing { since: self.now.at };
                 Ok(why)
             }
-            (Phase::Failing { .. } | Phase::Exhausted { .. }, Health::Unhealthy(why)) => Ok(why.clone()),
+            (Phase::Failing { .. } | Phase::Exhausted { .. }, Health::Unhealthy(why)) => {
+                let why = why.clone();
+                incident::rearm(&mut target, &why, self.now.at);
+                Ok(why)
+            }
         };
         self.state.targets.insert(policy.name.clone(), target);
         match wants {
@@ -212,7 +239,10 @@ impl Pass<'_> {
             return Ruling::Recovering { passes: target.streak, of: policy.stable_passes };
         }
         let how = match &target.phase {
-            Phase::Settling { action, .. } => format!("was repaired by {action}"),
+            Phase::Settling { action, .. } => {
+                target.heals.push(self.now.at);
+                format!("was repaired by {action}")
+            }
             Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => {
                 "recovered by itself".to_owned()
             }
@@ -248,18 +278,22 @@ impl Pass<'_> {
 
     /// Takes the next rung to the gate.
     fn propose(&mut self, policy: &TargetPolicy, why: &str) -> Ruling {
-        let Some(top) = policy.ladder.last() else { return Ruling::Held(Hold::NoLadder) };
         let target = self.state.targets.entry(policy.name.clone()).or_default();
         let exhausted = matches!(target.phase, Phase::Exhausted { .. });
-        let rung = match policy.rung(target.climbed) {
-            Some(rung) => rung,
-            None if exhausted => top,
-            None => return self.exhaust(policy),
+        let rung = match ladder::next_rung(policy, target, why) {
+            Ok(rung) => rung,
+            Err(ladder::Nothing::Configured) => return Ruling::Held(Hold::NoLadder),
+            Err(ladder::Nothing::Left(spent)) => return self.exhaust(policy, spent, why),
         };
         match self.ask(policy, rung, Asker::Policy) {
             Ok(()) => self.attempt(policy, rung, why.to_owned()),
-            Err(Hold::WindowSpent { .. }) if !exhausted => self.exhaust(policy),
-            Err(hold) => Ruling::Held(hold),
+            Err(Hold::WindowSpent { .. }) if !exhausted => self.exhaust(policy, Spent::Window, why),
+            Err(hold) => {
+                if matches!(hold, Hold::Paused { .. }) {
+                    pause::note(&mut self.state, &policy.name, why);
+                }
+                Ruling::Held(hold)
+            }
         }
     }
 
@@ -269,16 +303,21 @@ impl Pass<'_> {
             state: &self.state,
             target: policy,
             asker,
-            disruptive: rung.disruptive,
+            rung,
             durable: self.evidence.unsaved.is_none(),
             now: self.now.at,
         })
     }
 
-    fn exhaust(&mut self, policy: &TargetPolicy) -> Ruling {
+    /// Nothing is left but single tries; the next pass takes the first of them to the gate.
+    fn exhaust(&mut self, policy: &TargetPolicy, spent: Spent, why: &str) -> Ruling {
         let target = self.state.targets.entry(policy.name.clone()).or_default();
-        exhaust(policy, target, 0, self.now.at);
-        Ruling::Held(Hold::HalfOpen { until: self.now.at.after(policy.half_open_gap(0)) })
+        incident::exhaust(policy, target, 0, spent, Some(why), self.now.at);
+        let until = self.now.at.after(policy.half_open_gap(0));
+        let top = policy.ladder.last().map(|rung| rung.action.clone());
+        top.map_or(Ruling::Held(Hold::NoLadder), |action| {
+            Ruling::Held(Hold::HalfOpen { until, spent, action })
+        })
     }
 
     /// Charges an attempt. It is performed only after this state was saved.
@@ -286,6 +325,7 @@ impl Pass<'_> {
         let now = self.now.at;
         self.state.attempts += 1;
         let target = self.state.targets.entry(policy.name.clone()).or_default();
+        ladder::remember_the_fault(policy, target);
         target.attempts.push(now);
         target.climbed += 1;
         target.crashes = 0;
@@ -335,40 +375,4 @@ enum Verified {
     NotYet,
     /// It has not helped.
     Failed,
-}
-
-fn open_incident(target: &mut TargetState, ids: &mut u64, cause: &str, now: Timestamp) {
-    if target.incident.is_none() {
-        *ids += 1;
-        target.incident = Some(Incident::open(*ids, now, cause));
-    }
-}
-
-/// The attempt under way did not help: the next rung, or the next single try.
-pub(super) fn fail_attempt(
-    policy: &TargetPolicy,
-    target: &mut TargetState,
-    ids: &mut u64,
-    note: &str,
-    now: Timestamp,
-) {
-    let action = match &target.phase {
-        Phase::Settling { action, .. } => action.to_string(),
-        Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => "repair".to_owned(),
-    };
-    open_incident(target, ids, note, now);
-    let Some(incident) = &mut target.incident else { return };
-    incident.failed += 1;
-    incident.note(format!("{action} ({note})"));
-    match incident.half_open {
-        Some(step) => exhaust(policy, target, step + 1, now),
-        None => target.phase = Phase::Failing { since: now },
-    }
-}
-
-fn exhaust(policy: &TargetPolicy, target: &mut TargetState, step: u32, now: Timestamp) {
-    if let Some(incident) = &mut target.incident {
-        incident.half_open = Some(step);
-    }
-    target.phase = Phase::Exhausted { since: now, next_try: now.after(policy.half_open_gap(step)) };
 }

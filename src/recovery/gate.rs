@@ -2,8 +2,11 @@
 //! nothing about health, and a held proposal changes no phase: the next pass asks again.
 
 use super::evidence::Name;
-use super::policy::{Policy, TargetPolicy};
-use super::state::{Phase, State, TargetState};
+use super::health;
+use super::pause;
+use super::policy::{Policy, Rung, TargetPolicy};
+use super::starts;
+use super::state::{Phase, Spent, State, TargetState};
 use super::time::{Age, Timestamp};
 use super::unit::Standing;
 use super::window::Window;
@@ -13,6 +16,23 @@ use std::time::Duration;
 /// Why an action does not happen now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hold {
+    /// A person paused it.
+    Paused {
+        /// When the pause ends by itself.
+        until: Timestamp,
+        /// Why, in the person's words.
+        reason: String,
+    },
+    /// The machine has just been booted or woken: at first it is only looked.
+    FirstLook {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// We are offline, and it is reached over the internet.
+    Offline {
+        /// Since when.
+        since: Timestamp,
+    },
     /// Only a person can help: no such unit, or one that cannot be used.
     Unusable(String),
     /// A person switched it off.
@@ -41,6 +61,10 @@ pub enum Hold {
     HalfOpen {
         /// When one is.
         until: Timestamp,
+        /// Why only single tries are left.
+        spent: Spent,
+        /// What would be tried.
+        action: Name,
     },
     /// The window has no room.
     WindowSpent {
@@ -64,15 +88,18 @@ impl Hold {
     /// When the hold ends by itself, as far as it is known.
     pub fn until(&self) -> Option<Timestamp> {
         match self {
-            Self::StillStarting { until, .. }
+            Self::Paused { until, .. }
+            | Self::FirstLook { until }
+            | Self::StillStarting { until, .. }
             | Self::Backoff { until }
-            | Self::HalfOpen { until }
+            | Self::HalfOpen { until, .. }
             | Self::WindowSpent { until, .. }
             | Self::NotDurable { until } => Some(*until),
             Self::Unusable(_)
             | Self::OnPurpose(_)
             | Self::Blind(_)
             | Self::Busy(_)
+            | Self::Offline { .. }
             | Self::Upstream(_)
             | Self::OneAtATime(_)
             | Self::NoLadder => None,
@@ -83,6 +110,10 @@ impl Hold {
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Paused { reason, .. } if reason.is_empty() => f.write_str("paused by a person"),
+            Self::Paused { reason, .. } => write!(f, "paused by a person ({reason})"),
+            Self::FirstLook { .. } => f.write_str("only looking at first, after a boot or a sleep"),
+            Self::Offline { .. } => f.write_str("we are offline, so nothing is known of it"),
             Self::Unusable(why) => write!(f, "only a person can help: {why}"),
             Self::OnPurpose(why) => write!(f, "left alone: {why}"),
             Self::Blind(why) => write!(f, "the service manager cannot be asked: {why}"),
@@ -92,7 +123,14 @@ impl fmt::Display for Hold {
             }
             Self::Upstream(name) => write!(f, "{name}, which it depends on, is failing"),
             Self::Backoff { .. } => f.write_str("waiting between attempts"),
-            Self::HalfOpen { .. } => f.write_str("the limit is reached; single tries at growing gaps"),
+            Self::HalfOpen { spent, action, .. } => {
+                let why = match spent {
+                    Spent::Window => "the limit is reached".to_owned(),
+                    Spent::Ladder => "every remedy was tried".to_owned(),
+                    Spent::Futile => format!("{action} was tried and changed nothing"),
+                };
+                write!(f, "{why}; single tries at growing gaps")
+            }
             Self::WindowSpent { window, .. } => write!(f, "the restart window is spent ({window})"),
             Self::NotDurable { .. } => {
                 f.write_str("the state cannot be saved: one attempt per window, and it was made")
@@ -123,8 +161,8 @@ pub struct Question<'a> {
     pub target: &'a TargetPolicy,
     /// Who asks.
     pub asker: Asker,
-    /// Whether the action interrupts service.
-    pub disruptive: bool,
+    /// What would be done.
+    pub rung: &'a Rung,
     /// Whether the last save succeeded.
     pub durable: bool,
     /// Now.
@@ -137,9 +175,12 @@ pub struct Question<'a> {
 /// The first hold.
 pub fn ask(question: &Question<'_>) -> Result<(), Hold> {
     let Some(target) = question.state.targets.get(&question.target.name) else { return Ok(()) };
+    pause::hold(question.state, &question.target.name)?;
     unit(question, target)?;
     if question.asker == Asker::Policy {
+        first_look(question)?;
         still_starting(question.target, target, question.now)?;
+        offline(question)?;
         upstream(question)?;
         waits(question, target)?;
     }
@@ -160,6 +201,19 @@ fn unit(question: &Question<'_>, target: &TargetState) -> Result<(), Hold> {
     }
 }
 
+/// After a boot or a sleep the network may not be up yet, and what was read before says nothing.
+fn first_look(question: &Question<'_>) -> Result<(), Hold> {
+    let until = question.state.observe_until;
+    if question.now < until { Err(Hold::FirstLook { until }) } else { Ok(()) }
+}
+
+fn offline(question: &Question<'_>) -> Result<(), Hold> {
+    match &question.state.offline {
+        Some(offline) if question.target.external => Err(Hold::Offline { since: offline.since }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Protects what is starting. It counts from systemd's own timestamps, so that a restart of the watchdog
 /// forgets nothing, and it ends for good once the run has been healthy.
 pub(super) fn still_starting(
@@ -167,38 +221,36 @@ pub(super) fn still_starting(
     target: &TargetState,
     now: Timestamp,
 ) -> Result<(), Hold> {
-    let Some(unit) = &target.unit else { return Ok(()) };
-    let starting = matches!(unit.standing, Ok(Standing::Running)) && unit.run != target.proven_run;
-    match unit.started {
-        Some(started) if starting && now < started.after(policy.start_allowance) => {
-            Err(Hold::StillStarting {
-                age: now.since(started),
-                allowance: policy.start_allowance,
-                until: started.after(policy.start_allowance),
-            })
-        }
-        Some(_) | None => Ok(()),
-    }
+    let running = matches!(target.unit.as_ref().map(|unit| &unit.standing), Some(Ok(Standing::Running)));
+    let Some(until) = starts::over_at(policy, target).filter(|until| running && now < *until) else {
+        return Ok(());
+    };
+    let allowance = starts::allowance(policy, target);
+    Err(Hold::StillStarting { age: now.since(until.before(allowance)), allowance, until })
 }
 
 fn upstream(question: &Question<'_>) -> Result<(), Hold> {
-    let failing = |name: &&Name| {
-        question.state.targets.get(*name).is_some_and(|target| match target.phase {
-            Phase::Healthy => false,
-            Phase::Failing { .. } | Phase::Settling { .. } | Phase::Exhausted { .. } => true,
-        })
-    };
-    match question.target.depends_on.iter().find(failing) {
+    match question.target.depends_on.iter().find(|name| in_trouble(question, name)) {
         Some(name) => Err(Hold::Upstream(name.clone())),
         None => Ok(()),
     }
+}
+
+/// A suspect counts, too: what fails because of it is often confirmed before it is.
+fn in_trouble(question: &Question<'_>, name: &Name) -> bool {
+    let found = question.policy.target(name).zip(question.state.targets.get(name));
+    found.is_some_and(|(policy, target)| match target.phase {
+        Phase::Healthy => health::is_suspect(policy, target),
+        Phase::Failing { .. } | Phase::Settling { .. } | Phase::Exhausted { .. } => true,
+    })
 }
 
 fn waits(question: &Question<'_>, target: &TargetState) -> Result<(), Hold> {
     if let Phase::Exhausted { next_try, .. } = target.phase
         && question.now < next_try
     {
-        return Err(Hold::HalfOpen { until: next_try });
+        let spent = target.incident.as_ref().and_then(|incident| incident.spent).unwrap_or(Spent::Window);
+        return Err(Hold::HalfOpen { until: next_try, spent, action: question.rung.action.clone() });
     }
     let Some(last) = target.attempts.last() else { return Ok(()) };
     let until = last.after(question.target.delay(target.attempts.len()));
@@ -221,7 +273,7 @@ fn window(question: &Question<'_>, target: &TargetState) -> Result<(), Hold> {
 
 /// Two repairs at once would each disturb what proves the other.
 fn one_at_a_time(question: &Question<'_>) -> Result<(), Hold> {
-    if !question.disruptive {
+    if !question.rung.disruptive {
         return Ok(());
     }
     let repairing = question.state.targets.iter().find(|(name, target)| {

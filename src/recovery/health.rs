@@ -3,6 +3,7 @@
 
 use super::evidence::{Evidence, Name, ProbeReport, Reading, UnitReport};
 use super::policy::{Policy, ProbePolicy, Role, TargetPolicy};
+use super::starts;
 use super::state::{LastReading, ProbeHealth, ProbeState, State, TargetState, UnitView};
 use super::time::{Now, Timestamp};
 use super::unit::Standing;
@@ -66,6 +67,7 @@ fn fold_unit(target: &mut TargetState, report: &UnitReport, now: Timestamp) {
             if !same_run {
                 let ended_unproven = !known_run.is_empty() && known_run != target.proven_run;
                 target.crashes = target.crashes.saturating_add(u32::from(ended_unproven)).min(CRASH_LOOP);
+                target.start_seen = !known_run.is_empty() && starts::seen_soon(facts.run_age());
             }
             if !same_run || known_standing.is_some_and(|known| known != Ok(standing.clone())) {
                 forget_readings(target);
@@ -148,11 +150,8 @@ fn fold_streak(policy: &TargetPolicy, target: &mut TargetState, evidence: &Evide
             if all_asked(policy, evidence) {
                 target.streak = (target.streak + 1).min(policy.stable_passes);
             }
-            if let Some(unit) = &target.unit
-                && target.streak == policy.stable_passes
-            {
-                target.proven_run.clone_from(&unit.run);
-                target.crashes = 0;
+            if target.streak == policy.stable_passes {
+                prove_run(target);
             }
         }
         Health::Unknown(_) => {}
@@ -161,6 +160,16 @@ fn fold_streak(policy: &TargetPolicy, target: &mut TargetState, evidence: &Evide
             target.healthy_since = None;
         }
     }
+}
+
+/// The run has shown that it works: for it, starting is over.
+fn prove_run(target: &mut TargetState) {
+    let Some(run) = target.unit.as_ref().map(|unit| unit.run.clone()) else { return };
+    if run != target.proven_run {
+        starts::learn(target);
+        target.proven_run = run;
+    }
+    target.crashes = 0;
 }
 
 fn all_asked(policy: &TargetPolicy, evidence: &Evidence) -> bool {
@@ -253,6 +262,11 @@ pub(super) fn counts(policy: &ProbePolicy, probe: &ProbeState) -> bool {
 pub fn failing_since(policy: &TargetPolicy, target: &TargetState) -> Option<Timestamp> {
     let failing = liveness(policy, target).filter(|(_, probe)| probe.health == ProbeHealth::Unhealthy);
     failing.filter_map(|(_, probe)| probe.trouble_since).min()
+}
+
+/// Whether a probe that may cause recovery has begun to fail.
+pub(super) fn is_suspect(policy: &TargetPolicy, target: &TargetState) -> bool {
+    liveness(policy, target).any(|(_, probe)| probe.fails > 0)
 }
 
 /// Why a target should be asked again soon, if it should: a probe is between its thresholds, or a run is

@@ -1,8 +1,9 @@
 //! What became of an attempt goes back into the state. The attempt was charged before it ran, so a record
 //! that is lost to a crash loses no budget.
 
-use super::decide::{Attempt, fail_attempt};
+use super::decide::Attempt;
 use super::health;
+use super::incident::fail_attempt;
 use super::policy::Policy;
 use super::state::{Phase, State};
 use super::time::Now;
@@ -39,7 +40,7 @@ pub fn record(policy: &Policy, state: &mut State, attempt: &Attempt, outcome: &O
             }
         }
         Outcome::Failed(why) => {
-            fail_attempt(of, target, &mut state.incidents, &format!("failed: {why}"), now.at);
+            fail_attempt(of, target, &mut state.incidents, &format!("failed: {why}"), None, now.at);
             health::forget_readings(target);
         }
     }

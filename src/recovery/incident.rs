@@ -1,0 +1,72 @@
+//! The life of an incident: opened at the first sign, counting what was tried, spent when nothing is left but
+//! single tries. When something is tried is decided elsewhere.
+
+use super::policy::TargetPolicy;
+use super::state::{Incident, Phase, Spent, TargetState, pattern};
+use super::time::Timestamp;
+
+/// Opens an incident unless there is one.
+pub(super) fn open(target: &mut TargetState, ids: &mut u64, cause: &str, now: Timestamp) {
+    if target.incident.is_none() {
+        *ids += 1;
+        target.incident = Some(Incident::open(*ids, now, cause));
+    }
+}
+
+/// The attempt under way did not help: the next rung, or the next single try. `after` is what is seen now;
+/// none when the attempt could not be carried out.
+pub(super) fn fail_attempt(
+    policy: &TargetPolicy,
+    target: &mut TargetState,
+    ids: &mut u64,
+    note: &str,
+    after: Option<&str>,
+    now: Timestamp,
+) {
+    let action = match &target.phase {
+        Phase::Settling { action, .. } => Some(action.clone()),
+        Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => None,
+    };
+    open(target, ids, note, now);
+    let Some(incident) = &mut target.incident else { return };
+    let Some(action) = action else { return };
+    incident.count_failed(&action, after);
+    incident.note(format!("{action} ({note})"));
+    match (incident.half_open, incident.spent) {
+        (Some(step), spent) => {
+            exhaust(policy, target, step + 1, spent.unwrap_or(Spent::Window), after, now);
+        }
+        (None, _) => target.phase = Phase::Failing { since: now },
+    }
+}
+
+/// From now on there are single tries only; `step` counts them, `seen` is how the fault looks now,
+/// if that is known anew.
+pub(super) fn exhaust(
+    policy: &TargetPolicy,
+    target: &mut TargetState,
+    step: u32,
+    spent: Spent,
+    seen: Option<&str>,
+    now: Timestamp,
+) {
+    if let Some(incident) = &mut target.incident {
+        incident.half_open = Some(step);
+        incident.spent = Some(spent);
+        incident.pattern = seen.map_or(std::mem::take(&mut incident.pattern), pattern);
+    }
+    target.phase = Phase::Exhausted { since: now, next_try: now.after(policy.half_open_gap(step)) };
+}
+
+/// Waives the gap, once per single try, when the fault has come to look different: the cause that made the
+/// tries hopeless may be gone.
+pub(super) fn rearm(target: &mut TargetState, seen: &str, now: Timestamp) {
+    let (Phase::Exhausted { next_try, .. }, Some(incident)) = (&mut target.phase, &mut target.incident)
+    else {
+        return;
+    };
+    if incident.rearmed != incident.half_open && !incident.looks_as_before(seen) {
+        incident.rearmed = incident.half_open;
+        *next_try = now.min(*next_try);
+    }
+}

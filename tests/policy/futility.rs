@@ -1,0 +1,88 @@
+//! What changed nothing is not repeated for ever.
+
+use crate::bench::*;
+use picoclaw_watchdog::recovery::gate::Hold;
+use picoclaw_watchdog::recovery::record::Outcome;
+use picoclaw_watchdog::recovery::state::{Phase, Spent};
+
+#[test]
+fn two_attempts_that_changed_nothing_forbid_a_third_of_that_kind() {
+    let mut bench = Bench::new(bare(&[("restart", 5), ("reinstall", 1)]));
+    // The numbers differ each time; what is wrong does not.
+    assert_eq!(done(&bench.pass(0, health(fail("refused after 12 ms")))), ["restart"]);
+    assert_eq!(done(&bench.pass(61, health(fail("refused after 7 ms")))), ["restart"]);
+    assert_eq!(done(&bench.pass(61, health(fail("refused after 31 ms")))), ["reinstall"], "the next kind");
+    let over = bench.pass(61, health(fail("refused after 2 ms")));
+    assert!(
+        matches!(held(&over, 0), Hold::HalfOpen { spent: Spent::Ladder, .. }),
+        "{:?}",
+        over.verdicts[0].ruling
+    );
+    assert_eq!(bench.target("gateway").incident.as_ref().unwrap().failed, 3);
+}
+
+#[test]
+fn an_attempt_that_changed_something_may_be_repeated() {
+    let mut bench = Bench::new(bare(&[("restart", 3)]));
+    for (index, fault) in ["refused", "503", "timeout"].iter().enumerate() {
+        let decision = bench.pass(61, health(fail(fault)));
+        assert_eq!(done(&decision), ["restart"], "attempt {index}");
+    }
+}
+
+#[test]
+fn a_command_that_fails_twice_is_futile_too() {
+    let mut bench = Bench::new(bare(&[("restart", 5)]));
+    let failed = Outcome::Failed("the job failed".to_owned());
+    for _ in 0..2 {
+        assert_eq!(done(&bench.pass_with(61, health(fail("refused")), &failed)), ["restart"]);
+    }
+    let third = bench.pass_with(61, health(fail("refused")), &failed);
+    assert!(matches!(held(&third, 0), Hold::HalfOpen { spent: Spent::Futile, .. }), "{:?}", third.verdicts);
+    let text = third.verdicts[0].ruling.to_string();
+    assert!(text.contains("restart was tried and changed nothing"), "{text}");
+}
+
+#[test]
+fn single_tries_go_on_when_all_is_futile_at_growing_gaps() {
+    let mut bench = Bench::new(bare(&[("restart", 5)]));
+    let mut made = Vec::new();
+    for minute in 0..200 {
+        if !done(&bench.pass(60, health(fail("refused")))).is_empty() {
+            made.push(minute);
+        }
+    }
+    let gaps: Vec<u64> = made.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(gaps[..2], [1, 11], "two at once, then ten minutes after the second was seen to fail");
+    assert_eq!(gaps[2..5], [21, 41, 61]);
+}
+
+#[test]
+fn a_fault_that_looks_different_is_tried_at_once_but_once_per_gap() {
+    let mut bench = Bench::new(bare(&[("restart", 2)]));
+    for _ in 0..3 {
+        let _ = bench.pass(61, health(fail("port 18790 is held by node (pid 7)")));
+    }
+    assert!(matches!(bench.target("gateway").phase, Phase::Exhausted { .. }));
+    assert!(
+        done(&bench.pass(60, health(fail("port 18790 is held by node (pid 8)")))).is_empty(),
+        "the same thief"
+    );
+    assert_eq!(done(&bench.pass(60, health(fail("nothing listens")))), ["restart"], "the thief is gone");
+    for fault in ["a", "b", "c", "d", "e", "f"] {
+        assert!(done(&bench.pass(60, health(fail(fault)))).len() <= 1);
+    }
+    assert!(bench.target("gateway").attempts.len() <= 5, "{:?}", bench.target("gateway").attempts);
+}
+
+#[test]
+fn repairs_that_are_proven_are_counted_for_a_day() {
+    let mut bench = Bench::new(bare(&[("restart", 5)]));
+    for _ in 0..3 {
+        let _ = bench.pass(60, health(fail("refused")));
+        let _ = bench.pass(10, health(pass()));
+    }
+    assert_eq!(bench.target("gateway").heals.len(), 3);
+    let _ = bench.pass(86_400, health(pass()));
+    assert!(bench.target("gateway").heals.is_empty());
+}

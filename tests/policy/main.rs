@@ -1,0 +1,9 @@
+//! The finished policy, pass by pass: what two futile attempts forbid, how a start is learned, what happens
+//! offline, after a boot, during a pause. Evidence is made by hand, so that each rule is seen alone.
+
+mod bench;
+#[path = "../core/mod.rs"]
+mod core;
+mod futility;
+mod quiet;
+mod starts;

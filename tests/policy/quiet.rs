@@ -1,0 +1,201 @@
+//! When to keep still: one cause, offline, a new boot, a pause.
+
+use crate::bench::*;
+use crate::core::*;
+use picoclaw_watchdog::recovery::evidence::*;
+use picoclaw_watchdog::recovery::gate::Hold;
+use picoclaw_watchdog::recovery::outbox::Kind;
+use picoclaw_watchdog::recovery::policy::*;
+
+/// A gateway and a funnel behind it, which is reached over the internet.
+fn with_funnel() -> Policy {
+    let mut policy = bare(&[("restart", 3)]);
+    let funnel = TargetPolicy {
+        name: name("funnel"),
+        depends_on: vec![name("gateway")],
+        external: true,
+        ladder: vec![Rung { action: name("publish"), tries: 2, disruptive: false }],
+        ..policy.targets[0].clone()
+    };
+    policy.targets.push(funnel);
+    policy.offline_quorum = Some(2);
+    policy
+}
+
+fn both(gateway: Reading, funnel: Reading) -> Evidence {
+    let mut evidence = health(gateway);
+    evidence.probes.extend(of("funnel", "health", funnel).probes);
+    evidence
+}
+
+#[test]
+fn what_fails_beside_a_suspect_upstream_waits_for_it() {
+    let mut policy = with_funnel();
+    policy.targets[0].probes[0].fail_after = 3;
+    let mut bench = Bench::new(policy);
+    let _ = bench.pass(0, both(pass(), pass()));
+    let decision = bench.pass(60, both(fail("refused"), fail("502")));
+    assert!(done(&decision).is_empty());
+    assert_eq!(held(&decision, 1), &Hold::Upstream(name("gateway")), "confirmed before its cause is");
+    let decision = bench.pass(2, both(pass(), fail("502")));
+    assert_eq!(done(&decision), ["publish"], "a fault of its own is still seen");
+}
+
+fn cut_off(mut evidence: Evidence, failing: usize) -> Evidence {
+    let names = ["gateway", "dns", "1.1.1.1:443"];
+    evidence.references = names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| {
+            let reading = if index < failing { fail("no answer") } else { pass() };
+            ReferenceReport { name: (*name).to_owned(), reading }
+        })
+        .collect();
+    evidence
+}
+
+#[test]
+fn offline_nothing_external_is_blamed_and_one_message_tells_on_return() {
+    let mut bench = Bench::new(with_funnel());
+    let _ = bench.pass(0, both(pass(), pass()));
+    for _ in 0..600 {
+        let decision = bench.pass(60, cut_off(both(pass(), fail("no route")), 2));
+        assert!(done(&decision).is_empty());
+    }
+    assert!(bench.keys().is_empty(), "{:?}", bench.keys());
+    let _ = bench.pass(60, cut_off(both(pass(), pass()), 0));
+    assert_eq!(bench.keys(), ["offline"]);
+    let text = &bench.state.outbox.letters[0].text;
+    assert!(text.contains("10 h") && text.contains("funnel"), "{text}");
+    assert_eq!(bench.state.offline, None);
+}
+
+#[test]
+fn what_is_ours_is_repaired_offline_too() {
+    let mut bench = Bench::new(with_funnel());
+    let _ = bench.pass(0, both(pass(), pass()));
+    let decision = bench.pass(60, cut_off(both(fail("refused"), fail("no route")), 3));
+    assert_eq!(done(&decision), ["restart"]);
+}
+
+#[test]
+fn one_reference_of_three_proves_nothing() {
+    let mut bench = Bench::new(with_funnel());
+    let _ = bench.pass(0, both(pass(), pass()));
+    let decision = bench.pass(60, cut_off(both(pass(), fail("502")), 1));
+    assert_eq!(done(&decision), ["publish"]);
+}
+
+#[test]
+fn a_target_that_was_failing_before_waits_while_we_are_offline() {
+    let mut bench = Bench::new(with_funnel());
+    let _ = bench.pass(0, both(pass(), pass()));
+    assert_eq!(done(&bench.pass(60, both(pass(), fail("502")))), ["publish"]);
+    let decision = bench.pass(61, cut_off(both(pass(), fail("no route")), 2));
+    assert!(done(&decision).is_empty());
+    let decision = bench.pass(61, cut_off(both(pass(), fail("502")), 0));
+    assert_eq!(done(&decision), ["publish"], "back online, its own fault is seen again");
+    assert!(bench.keys().is_empty(), "two minutes offline are not worth a message");
+}
+
+#[test]
+fn an_external_answer_proves_that_we_are_back() {
+    let mut bench = Bench::new(with_funnel());
+    let _ = bench.pass(0, both(pass(), pass()));
+    let _ = bench.pass(60, cut_off(both(pass(), fail("no route")), 2));
+    assert!(bench.state.offline.is_some());
+    let _ = bench.pass(60, both(pass(), pass()));
+    assert!(bench.state.offline.is_none());
+}
+
+#[test]
+fn after_a_boot_or_a_sleep_it_only_looks_at_first() {
+    for fresh in [Fresh::Boot, Fresh::Resume] {
+        let mut bench = Bench::new(bare(&[("restart", 3)]));
+        let _ = bench.pass(0, health(pass()));
+        let mut evidence = health(fail("refused"));
+        evidence.fresh = Some(fresh);
+        let decision = bench.pass(60, evidence);
+        assert!(matches!(held(&decision, 0), Hold::FirstLook { .. }), "{:?}", decision.verdicts[0].ruling);
+        assert_eq!(decision.quick.as_ref().unwrap().at, bench.clock().after(secs(30)));
+        assert!(done(&bench.pass(29, health(fail("refused")))).is_empty());
+        assert_eq!(done(&bench.pass(1, health(fail("refused")))), ["restart"], "down for good");
+    }
+}
+
+fn pause(target: Option<&str>, span: u64) -> Order {
+    Order::Pause { target: target.map(name), span: secs(span), reason: "new disk".to_owned() }
+}
+
+fn ordered(order: Order, mut evidence: Evidence) -> Evidence {
+    evidence.orders = vec![order];
+    evidence
+}
+
+#[test]
+fn a_pause_holds_its_hand_and_its_tongue_and_ends_with_a_summary() {
+    for target in [Some("gateway"), None] {
+        let mut bench = Bench::new(bare(&[("restart", 3)]));
+        let _ = bench.pass(0, health(pass()));
+        let decision = bench.pass(60, ordered(pause(target, 7200), health(fail("refused"))));
+        assert!(matches!(held(&decision, 0), Hold::Paused { .. }));
+        for _ in 0..119 {
+            let decision = bench.pass(60, health(fail("refused")));
+            assert!(done(&decision).is_empty() && bench.keys().is_empty());
+        }
+        let decision = bench.pass(60, health(fail("refused")));
+        assert_eq!(done(&decision), ["restart"], "it ended by itself");
+        assert_eq!(bench.keys(), ["pause_over"]);
+        let text = &bench.state.outbox.letters[0].text;
+        assert!(text.contains("2 h") && text.contains("gateway: health: refused"), "{text}");
+    }
+}
+
+#[test]
+fn a_pause_in_which_nothing_happened_ends_without_a_word() {
+    let mut bench = Bench::new(bare(&[("restart", 3)]));
+    let _ = bench.pass(0, ordered(pause(None, 600), health(pass())));
+    for _ in 0..20 {
+        let _ = bench.pass(60, health(pass()));
+    }
+    assert!(bench.state.pauses.is_empty() && bench.keys().is_empty());
+}
+
+#[test]
+fn resuming_ends_a_pause_at_once() {
+    let mut bench = Bench::new(bare(&[("restart", 3)]));
+    let _ = bench.pass(0, ordered(pause(Some("gateway"), 7200), health(pass())));
+    let _ = bench.pass(60, health(fail("refused")));
+    let resume = Order::Resume { target: Some(name("gateway")) };
+    let decision = bench.pass(60, ordered(resume, health(fail("refused"))));
+    assert_eq!(done(&decision), ["restart"]);
+}
+
+#[test]
+fn a_pause_of_one_leaves_the_others_alone_and_of_the_unknown_does_nothing() {
+    let mut bench = Bench::new(with_funnel());
+    let _ = bench.pass(0, ordered(pause(Some("gateway"), 7200), both(pass(), pass())));
+    assert_eq!(done(&bench.pass(60, both(pass(), fail("502")))), ["publish"]);
+    let _ = bench.pass(60, ordered(pause(Some("nobody"), 7200), both(pass(), pass())));
+    assert_eq!(bench.state.pauses.len(), 1);
+}
+
+#[test]
+fn a_kick_does_not_get_past_a_pause() {
+    let mut bench = Bench::new(bare(&[("restart", 3)]));
+    let mut evidence = ordered(pause(None, 7200), health(pass()));
+    let wish = Ok(KickWish::Recover(name("gateway")));
+    evidence.kicks = vec![Kick { action: "restart_gateway".to_owned(), source: "cli".to_owned(), wish }];
+    let decision = bench.pass(0, evidence);
+    assert_eq!(decision.answers[0].text, "refused: paused by a person (new disk)");
+}
+
+#[test]
+fn a_fault_told_before_a_pause_is_told_over_in_it() {
+    let mut bench = Bench::new(bare(&[]));
+    let _ = bench.pass(0, health(fail("refused")));
+    assert_eq!(bench.keys(), ["health_consecutive"]);
+    let _ = bench.pass(60, ordered(pause(None, 7200), health(pass())));
+    let letters: Vec<Kind> = bench.state.outbox.letters.iter().map(|letter| letter.kind).collect();
+    assert_eq!(letters, [Kind::Fault, Kind::Recovery]);
+}

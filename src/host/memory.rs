@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The version of the document's meaning.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is saved as one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,10 +57,13 @@ impl Memory {
         let loaded: Loaded<Document> = store.load();
         let mut memory = Self::new(directory, store);
         let start = match loaded {
-            Loaded::Current(document) => memory.resume(document, None),
+            Loaded::Current(document) => memory.resume(document),
             Loaded::Previous(document, why) => {
-                let text = format!("the last saved state was damaged ({why}); the one before it is used");
-                memory.resume(document, Some(text))
+                let mut start = memory.resume(document);
+                // What was done between the two generations is not known.
+                start.state.spend(policy, start.clock.now().at);
+                let what = format!("the last saved state was damaged ({why}); the one before it is used");
+                Start { trouble: Some(unreadable(&what)), ..start }
             }
             Loaded::Fresh => memory.begin(policy),
             Loaded::Unreadable { reason, set_aside } => {
@@ -89,7 +92,7 @@ impl Memory {
     pub fn peek(directory: &Path, policy: &Policy) -> (Self, Start) {
         let mut memory = Self::new(directory, Store::new(&directory.join("state.json"), VERSION));
         let start = match memory.store.peek::<Document>() {
-            Ok(Some(document)) => memory.resume(document, None),
+            Ok(Some(document)) => memory.resume(document),
             Ok(None) => {
                 Start { state: State::default(), clock: Clock::start(None), booted: false, trouble: None }
             }
@@ -98,12 +101,11 @@ impl Memory {
         (memory, start)
     }
 
-    fn resume(&mut self, document: Document, damage: Option<String>) -> Start {
+    fn resume(&mut self, document: Document) -> Start {
         self.seen = document.seen;
-        let trouble = damage.map(|text| SelfTrouble { key: "state_unreadable".to_owned(), text });
         let clock = Clock::start(Some(&document.anchor));
         let booted = !clock.is_of_this_boot(&document.anchor);
-        Start { state: document.state, clock, booted, trouble }
+        Start { state: document.state, clock, booted, trouble: None }
     }
 
     /// The first start ever: what the predecessor left counts. Where not even this first save works, limits
@@ -157,14 +159,13 @@ impl Memory {
 fn spent(policy: &Policy, what: &str) -> Start {
     let clock = Clock::start(None);
     let state = State::assume_spent(policy, clock.now().at);
+    Start { state, clock, booted: false, trouble: Some(unreadable(what)) }
+}
+
+fn unreadable(what: &str) -> SelfTrouble {
     let text =
         format!("{what}. Every restart budget counts as spent, so the first repair waits for a whole window");
-    Start {
-        state,
-        clock,
-        booted: false,
-        trouble: Some(SelfTrouble { key: "state_unreadable".to_owned(), text }),
-    }
+    SelfTrouble { key: "state_unreadable".to_owned(), text }
 }
 
 /// The predecessor watched one gateway: the target that has a unit.

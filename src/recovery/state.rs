@@ -70,12 +70,17 @@ impl State {
     /// record never allows more than keeping it would have.
     pub fn assume_spent(policy: &Policy, now: Timestamp) -> Self {
         let mut state = Self::default();
+        state.spend(policy, now);
+        state
+    }
+
+    /// Counts every window as spent: what was done lately is not known.
+    pub fn spend(&mut self, policy: &Policy, now: Timestamp) {
         for target in &policy.targets {
-            let entry = state.targets.entry(target.name.clone()).or_default();
+            let entry = self.targets.entry(target.name.clone()).or_default();
             entry.attempts = target.window.spent(now);
         }
-        state.kicks = policy.kicks.spent(now);
-        state
+        self.kicks = policy.kicks.spent(now);
     }
 }
 

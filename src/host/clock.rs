@@ -63,7 +63,10 @@ impl Clock {
 
     /// Whether the machine has slept since this was last asked.
     pub fn slept(&mut self) -> bool {
-        let asleep_ms = asleep_ms();
+        self.slept_until(asleep_ms())
+    }
+
+    fn slept_until(&mut self, asleep_ms: u64) -> bool {
         let slept = asleep_ms.saturating_sub(self.asleep_ms) >= SLEEP_LEAST_MS;
         self.asleep_ms = asleep_ms;
         slept
@@ -153,6 +156,16 @@ mod tests {
 
     fn anchor(boot_id: &str, boottime_ms: u64) -> Anchor {
         Anchor { boot_id: boot_id.to_owned(), boottime_ms, timeline_ms: 1_000_000, wall: 1_700_000_000 }
+    }
+
+    #[test]
+    fn a_sleep_is_noticed_once() {
+        let mut clock = Clock::start(None);
+        clock.asleep_ms = 40_000;
+        assert!(!clock.slept_until(40_003), "the two clocks are not read at the same moment");
+        assert!(clock.slept_until(45_000));
+        assert!(!clock.slept_until(45_000));
+        assert!(!clock.slept_until(0), "nor does a clock that goes back wake us");
     }
 
     #[test]

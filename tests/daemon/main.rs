@@ -9,6 +9,7 @@ mod common;
 mod bus;
 mod disk;
 mod gateway;
+mod offline;
 mod supervised;
 mod units;
 

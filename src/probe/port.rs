@@ -162,8 +162,8 @@ fn is_no(kind: ErrorKind) -> bool {
 /// be seen, as with the processes of other users.
 pub fn owner(inode: u32, first: u32) -> Option<Owner> {
     let target = format!("socket:[{inode}]");
-    let pid = Some(first).filter(|pid| *pid != 0 && (holds_early(*pid, &target) || holds(*pid, &target)));
-    let pid = pid.or_else(|| search(&target))?;
+    let main = Some(first).filter(|pid| *pid != 0 && (holds_early(*pid, &target) || holds(*pid, &target)));
+    let pid = main.or_else(|| search(&target))?;
     Some(Owner { pid, name: name_of(pid).unwrap_or_default() })
 }
 
@@ -180,7 +180,7 @@ fn search(target: &str) -> Option<u32> {
 }
 
 fn holds_early(pid: u32, target: &str) -> bool {
-    FIRST_FILES.into_iter().any(|file| leads_to(format!("/proc/{pid}/fd/{file}"), target))
+    FIRST_FILES.map(|file| format!("/proc/{pid}/fd/{file}")).any(|link| leads_to(link, target))
 }
 
 fn holds(pid: u32, target: &str) -> bool {
@@ -222,6 +222,19 @@ mod tests {
             drop(open);
             assert_eq!(probe(port).check().await, PortState::Closed, "{address}");
         }
+    }
+
+    #[test]
+    fn the_main_process_is_known_by_any_of_its_files() {
+        // The last of so many has a number beyond those that are looked at first.
+        let open: Vec<_> = (0..FIRST_FILES.end).map(|_| listener("127.0.0.1:0")).collect();
+        for (_, port) in &open {
+            let found = sock_diag::on_loopback(*port).unwrap().unwrap();
+            let target = format!("socket:[{}]", found.inode);
+            assert!(holds(std::process::id(), &target));
+            assert_eq!(owner(found.inode, std::process::id()).unwrap().pid, std::process::id());
+        }
+        assert!(!holds_early(std::process::id(), "socket:[0]"));
     }
 
     #[tokio::test]

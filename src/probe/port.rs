@@ -9,8 +9,8 @@ use crate::section::{Section, parse};
 use crate::systemd::belongs;
 use crate::values::{UnitName, one_line};
 use nix::unistd::getuid;
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
@@ -21,6 +21,9 @@ use tokio::time::timeout;
 const MAX_PROCESSES: usize = 8192;
 /// Open files looked through of one process: the usual limit of a service.
 const MAX_FILES: usize = 65_536;
+/// Open files of the main process that are looked at by their numbers, without reading their directory: what
+/// a server opens early, such as the sockets that it listens on, has low ones.
+const FIRST_FILES: std::ops::Range<u32> = 3..16;
 
 /// A probe of one port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,9 +162,15 @@ fn is_no(kind: ErrorKind) -> bool {
 /// be seen, as with the processes of other users.
 pub fn owner(inode: u32, first: u32) -> Option<Owner> {
     let target = format!("socket:[{inode}]");
-    let pid = Some(first).filter(|pid| *pid != 0 && holds(*pid, &target)).or_else(|| search(&target))?;
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    Some(Owner { pid, name: one_line(&name, 15) })
+    let main = Some(first).filter(|pid| *pid != 0 && (holds_early(*pid, &target) || holds(*pid, &target)));
+    let pid = main.or_else(|| search(&target))?;
+    Some(Owner { pid, name: name_of(pid).unwrap_or_default() })
+}
+
+fn name_of(pid: u32) -> Option<String> {
+    let mut name = [0; 16];
+    let length = File::open(format!("/proc/{pid}/comm")).ok()?.read(&mut name).ok()?;
+    Some(one_line(&String::from_utf8_lossy(&name[..length]), 15))
 }
 
 fn search(target: &str) -> Option<u32> {
@@ -170,10 +179,17 @@ fn search(target: &str) -> Option<u32> {
     pids.find(|pid| holds(*pid, target))
 }
 
+fn holds_early(pid: u32, target: &str) -> bool {
+    FIRST_FILES.map(|file| format!("/proc/{pid}/fd/{file}")).any(|link| leads_to(link, target))
+}
+
 fn holds(pid: u32, target: &str) -> bool {
-    let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().take(MAX_FILES);
-    let mut links = files.filter_map(|file| fs::read_link(file.path()).ok());
-    links.any(|link| link == Path::new(target))
+    let mut files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().take(MAX_FILES);
+    files.any(|file| leads_to(file.path(), target))
+}
+
+fn leads_to(link: impl AsRef<Path>, target: &str) -> bool {
+    fs::read_link(link).is_ok_and(|to| to == Path::new(target))
 }
 
 #[cfg(test)]
@@ -206,6 +222,19 @@ mod tests {
             drop(open);
             assert_eq!(probe(port).check().await, PortState::Closed, "{address}");
         }
+    }
+
+    #[test]
+    fn the_main_process_is_known_by_any_of_its_files() {
+        // The last of so many has a number beyond those that are looked at first.
+        let open: Vec<_> = (0..FIRST_FILES.end).map(|_| listener("127.0.0.1:0")).collect();
+        for (_, port) in &open {
+            let found = sock_diag::on_loopback(*port).unwrap().unwrap();
+            let target = format!("socket:[{}]", found.inode);
+            assert!(holds(std::process::id(), &target));
+            assert_eq!(owner(found.inode, std::process::id()).unwrap().pid, std::process::id());
+        }
+        assert!(!holds_early(std::process::id(), "socket:[0]"));
     }
 
     #[tokio::test]

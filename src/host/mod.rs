@@ -237,8 +237,9 @@ impl Host {
     async fn references(&mut self, probes: &[ProbeReport], scope: &Scope) -> Vec<ReferenceReport> {
         let policy = &self.config.policy;
         let external = |name: &Name| policy.target(name).is_some_and(|target| target.external);
-        let fails = |report: &ProbeReport| matches!(report.reading, Reading::Fail(_));
-        let wanted = self.cut_off || probes.iter().any(|report| fails(report) && external(&report.target));
+        // A name that cannot be resolved is nobody's failure, and still the first sign of a dead line.
+        let passes = |report: &ProbeReport| matches!(report.reading, Reading::Pass(_));
+        let wanted = self.cut_off || probes.iter().any(|report| !passes(report) && external(&report.target));
         // A unit that changed is answered at once; nothing external is asked in such a pass.
         let in_haste = matches!(scope, Scope::Units(_));
         if !wanted || in_haste || self.config.references.is_empty() {

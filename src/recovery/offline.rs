@@ -40,7 +40,7 @@ pub(super) fn discount<'e>(policy: &Policy, state: &mut State, evidence: &'e Evi
     let Some(offline) = &mut state.offline else { return Cow::Borrowed(evidence) };
     let mut evidence = evidence.clone();
     for report in evidence.probes.iter_mut().filter(|report| is_external(policy, report)) {
-        if let Reading::Fail(what) = &report.reading {
+        if let Reading::Fail(what) | Reading::Unknown(what) = &report.reading {
             report.reading = Reading::Unknown(format!("we are offline ({what})"));
             offline.hidden.insert(report.target.clone());
         }

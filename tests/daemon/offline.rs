@@ -7,12 +7,14 @@ const REFERENCES: &str = r#"references = ["gateway", "dns", "1.1.1.1:443"]"#;
 /// Nobody listens there, but a refusal is an answer.
 const REACHABLE: &str = r#"references = ["127.0.0.1:9", "127.0.0.2:9", "127.0.0.3:9"]"#;
 
-/// The machine of the test has no network at all, so its funnel cannot be reached, nor can anything else.
+/// The machine of the test has no network at all. Its funnel stands where nobody listens: a real failure, as soon as
+/// there is a network again.
 #[test]
 fn without_a_network_nothing_out_there_is_repaired_and_the_gateway_still_is() {
-    let env = "PICOCLAW_WATCHDOG_WEBHOOK_URL=https://box.example.ts.net/webhook\n";
+    let env = "PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:9/webhook\n";
     let wanted = Installation { env, ..Installation::default() };
-    let Some(machine) = Watched::install("offline", &[], &wanted) else { return };
+    let external = (r#"depends_on = ["gateway"]"#, "depends_on = [\"gateway\"]\nexternal = true");
+    let Some(machine) = Watched::install("offline", &[external], &wanted) else { return };
     machine.start_gateway();
     machine.enable();
     machine.cycles(4);

@@ -295,8 +295,9 @@ impl World for Host {
         }
     }
 
-    fn compose(&mut self, letter: &Letter) -> String {
-        self.line().map(|line| line.compose(&letter.text)).unwrap_or_default()
+    fn compose(&mut self, letters: &[&Letter]) -> String {
+        let texts: Vec<&str> = letters.iter().map(|letter| letter.text.as_str()).collect();
+        self.line().map(|line| line.compose(&texts)).unwrap_or_default()
     }
 
     fn save(&mut self, state: &State) -> Result<(), String> {

@@ -2,11 +2,13 @@
 //! returns a new state and the effects as values; it performs nothing.
 
 use super::alert;
+use super::digest;
 use super::evidence::{Evidence, Name};
 use super::gate::{self, Asker, Hold, Question};
 use super::health::{self, Health};
 use super::policy::{Policy, Rung, TargetPolicy};
 use super::state::{Incident, Phase, State, TargetState};
+use super::text::End;
 use super::time::{Now, Timestamp};
 use super::unit::Standing;
 use super::verdict::{Ruling, Verdict};
@@ -22,7 +24,7 @@ pub struct Decision {
     pub state: State,
     /// What to do, in order.
     pub attempts: Vec<Attempt>,
-    /// The letter to send, by number.
+    /// The push to send, by the number of its first letter.
     pub letter: Option<u64>,
     /// Answers to kicks.
     pub answers: Vec<Answer>,
@@ -90,12 +92,13 @@ pub fn decide(policy: &Policy, state: &State, evidence: &Evidence, now: Now) -> 
         Pass { policy, state: state.clone(), evidence, now, attempts: Vec::new(), closed: Vec::new() };
     pass.prune();
     health::fold(policy, &mut pass.state, evidence, now);
-    alert::receive(&mut pass.state, evidence, now);
+    alert::receive(&policy.alerts, &mut pass.state, evidence, now);
     let mut rulings = BTreeMap::new();
     for target in &policy.targets {
         rulings.insert(target.name.clone(), pass.judge(target));
     }
     let answers = evidence.kicks.iter().map(|kick| pass.answer(kick, &mut rulings)).collect();
+    digest::tally(policy, &mut pass.state, &pass.closed, &pass.attempts, now);
     alert::raise(policy, &mut pass.state, &rulings, evidence, now);
     let channel = policy.alerts.channel.is_ok();
     let letter = channel.then(|| pass.state.outbox.charge(now)).flatten();
@@ -130,14 +133,7 @@ impl Pass<'_> {
         {
             let open = [target.incident.take(), target.not_ready.take(), target.blind.take()];
             for incident in open.iter().flatten() {
-                alert::close(
-                    &policy.alerts,
-                    outbox,
-                    Some(name),
-                    incident,
-                    "is not watched any more,",
-                    self.now,
-                );
+                alert::close(&policy.alerts, outbox, Some(name), incident, &End::Unwatched, self.now);
             }
             target.phase = Phase::Healthy;
         }
@@ -150,7 +146,7 @@ impl Pass<'_> {
         let wants = match (&target.phase, &health) {
             (_, Health::Off(why)) => {
                 let why = why.clone();
-                self.close(policy, &mut target, &format!("is left alone ({why})"));
+                self.close(policy, &mut target, &End::LeftAlone(why.clone()));
                 Err(Ruling::LeftAlone(why))
             }
             (Phase::Healthy, Health::Healthy) => Err(self.rest(policy, &mut target)),
@@ -211,25 +207,23 @@ impl Pass<'_> {
         if target.streak < policy.stable_passes {
             return Ruling::Recovering { passes: target.streak, of: policy.stable_passes };
         }
-        let how = match &target.phase {
-            Phase::Settling { action, .. } => format!("was repaired by {action}"),
-            Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => {
-                "recovered by itself".to_owned()
-            }
+        let end = match &target.phase {
+            Phase::Settling { action, .. } => End::RepairedBy(action.clone()),
+            Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => End::ByItself,
         };
-        self.close(policy, target, &how);
+        self.close(policy, target, &end);
         Ruling::Fine
     }
 
-    fn close(&mut self, policy: &TargetPolicy, target: &mut TargetState, how: &str) {
+    fn close(&mut self, policy: &TargetPolicy, target: &mut TargetState, end: &End) {
         if let Some(incident) = target.incident.take() {
             let outbox = &mut self.state.outbox;
-            alert::close(&self.policy.alerts, outbox, Some(&policy.name), &incident, how, self.now);
+            alert::close(&self.policy.alerts, outbox, Some(&policy.name), &incident, end, self.now);
             self.closed.push(Closed {
                 target: policy.name.clone(),
                 incident: incident.id,
                 lasted: self.now.at.since(incident.since),
-                how: how.to_owned(),
+                how: end.to_string(),
             });
         }
         target.phase = Phase::Healthy;

@@ -18,14 +18,17 @@
 
 pub mod alert;
 pub mod decide;
+pub mod digest;
 pub mod evidence;
 pub mod gate;
 pub mod health;
 pub mod outbox;
 pub mod policy;
+pub mod quota;
 pub mod record;
 mod request;
 pub mod state;
+pub mod text;
 pub mod time;
 pub mod unit;
 pub mod verdict;

@@ -1,4 +1,4 @@
-//! The LINE Messaging API: pushes one finished text to one recipient and says what LINE made of it. It must
+//! The LINE Messaging API: pushes finished texts to one recipient and says what LINE made of it. It must
 //! not retry, wait or choose: a second try uses the same key and the byte-identical body, and when to make
 //! one is the core's decision.
 
@@ -40,7 +40,7 @@ pub struct Line {
 #[derive(Serialize)]
 struct Push<'a> {
     to: &'a str,
-    messages: [Text<'a>; 1],
+    messages: Vec<Text<'a>>,
 }
 
 #[derive(Serialize)]
@@ -50,13 +50,13 @@ struct Text<'a> {
 }
 
 impl Line {
-    /// The request body for a text, to be kept and sent unchanged at every try. A text too long for LINE is
-    /// cut.
-    pub fn compose(&self, text: &str) -> String {
-        let text = cut(text);
-        let push = Push { to: &self.to, messages: [Text { r#type: "text", text: &text }] };
+    /// The request body for up to five texts, to be kept and sent unchanged at every try. A text too long for
+    /// LINE is cut. LINE counts the whole push as one message per recipient.
+    pub fn compose(&self, texts: &[&str]) -> String {
+        let texts: Vec<String> = texts.iter().map(|text| cut(text)).collect();
+        let messages = texts.iter().map(|text| Text { r#type: "text", text }).collect();
         // Strings in a struct always serialise; the empty body would be refused by LINE, not lost.
-        serde_json::to_string(&push).unwrap_or_default()
+        serde_json::to_string(&Push { to: &self.to, messages }).unwrap_or_default()
     }
 
     /// Pushes `body` under `retry_key` (a UUID) and says what became of it. Takes at most ten seconds.
@@ -198,7 +198,7 @@ mod tests {
     async fn delivery_of(answer: impl Into<Vec<u8>>) -> Delivery {
         let (endpoint, _server) = answering(answer).await;
         let line = line(&endpoint);
-        line.send_within(SHORT, &client(), &line.compose("hello"), KEY).await
+        line.send_within(SHORT, &client(), &line.compose(&["hello"]), KEY).await
     }
 
     fn http(status: &str, headers: &str, body: &str) -> String {
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_body_is_exact() {
-        let body = line("").compose("[WATCHDOG] \"a\"\n\u{1}b😀");
+        let body = line("").compose(&["[WATCHDOG] \"a\"\n\u{1}b😀"]);
         let expected = r#"{"to":"U0123456789abcdef0123456789abcdef","messages":[{"type":"text","text":"[WATCHDOG] \"a\"\n\u0001b😀"}]}"#;
         assert_eq!(body, expected);
     }
@@ -248,7 +248,7 @@ mod tests {
         let ok = http("200 OK", "x-line-request-id: abc-1\r\n", r#"{"sentMessages":[{"id":"1"}]}"#);
         let (endpoint, server) = answering(ok).await;
         let line = line(&endpoint);
-        let body = line.compose("hello");
+        let body = line.compose(&["hello"]);
         assert_eq!(line.send(&client(), &body, KEY).await, accepted("abc-1"));
         let request = server.await.unwrap().to_lowercase();
         for part in [

@@ -1,16 +1,20 @@
 //! When people are told. Told of a fault means told of its end, and one cause is one message. The words are in
 //! [`super::text`]; whether a message gets through is the outbox's business.
 
-use super::digest;
-use super::evidence::{Evidence, KickRefusal, Name, Order, Reading};
+mod lasting;
+mod notices;
+
+pub use notices::{back_online, pause_over};
+
+use super::evidence::{Evidence, Name};
 use super::gate::Hold;
-use super::health::{Health, assess, counts, words};
-use super::outbox::{Draft, Fate, Kind, Outbox};
-use super::policy::{AlertPolicy, Policy, Role, TargetPolicy, nth_or_last};
+use super::health::{Health, assess};
+use super::outbox::{Draft, Fate, Kind, Letter, Outbox};
+use super::policy::{AlertPolicy, Policy, TargetPolicy, nth_or_last};
 use super::quota::Quota;
-use super::state::{EVERYTHING, Incident, LastReading, Offline, Pause, ProbeHealth, State, TargetState};
+use super::state::{EVERYTHING, Incident, State, TargetState};
 use super::text::fault::{Fault, Headline};
-use super::text::{End, Lasting, Message, render};
+use super::text::{End, Message, render};
 use super::time::Now;
 use super::verdict::Ruling;
 use std::collections::BTreeMap;
@@ -75,8 +79,8 @@ pub fn raise(
             raise_for(policy, target, state, rulings, now);
         }
     }
-    troubles(policy, state, evidence, now);
-    notices(policy, state, evidence, now);
+    notices::troubles(policy, state, evidence, now);
+    notices::notices(policy, state, evidence, now);
     let gave_way = state.outbox.keep_reserve(&policy.alerts);
     follow(state, &gave_way, now);
 }
@@ -103,7 +107,7 @@ fn raise_for(
     let Some(mut entry) = state.targets.remove(&target.name) else { return };
     let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
     desk.down(target, &mut entry, rulings);
-    lasting(target, &mut entry, &mut state.incidents, &mut desk);
+    lasting::lasting(target, &mut entry, &mut state.incidents, &mut desk);
     desk.left_alone(target, &mut entry);
     desk.healed_often(target, &entry);
     state.targets.insert(target.name.clone(), entry);
@@ -217,7 +221,7 @@ pub fn close(
     now: Now,
 ) {
     outbox.drop_reminders(incident.id);
-    let told = |letter: &&super::outbox::Letter| {
+    let told = |letter: &&Letter| {
         letter.incident == incident.id && matches!(letter.fate, Fate::Pending | Fate::Accepted { .. })
     };
     let remembered = outbox.letters.iter().rfind(told).map(|letter| letter.key.clone());
@@ -228,22 +232,6 @@ pub fn close(
     let text = render(policy.language, &Message::Recovered { target, end, lasted, incident });
     let draft = Draft { key, kind: Kind::Recovery, target: target.cloned(), incident: incident.id, text };
     outbox.write(draft, policy, now);
-}
-
-/// The one message about a time without the internet, to be called when it is over.
-pub fn back_online(policy: &AlertPolicy, outbox: &mut Outbox, offline: &Offline, now: Now) {
-    let lasted = now.at.since(offline.since);
-    Desk { alerts: policy, outbox, now }.notice("offline", None, &Message::BackOnline { offline, lasted });
-}
-
-/// The summary at the end of a pause of one target, or of everything ([`EVERYTHING`]).
-pub fn pause_over(policy: &AlertPolicy, outbox: &mut Outbox, of: &str, pause: &Pause, now: Now) {
-    let (target, key) = match of {
-        EVERYTHING => (None, "pause".to_owned()),
-        name => (Some(name), format!("{name}_pause")),
-    };
-    let message = Message::PauseOver { target, pause, lasted: now.at.since(pause.since) };
-    Desk { alerts: policy, outbox, now }.notice(&key, None, &message);
 }
 
 /// Which alert a failing target calls for: the gravest that applies.
@@ -292,131 +280,4 @@ fn dependents(rulings: &BTreeMap<Name, Ruling>, cause: &Name) -> Vec<Name> {
         next += 1;
     }
     found
-}
-
-/// Conditions that are no fault at once, but worth a word when they last.
-fn lasting(of: &TargetPolicy, target: &mut TargetState, ids: &mut u64, desk: &mut Desk<'_>) {
-    if target.incident.is_some() {
-        // While it is down, that is the news; the rest neither begins nor ends.
-        return;
-    }
-    let not_ready = not_ready(of, target);
-    let blind = blind(of, target);
-    let blind_key = format!("{}_unknown", of.name);
-    let cases = [
-        (&mut target.not_ready, not_ready, of.keys.not_ready.as_str(), Lasting::NotReady),
-        (&mut target.blind, blind, blind_key.as_str(), Lasting::Blind),
-    ];
-    for (slot, condition, key, what) in cases {
-        let Some(seen) = condition else {
-            if let Some(ended) = slot.take() {
-                close(desk.alerts, desk.outbox, Some(&of.name), &ended, &End::ByItself, desk.now);
-            }
-            continue;
-        };
-        let incident = slot.get_or_insert_with(|| {
-            *ids += 1;
-            Incident::open(*ids, desk.now.at, &seen)
-        });
-        let age = desk.now.at.since(incident.since);
-        if age >= desk.alerts.lasting && desk.may_tell(incident, key) {
-            let text = desk.text(&Message::Lasting { target: &of.name, what, age, seen: &seen });
-            desk.fault(incident, key, Some(&of.name), text);
-        }
-    }
-}
-
-fn not_ready(policy: &TargetPolicy, target: &TargetState) -> Option<String> {
-    if let Some((by, why)) = target.blamed.first_key_value() {
-        return Some(format!("{by}: {why}"));
-    }
-    policy.probes.iter().filter(|probe| probe.role == Role::Readiness).find_map(|probe| {
-        let state = target.probes.get(&probe.name)?;
-        let fails = state.health == ProbeHealth::Unhealthy && counts(probe, state);
-        fails.then(|| format!("{}: {}", probe.name, words(state)))
-    })
-}
-
-fn blind(policy: &TargetPolicy, target: &TargetState) -> Option<String> {
-    if let Some(Err(why)) = target.unit.as_ref().map(|view| &view.standing) {
-        return Some(format!("unit: {why}"));
-    }
-    policy.probes.iter().find_map(|probe| match target.probes.get(&probe.name)?.last.as_ref()? {
-        LastReading(Reading::Unknown(why)) => Some(format!("{}: {why}", probe.name)),
-        LastReading(Reading::Pass(_) | Reading::Fail(_)) => None,
-    })
-}
-
-/// Trouble of our own: told while it lasts, and when it ends.
-fn troubles(policy: &Policy, state: &mut State, evidence: &Evidence, now: Now) {
-    let mut present: BTreeMap<String, String> =
-        evidence.troubles.iter().map(|trouble| (trouble.key.clone(), trouble.text.clone())).collect();
-    if let Some(why) = &evidence.unsaved {
-        let text =
-            format!("the state cannot be saved: {why}. Until it can, one repair per window is made at most");
-        present.insert(STATE_NOT_DURABLE.to_owned(), text);
-    }
-    let ended: Vec<String> =
-        state.troubles.keys().filter(|key| !present.contains_key(*key)).cloned().collect();
-    for key in ended {
-        if let Some(incident) = state.troubles.remove(&key) {
-            close(&policy.alerts, &mut state.outbox, None, &incident, &End::ByItself, now);
-        }
-    }
-    for (key, text) in present {
-        let ids = &mut state.incidents;
-        let incident = state.troubles.entry(key.clone()).or_insert_with(|| {
-            *ids += 1;
-            Incident::open(*ids, now.at, &text)
-        });
-        let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
-        if desk.may_tell(incident, &key) {
-            let text = desk.text(&Message::OwnTrouble { key: &key, text: &text });
-            desk.fault(incident, &key, None, text);
-        }
-    }
-}
-
-/// What is said once and has no end: forged kicks, the test, the digest, and a quota that runs out.
-fn notices(policy: &Policy, state: &mut State, evidence: &Evidence, now: Now) {
-    if let Some(week) = digest::turn(policy, state, now).filter(|_| policy.alerts.digest) {
-        let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
-        let text = desk.text(&Message::Digest(&week));
-        desk.write("digest", Kind::Digest, None, 0, text);
-    }
-    let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
-    for kick in evidence.kicks.iter().filter(|kick| kick.wish == Err(KickRefusal::Forged)) {
-        if !desk.outbox.is_quiet(KICK_AUTH_FAILED, desk.alerts, now.at) {
-            let message = Message::ForgedKick { action: &kick.action, source: &kick.source };
-            desk.notice(KICK_AUTH_FAILED, None, &message);
-        }
-    }
-    desk.quota();
-    for _ in evidence.orders.iter().filter(|order| **order == Order::TestAlert) {
-        desk.test();
-    }
-}
-
-impl Desk<'_> {
-    /// Said with the last message that is free for everyone, once a month.
-    fn quota(&mut self) {
-        let Some(quota) = &mut self.outbox.quota else { return };
-        let Some(scarce) = quota.runs_out(self.alerts.reserve_percent) else { return };
-        if !std::mem::replace(&mut quota.warned, true) {
-            self.notice("line_quota", None, &Message::QuotaRunsOut(scarce));
-        }
-    }
-
-    /// The owner waits for the outcome, so what cannot be sent is refused at once instead of kept.
-    fn test(&mut self) {
-        let quota = self.outbox.quota.clone();
-        let text = self.text(&Message::Test { quota: quota.as_ref() });
-        let draft = Draft { key: TEST.to_owned(), kind: Kind::Test, target: None, incident: 0, text };
-        let scarce = quota.and_then(|quota| quota.permits(Kind::Test, self.alerts.reserve_percent).err());
-        match (&self.alerts.channel, scarce) {
-            (Err(why), _) => self.outbox.write_refused(draft, format!("there is no channel: {why}"), self.now),
-            (Ok(()), Some(scarce)) => self.outbox.write_refused(draft, scarce.to_string(), self.now),
-            (Ok(()), None) => self.outbox.write(draft, self.alerts, self.now),
-        };
-    }
 }

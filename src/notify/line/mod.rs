@@ -3,6 +3,7 @@
 //! one is the core's decision.
 
 mod answer;
+mod quota;
 
 pub use answer::classify;
 
@@ -103,6 +104,12 @@ async fn judge(mut response: Response, deadline: Instant) -> Delivery {
         |headers: &HeaderMap, name| headers.get(name).and_then(|id| id.to_str().ok().map(str::to_owned));
     let id = header(response.headers(), "x-line-request-id");
     let accepted_id = header(response.headers(), "x-line-accepted-request-id");
+    let body = read(&mut response, deadline).await;
+    classify(response.status().as_u16(), id.as_deref(), accepted_id.as_deref(), &body)
+}
+
+/// What comes of a body in time, at most [`REPLY_BYTES_MAX`] of it.
+async fn read(response: &mut Response, deadline: Instant) -> Vec<u8> {
     let mut body = Vec::new();
     let filling = async {
         while let Ok(Some(chunk)) = response.chunk().await {
@@ -113,7 +120,7 @@ async fn judge(mut response: Response, deadline: Instant) -> Delivery {
         }
     };
     let _ = timeout_at(deadline, filling).await;
-    classify(response.status().as_u16(), id.as_deref(), accepted_id.as_deref(), &body)
+    body
 }
 
 /// A request that got no answer. What it could not even build is wrong for ever; all else may pass.
@@ -157,11 +164,11 @@ mod tests {
     const KEY: &str = "123e4567-e89b-12d3-a456-426614174000";
     const SHORT: Duration = Duration::from_millis(300);
 
-    fn line(endpoint: &str) -> Line {
+    pub(super) fn line(endpoint: &str) -> Line {
         Line { endpoint: endpoint.to_owned(), token: Secret::new(TOKEN), to: TO.to_owned() }
     }
 
-    fn client() -> Client {
+    pub(super) fn client() -> Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
     }
@@ -193,6 +200,12 @@ mod tests {
             request
         });
         (endpoint, server)
+    }
+
+    /// Where nobody listens.
+    pub(super) async fn closed() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        format!("http://{}/push", listener.local_addr().unwrap())
     }
 
     async fn delivery_of(answer: impl Into<Vec<u8>>) -> Delivery {
@@ -230,6 +243,15 @@ mod tests {
         let body = line("").compose(&["[WATCHDOG] \"a\"\n\u{1}b😀"]);
         let expected = r#"{"to":"U0123456789abcdef0123456789abcdef","messages":[{"type":"text","text":"[WATCHDOG] \"a\"\n\u0001b😀"}]}"#;
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn several_texts_are_one_push() {
+        let body = line("").compose(&["a", "b"]);
+        assert!(
+            body.ends_with(r#""messages":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}"#),
+            "{body}"
+        );
     }
 
     #[test]
@@ -297,9 +319,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_never_left_is_told_apart() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let closed = format!("http://{}/", listener.local_addr().unwrap());
-        drop(listener);
+        let closed = closed().await;
         let text = reason(line(&closed).send(&client(), "{}", KEY).await);
         assert!(text.starts_with("LINE cannot be reached: ") && text.contains("refused"), "{text}");
         assert_eq!(kind(&line("not a url").send(&client(), "{}", KEY).await), "refused");

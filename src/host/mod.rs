@@ -4,9 +4,11 @@
 pub mod bundle;
 pub mod chronicle;
 pub mod clock;
+pub mod doorbell;
 pub mod events;
 pub mod files;
 pub mod heartbeat;
+pub mod inbox;
 pub mod kicks;
 pub mod legacy;
 pub mod lock;
@@ -30,6 +32,7 @@ use crate::recovery::time::{Now, Timestamp};
 use crate::recovery::unit::UnitFacts;
 use crate::systemd::Bus;
 use clock::Clock;
+use inbox::Inbox;
 use kicks::{KickResult, ReceivedKick};
 use log::OpsLog;
 use memory::{Memory, Start};
@@ -59,6 +62,8 @@ pub struct Host {
     answers: (mpsc::Sender<Receipt>, mpsc::Receiver<Receipt>),
     receipts: Vec<Receipt>,
     kick: Option<ReceivedKick>,
+    /// Where orders are left; none for those who only look.
+    inbox: Option<Inbox>,
     /// What every target's probes saw last, and what systemd said of its unit, for the bundle.
     seen: BTreeMap<Name, String>,
     units: BTreeMap<Name, Result<UnitFacts, String>>,
@@ -83,7 +88,9 @@ impl Host {
     /// What keeps the program from working at all.
     pub fn open(config: Rc<Config>) -> Result<(Self, State), String> {
         let opened = Memory::open(&config.paths.state, &config.policy);
-        Self::wire(config, opened, Mode::Acts)
+        let (mut host, state) = Self::wire(config, opened, Mode::Acts)?;
+        host.inbox = Some(Inbox::open(&host.config.paths.state));
+        Ok((host, state))
     }
 
     fn wire(
@@ -102,6 +109,7 @@ impl Host {
             answers: mpsc::channel(16),
             receipts: Vec::new(),
             kick: None,
+            inbox: None,
             seen: BTreeMap::new(),
             units: BTreeMap::new(),
             log: None,
@@ -272,6 +280,9 @@ impl World for Host {
     async fn observe(&mut self, scope: &Scope) -> Evidence {
         let config = Rc::clone(&self.config);
         let kicks = (self.mode == Mode::Acts && self.kick.is_none()).then(|| self.read_kick()).flatten();
+        // Orders are no hurry: the doorbell asks for a full pass, and so does the interval.
+        let inbox = self.inbox.as_mut().filter(|_| *scope == Scope::Everything);
+        let orders = inbox.map(|inbox| inbox.take(clock::wall())).unwrap_or_default();
         self.check_troubles();
         // A person who asks wants an answer about now, whatever this pass was for.
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
@@ -288,6 +299,7 @@ impl World for Host {
             probes,
             units,
             kicks: kicks.into_iter().collect(),
+            orders,
             receipts: std::mem::take(&mut self.receipts),
             troubles: self.troubles.iter().map(trouble).collect(),
             unsaved: self.memory.unsaved.clone(),
@@ -301,7 +313,10 @@ impl World for Host {
     }
 
     fn save(&mut self, state: &State) -> Result<(), String> {
-        self.memory.save(state, &self.clock)
+        self.memory.save(state, &self.clock)?;
+        // What the state has absorbed need not be found again.
+        self.inbox.iter_mut().for_each(Inbox::absorbed);
+        Ok(())
     }
 
     async fn perform(&mut self, attempt: &Attempt) -> Outcome {

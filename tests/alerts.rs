@@ -47,7 +47,12 @@ fn a_burst_is_two_pushes_and_not_six() {
     let mut policy = policy();
     policy.targets.clear();
     for of in ["a", "b", "c", "d", "e", "f"] {
-        policy.targets.push(TargetPolicy { name: name(of), unit: None, ladder: Vec::new(), ..gateway_policy() });
+        policy.targets.push(TargetPolicy {
+            name: name(of),
+            unit: None,
+            ladder: Vec::new(),
+            ..gateway_policy()
+        });
     }
     let mut sim = Sim::new(policy, Gateway::running(START));
     sim.run_for(300);
@@ -78,11 +83,7 @@ fn a_fault_and_its_end_that_both_waited_go_together() {
     let mut sim = Sim::new(policy_with_ollama(), Gateway::running(START));
     sim.run_for(300);
     // The gateway's letter opens the minute in which the two of Ollama wait.
-    sim.kicks = vec![Kick {
-        action: "x".to_owned(),
-        source: "y".to_owned(),
-        wish: Err(KickRefusal::Forged),
-    }];
+    sim.kicks = vec![Kick { action: "x".to_owned(), source: "y".to_owned(), wish: Err(KickRefusal::Forged) }];
     sim.run_for(60);
     assert_eq!(sim.channel.accepted.len(), 1);
     sim.channel.mood = Mood::Fine;
@@ -103,7 +104,12 @@ fn who_is_paused_is_not_spoken_of() {
     let mut sim = world_with(&[(90, Process::Stopped)]);
     sim.run_for(10);
     let mut state = sim.state().clone();
-    let pause = Pause { since: sim.clock(), until: sim.clock().after(secs(3600)), reason: String::new(), missed: [].into() };
+    let pause = Pause {
+        since: sim.clock(),
+        until: sim.clock().after(secs(3600)),
+        reason: String::new(),
+        missed: [].into(),
+    };
     state.pauses.insert(EVERYTHING.to_owned(), pause);
     sim.disk = Some(state);
     sim.fuse = Some(0);
@@ -130,8 +136,10 @@ impl Core {
     }
 
     fn reads(&mut self, pass: bool) -> &mut Self {
-        let reading = if pass { Reading::Pass("200".into()) } else { Reading::Fail("connection refused".into()) };
-        let report = ProbeReport { target: name("gateway"), probe: name("health"), reading, blames: Vec::new() };
+        let reading =
+            if pass { Reading::Pass("200".into()) } else { Reading::Fail("connection refused".into()) };
+        let report =
+            ProbeReport { target: name("gateway"), probe: name("health"), reading, blames: Vec::new() };
         self.evidence.probes = vec![report];
         self
     }
@@ -255,7 +263,9 @@ fn the_digest_comes_once_a_week_with_the_figures_of_that_week() {
     let digest = core.letter("digest").clone();
     // Down from the first failing reading, confirmed by the third, over with the third good one.
     assert!(
-        digest.text.contains("\ngateway: up 99.38 %, 1 incident, seen after 2 min (worst 2 min), over after 1 h 2 min"),
+        digest.text.contains(
+            "\ngateway: up 99.38 %, 1 incident, seen after 2 min (worst 2 min), over after 1 h 2 min"
+        ),
         "{}",
         digest.text
     );

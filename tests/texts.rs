@@ -119,10 +119,18 @@ fn faults(add: &mut Add<'_>) {
     say("limit reached, with dependents", &gateway, &dead, &tried, limit, held(Hold::HalfOpen { until }));
     let backoff = held(Hold::Backoff { until: NOW.at.after(secs(20)) });
     say("repairs do not help", &gateway, &dead, &tried, Headline::NoHelp, backoff);
-    let commands = incident(40, "health: 502", &["publish-funnel (failed: exit 1: sudo: a password is required)"]);
+    let commands =
+        incident(40, "health: 502", &["publish-funnel (failed: exit 1: sudo: a password is required)"]);
     let public = target(Ok(Standing::Running), "502 instead of 405");
     let public = TargetState { unit: None, ..public };
-    say("limit reached, no unit", &funnel(), &public, &commands, limit, held(Hold::WindowSpent { window: gateway.window, until }));
+    say(
+        "limit reached, no unit",
+        &funnel(),
+        &public,
+        &commands,
+        limit,
+        held(Hold::WindowSpent { window: gateway.window, until }),
+    );
 
     let remote = TargetState { unit: None, ..target(Ok(Standing::Running), "connection refused") };
     let first = incident(64, "health: connection refused", &[]);
@@ -131,7 +139,14 @@ fn faults(add: &mut Add<'_>) {
     let words = "systemd knows no such unit; is it installed, and is its name in the configuration right?";
     let missing = target(Ok(Standing::Unusable(words.to_owned())), "");
     let cause = incident(5, &format!("unit: {words}"), &[]);
-    say("the unit is unusable", &gateway, &missing, &cause, Headline::OnlyAPerson, held(Hold::Unusable(words.to_owned())));
+    say(
+        "the unit is unusable",
+        &gateway,
+        &missing,
+        &cause,
+        Headline::OnlyAPerson,
+        held(Hold::Unusable(words.to_owned())),
+    );
 
     let foreign = "port 18790 is held by nginx (pid 4711), not by picoclaw-gateway.service";
     let taken = target(Ok(Standing::Running), foreign);
@@ -144,7 +159,14 @@ fn faults(add: &mut Add<'_>) {
     let hold = held(Hold::Blind("the bus does not answer".to_owned()));
     say("no service manager", &gateway, &blind, &cause, Headline::CannotNow, hold);
     let hung = target(Ok(Standing::Running), "no answer within 12 s");
-    say("the state cannot be saved", &gateway, &hung, &cause, Headline::CannotNow, held(Hold::NotDurable { until }));
+    say(
+        "the state cannot be saved",
+        &gateway,
+        &hung,
+        &cause,
+        Headline::CannotNow,
+        held(Hold::NotDurable { until }),
+    );
     let old = incident(97_200, "health: no answer within 12 s", &[]);
     say("reminder", &gateway, &hung, &old, Headline::StillDown, held(Hold::HalfOpen { until }));
 
@@ -196,7 +218,10 @@ fn conditions(add: &mut Add<'_>) {
     let offline = Offline { since: since(4000), why, hidden };
     add("back online", &Message::BackOnline { offline: &offline, lasted: secs(4000) });
     let quiet = Pause { since: since(7200), until: NOW.at, reason: String::new(), missed: [].into() };
-    add("pause over, nothing happened", &Message::PauseOver { target: None, pause: &quiet, lasted: secs(7200) });
+    add(
+        "pause over, nothing happened",
+        &Message::PauseOver { target: None, pause: &quiet, lasted: secs(7200) },
+    );
     let busy = Pause { reason: "new disk".to_owned(), missed: ["gateway".to_owned()].into(), ..quiet };
     let message = Message::PauseOver { target: Some("gateway"), pause: &busy, lasted: secs(7200) };
     add("pause over, with summary", &message);
@@ -204,10 +229,19 @@ fn conditions(add: &mut Add<'_>) {
 
 fn of_ourselves(add: &mut Add<'_>) {
     for (key, text) in [
-        ("state_not_durable", "the state cannot be saved: No space left on device. Until it can, one repair per window is made at most"),
-        ("state_unreadable", "the last saved state was damaged (its checksum is wrong); the one before it is used"),
+        (
+            "state_not_durable",
+            "the state cannot be saved: No space left on device. Until it can, one repair per window is made at most",
+        ),
+        (
+            "state_unreadable",
+            "the last saved state was damaged (its checksum is wrong); the one before it is used",
+        ),
         ("log_not_written", "/home/pico/.picoclaw/logs/ops-watchdog.log: Permission denied"),
-        ("config_rejected", "the new configuration cannot be used, the old one stays: watchdog.toml:5:1: error: target[gateway].laddr: unknown key"),
+        (
+            "config_rejected",
+            "the new configuration cannot be used, the old one stays: watchdog.toml:5:1: error: target[gateway].laddr: unknown key",
+        ),
         ("something_new", "what the shell says"),
     ] {
         add(&format!("own trouble, {key}"), &Message::OwnTrouble { key, text });
@@ -217,7 +251,11 @@ fn of_ourselves(add: &mut Add<'_>) {
     add("test", &Message::Test { quota: Some(&quota) });
     add("test, quota unknown", &Message::Test { quota: None });
     add("quota nearly used", &Message::QuotaRunsOut(Scarce { left: 41, limit: 200, reserve: 40 }));
-    let times = |count, total_s: u64, worst_s: u64| Times { count, total_ms: total_s * 1000, worst_ms: worst_s * 1000 };
+    let times = |count, total_s: u64, worst_s: u64| Times {
+        count,
+        total_ms: total_s * 1000,
+        worst_ms: worst_s * 1000,
+    };
     let bad = Sums { attempts: 7, down_ms: 0, detect: times(3, 39, 26), repair: times(3, 210, 142) };
     let one = Sums { attempts: 1, down_ms: 0, detect: times(1, 6, 6), repair: times(0, 0, 0) };
     let targets = vec![
@@ -227,5 +265,8 @@ fn of_ourselves(add: &mut Add<'_>) {
     ];
     add("digest", &Message::Digest(&Week { span: secs(604_800), targets, quota: Some(quota) }));
     let unlimited = Quota { limit: None, used: 9, at: NOW.at, warned: false };
-    add("digest, no limit", &Message::Digest(&Week { span: secs(700_000), targets: Vec::new(), quota: Some(unlimited) }));
+    add(
+        "digest, no limit",
+        &Message::Digest(&Week { span: secs(700_000), targets: Vec::new(), quota: Some(unlimited) }),
+    );
 }

@@ -187,6 +187,11 @@ pub fn trouble(subject: &str, why: &str) {
     warn!(subject, result = "NG", action = "detect", "{why}");
 }
 
+/// The channel did not say how many messages are left, so none are kept back.
+pub fn quota_unknown(why: &str) {
+    info!(subject = "line", result = "NG", action = "quota", "the quota is not known anew: {why}");
+}
+
 /// A full cycle is over.
 pub fn cycle_end(view: &View, took: std::time::Duration) {
     let result = if view.overall == Grade::Healthy { "OK" } else { "NG" };

@@ -11,11 +11,13 @@ pub mod heartbeat;
 pub mod inbox;
 pub mod kicks;
 pub mod legacy;
+pub mod letters;
 pub mod lock;
 pub mod log;
 pub mod memory;
 pub mod observe;
 pub mod publish;
+pub mod quota;
 pub mod store;
 pub mod view;
 
@@ -24,7 +26,9 @@ use crate::cycle::{Report, Scope, World};
 use crate::notify::line::Line;
 use crate::probe::clients::Clients;
 use crate::recovery::decide::{Answer, Attempt};
-use crate::recovery::evidence::{Delivery, Evidence, Kick, KickRefusal, Name, Receipt, SelfTrouble};
+use crate::recovery::evidence::{
+    Delivery, Evidence, Kick, KickRefusal, Name, QuotaReading, Receipt, SelfTrouble,
+};
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
@@ -36,6 +40,7 @@ use inbox::Inbox;
 use kicks::{KickResult, ReceivedKick};
 use log::OpsLog;
 use memory::{Memory, Start};
+use quota::QuotaDesk;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -61,6 +66,7 @@ pub struct Host {
     start_trouble: Option<(String, Timestamp)>,
     answers: (mpsc::Sender<Receipt>, mpsc::Receiver<Receipt>),
     receipts: Vec<Receipt>,
+    quota: QuotaDesk,
     kick: Option<ReceivedKick>,
     /// Where orders are left; none for those who only look.
     inbox: Option<Inbox>,
@@ -108,6 +114,7 @@ impl Host {
             start_trouble: None,
             answers: mpsc::channel(16),
             receipts: Vec::new(),
+            quota: QuotaDesk::new(start.state.outbox.quota.as_ref().map(|quota| quota.at)),
             kick: None,
             inbox: None,
             seen: BTreeMap::new(),
@@ -164,12 +171,34 @@ impl Host {
         }
     }
 
-    /// Waits until the channel has answered a letter.
+    /// Waits until the channel has answered, a letter or the question for the quota.
     pub async fn receipt(&mut self) {
-        // Never none: the host holds a sender of its own.
-        if let Some(receipt) = self.answers.1.recv().await {
-            self.receipts.push(receipt);
+        tokio::select! {
+            // Always some: the host holds a sender of its own.
+            Some(receipt) = self.answers.1.recv() => self.receipts.push(receipt),
+            () = self.quota.answered() => {}
         }
+    }
+
+    /// Whether the channel is being asked for its quota.
+    pub fn asks_quota(&self) -> bool {
+        self.quota.is_asking()
+    }
+
+    /// What the channel said of its quota; asks it when that is due.
+    fn quota(&mut self) -> Option<QuotaReading> {
+        let now = self.clock.now().at;
+        if self.receipts.iter().any(|receipt| matches!(receipt.delivery, Delivery::QuotaSpent(_))) {
+            self.quota.hurry();
+        }
+        let reading = self.quota.take(now);
+        if let Some(why) = self.quota.take_failure() {
+            chronicle::quota_unknown(&why);
+        }
+        if self.mode == Mode::Acts {
+            self.quota.ask(now, self.line(), &self.clients);
+        }
+        reading
     }
 
     /// Whether the last save failed, and why.
@@ -294,6 +323,7 @@ impl World for Host {
         while let Ok(receipt) = self.answers.1.try_recv() {
             self.receipts.push(receipt);
         }
+        let quota = self.quota();
         let trouble = |(key, text): (&String, &String)| SelfTrouble { key: key.clone(), text: text.clone() };
         Evidence {
             probes,
@@ -303,6 +333,7 @@ impl World for Host {
             receipts: std::mem::take(&mut self.receipts),
             troubles: self.troubles.iter().map(trouble).collect(),
             unsaved: self.memory.unsaved.clone(),
+            quota,
             ..Evidence::default()
         }
     }

@@ -140,8 +140,7 @@ impl Desk<'_> {
         if let Some(key) = self.reminder_due(&incident) {
             let text = text(self, &incident, Headline::StillDown);
             incident.reminders += 1;
-            incident.letter =
-                Some(self.write(&key, Kind::Reminder, Some(&policy.name), incident.id, text));
+            incident.letter = Some(self.write(&key, Kind::Reminder, Some(&policy.name), incident.id, text));
             incident.told = None;
         }
         target.incident = Some(incident);
@@ -200,8 +199,7 @@ impl Desk<'_> {
         let recent = target.heals.iter().filter(|at| self.now.at.since(**at) < often.per).count();
         let key = format!("{}_healed_often", policy.name);
         let mut said = self.outbox.letters.iter().filter(|letter| letter.key == key);
-        if recent < often.attempts as usize
-            || said.any(|letter| self.now.at.since(letter.raised) < often.per)
+        if recent < often.attempts as usize || said.any(|letter| self.now.at.since(letter.raised) < often.per)
         {
             return;
         }

@@ -118,7 +118,8 @@ impl Outbox {
                     self.quota.iter_mut().for_each(|quota| quota.used += 1);
                 }
                 Delivery::Refused(reason) => {
-                    finished.extend(self.finish(*push, &Fate::Refused { reason: reason.clone(), at: now.at }));
+                    finished
+                        .extend(self.finish(*push, &Fate::Refused { reason: reason.clone(), at: now.at }));
                 }
                 Delivery::QuotaSpent(reason) => {
                     self.quota.iter_mut().for_each(Quota::spend_all);

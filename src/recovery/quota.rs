@@ -35,7 +35,10 @@ pub struct Scarce {
 impl fmt::Display for Scarce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { left, limit, reserve } = self;
-        write!(f, "{left} of {limit} messages are left this month, and the last {reserve} are kept for faults")
+        write!(
+            f,
+            "{left} of {limit} messages are left this month, and the last {reserve} are kept for faults"
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! The month's quota, asked of LINE: how many messages the plan allows and how many were used. It sends
 //! nothing, costs nothing of the quota, and must not retry.
 
-use super::{Line, REPLY_BYTES_MAX, SEND_TIMEOUT, failed};
+use super::{Line, SEND_TIMEOUT, failed};
 use crate::recovery::evidence::{Delivery, QuotaReading};
 use crate::values::{Secret, mask, one_line};
 use reqwest::{Client, Url};
@@ -50,10 +50,11 @@ impl Line {
         let url = beside(&self.endpoint, what)?;
         let request = client.get(url).bearer_auth(self.token.expose());
         let answer = timeout_at(deadline, request.send()).await;
-        let mut response = answer.map_err(|_| "LINE did not answer in time")?.map_err(|error| match failed(error) {
-            Delivery::Retry(why) | Delivery::Refused(why) | Delivery::QuotaSpent(why) => why,
-            Delivery::Accepted { .. } => "LINE cannot be asked".to_owned(),
-        })?;
+        let mut response =
+            answer.map_err(|_| "LINE did not answer in time")?.map_err(|error| match failed(error) {
+                Delivery::Retry(why) | Delivery::Refused(why) | Delivery::QuotaSpent(why) => why,
+                Delivery::Accepted { .. } => "LINE cannot be asked".to_owned(),
+            })?;
         let status = response.status();
         if !status.is_success() {
             return Err(format!("LINE answered {status} to the question for the {what}"));
@@ -99,7 +100,8 @@ mod tests {
                 assert!(head.starts_with(&format!("get /v2/bot/message/{path} http/1.1\r\n")), "{head}");
                 assert!(head.contains("authorization: bearer "), "{head}");
                 let length = body.len();
-                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+                let answer =
+                    format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
                 socket.write_all(answer.as_bytes()).await.unwrap();
             }
         });
@@ -120,7 +122,8 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn nonsense_is_no_reading() {
         let used = ("quota/consumption", r#"{"totalUsage":42}"#);
-        for bad in ["", "<html>", r#"{"type":"limited"}"#, r#"{"type":"other","value":1}"#, r#"{"value":-1}"#] {
+        for bad in ["", "<html>", r#"{"type":"limited"}"#, r#"{"type":"other","value":1}"#, r#"{"value":-1}"#]
+        {
             assert!(asked([("quota", bad), used]).await.is_err(), "{bad}");
         }
         let limited = ("quota", r#"{"type":"limited","value":200}"#);
@@ -131,7 +134,10 @@ mod tests {
     #[test]
     fn the_quota_lies_beside_the_push() {
         let url = |push| beside(push, "quota").map(|url| url.to_string());
-        assert_eq!(url("https://api.line.me/v2/bot/message/push").unwrap(), "https://api.line.me/v2/bot/message/quota");
+        assert_eq!(
+            url("https://api.line.me/v2/bot/message/push").unwrap(),
+            "https://api.line.me/v2/bot/message/quota"
+        );
         assert_eq!(url("http://127.0.0.1:1/push/").unwrap(), "http://127.0.0.1:1/quota");
         assert!(url("http://127.0.0.1:1/else").is_err());
     }

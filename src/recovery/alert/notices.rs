@@ -78,7 +78,9 @@ impl Desk<'_> {
         let draft = Draft { key: TEST.to_owned(), kind: Kind::Test, target: None, incident: 0, text };
         let scarce = quota.and_then(|quota| quota.permits(Kind::Test, self.alerts.reserve_percent).err());
         match (&self.alerts.channel, scarce) {
-            (Err(why), _) => self.outbox.write_refused(draft, format!("there is no channel: {why}"), self.now),
+            (Err(why), _) => {
+                self.outbox.write_refused(draft, format!("there is no channel: {why}"), self.now)
+            }
             (Ok(()), Some(scarce)) => self.outbox.write_refused(draft, scarce.to_string(), self.now),
             (Ok(()), None) => self.outbox.write(draft, self.alerts, self.now),
         };

@@ -132,9 +132,9 @@ fn own_advice(key: &str) -> Option<&'static str> {
         "state_not_durable" | "log_not_written" => {
             Some("make room, or give the directory back to its owner: df -h ~/.picoclaw; ls -ld ~/.picoclaw")
         }
-        "state_unreadable" => {
-            Some("nothing at once; repairs are held until every window has passed. If it comes back, look at the disk")
-        }
+        "state_unreadable" => Some(
+            "nothing at once; repairs are held until every window has passed. If it comes back, look at the disk",
+        ),
         "config_rejected" => Some("picoclaw-watchdog check, then systemctl --user reload picoclaw-watchdog"),
         _ => None,
     }
@@ -146,7 +146,10 @@ fn back_online(offline: &Offline, lasted: Duration) -> String {
         Some(format!("It was: {}", offline.why)),
         names(&offline.hidden.iter().cloned().collect::<Vec<_>>())
             .map(|names| format!("Could not be judged meanwhile: {names}")),
-        Some("Nothing outside was repaired or blamed in that time. If it happens often, look at the router.".to_owned()),
+        Some(
+            "Nothing outside was repaired or blamed in that time. If it happens often, look at the router."
+                .to_owned(),
+        ),
     ])
 }
 
@@ -166,7 +169,8 @@ fn pause_over(target: Option<&str>, pause: &Pause, lasted: Duration) -> String {
 }
 
 fn digest(week: &Week) -> String {
-    let targets = week.targets.iter().map(|(name, sums, uptime)| format!("{name}: up {uptime}{}", figures(sums)));
+    let targets =
+        week.targets.iter().map(|(name, sums, uptime)| format!("{name}: up {uptime}{}", figures(sums)));
     let quota = week.quota.as_ref().map(|quota| match quota.limit {
         Some(limit) => format!("Messages: {} of {limit} used this month", quota.used),
         None => format!("Messages: {} this month, without a limit", quota.used),
@@ -199,7 +203,9 @@ fn test(quota: Option<&Quota>) -> String {
         Some((left, limit)) => format!("It costs 1 of the {left} left of {limit} this month"),
         None => "It costs 1 message of this month".to_owned(),
     };
-    format!("test: this message was asked for, and it arrived.\n{cost}, and never one that is kept for faults.\nNothing is left to do.")
+    format!(
+        "test: this message was asked for, and it arrived.\n{cost}, and never one that is kept for faults.\nNothing is left to do."
+    )
 }
 
 fn quota_runs_out(scarce: &Scarce) -> String {

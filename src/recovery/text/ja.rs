@@ -80,9 +80,7 @@ fn advice(fault: &Fault<'_>) -> Option<String> {
         Advice::CheckUnit(unit) => Some(format!(
             "ユニットを確認してください: systemctl --user status {unit}（watchdog.toml または .env のユニット名は正しいですか）"
         )),
-        Advice::FreePort(held) => {
-            Some(format!("ポートを使用している別プロセスを停止してください: {held}"))
-        }
+        Advice::FreePort(held) => Some(format!("ポートを使用している別プロセスを停止してください: {held}")),
         Advice::StartElsewhere => Some(format!(
             "{target} が動作するマシンで起動してください。これを理由に他のサービスを再起動することはありません"
         )),
@@ -144,12 +142,11 @@ fn recovered(who: &str, end: &End, lasted: Duration, incident: &Incident) -> Str
     let (what, next) = match end {
         End::RepairedBy(action) => (format!("{action} により復旧しました"), "対応は不要です。"),
         End::ByItself => ("自然に復旧しました".to_owned(), "対応は不要です。"),
-        End::LeftAlone(why) => {
-            (format!("意図的な停止とみなし、対応を終了しました（{}）", quoted(why)), "起動するまで停止したままです。")
-        }
-        End::Unwatched => {
-            ("監視対象から外れました".to_owned(), "意図しない場合: picoclaw-watchdog check")
-        }
+        End::LeftAlone(why) => (
+            format!("意図的な停止とみなし、対応を終了しました（{}）", quoted(why)),
+            "起動するまで停止したままです。",
+        ),
+        End::Unwatched => ("監視対象から外れました".to_owned(), "意図しない場合: picoclaw-watchdog check"),
     };
     lines([
         Some(format!("{who}: {what}。")),
@@ -178,9 +175,7 @@ fn lasting_advice(what: Lasting) -> &'static str {
 fn own_trouble(key: &str, text: &str) -> String {
     let room = "空き容量とディレクトリの所有者を確認してください: df -h ~/.picoclaw; ls -ld ~/.picoclaw";
     let (what, advice) = match key {
-        "state_not_durable" => {
-            ("状態を保存できません。保存できるまで、復旧は期間内1回に制限されます", room)
-        }
+        "state_not_durable" => ("状態を保存できません。保存できるまで、復旧は期間内1回に制限されます", room),
         "log_not_written" => ("ログを書き込めません", room),
         "state_unreadable" => (
             "保存された状態に問題がありました",
@@ -255,7 +250,9 @@ fn test(quota: Option<&Quota>) -> String {
         Some((left, limit)) => format!("今月の残り{left}通（上限{limit}通）のうち1通を使用します"),
         None => "今月のメッセージを1通使用します".to_owned(),
     };
-    format!("テスト: ご依頼の確認メッセージです。正常に届いています。\n{cost}。障害用に確保した分は使用しません。\n対応は不要です。")
+    format!(
+        "テスト: ご依頼の確認メッセージです。正常に届いています。\n{cost}。障害用に確保した分は使用しません。\n対応は不要です。"
+    )
 }
 
 fn quota_runs_out(scarce: &Scarce) -> String {
@@ -287,7 +284,10 @@ fn age(span: Duration) -> String {
 
 /// Fixed phrases of `recovery/unit.rs`, `decide.rs` and `health.rs`, longer ones before their parts.
 const PHRASES: [(&str, &str); 15] = [
-    ("a person stopped it while it waited for an automatic restart", "自動再起動の待機中に手動で停止されました"),
+    (
+        "a person stopped it while it waited for an automatic restart",
+        "自動再起動の待機中に手動で停止されました",
+    ),
     ("a person stopped it while it was starting", "起動中に手動で停止されました"),
     ("a person stopped it", "手動で停止されています"),
     ("a person masked it", "手動で mask されています"),
@@ -302,7 +302,7 @@ const PHRASES: [(&str, &str); 15] = [
         "該当するユニットがありません",
     ),
     ("its unit file cannot be used", "ユニットファイルに問題があります"),
-    ("it failed (", "異常終了しました (" ),
+    ("it failed (", "異常終了しました ("),
     ("did not help: ", "効果なし: "),
     ("(failed: ", "(失敗: "),
     ("3 runs in a row ended before they were healthy", "正常になる前の終了が3回続いています"),

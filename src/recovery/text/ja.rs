@@ -34,7 +34,7 @@ pub(super) fn render(message: &Message<'_>) -> String {
             Some("何も実行していません。心当たりがない場合は、要求ファイルの書き込み権限を確認してください。\n対処: PICOCLAW_WATCHDOG_KICK_TOKEN を変更してください".to_owned()),
         ]),
         Message::HealedOften { target, unit, times, per } => lines([
-            Some(format!("{target}: {}で{times}回復旧しました。", age(*per))),
+            Some(format!("{target}: 直近{}で{times}回、自動復旧を行いました。", age(*per))),
             Some("毎回復旧していますが、根本的な原因が残っている可能性があります。".to_owned()),
             unit.map(|unit| format!("対処: 原因を調べてください: journalctl --user -u {unit} --since -{}s -p warning", per.as_secs())),
             Some(look(target.as_str())),
@@ -54,10 +54,10 @@ fn fault(fault: &Fault<'_>) -> String {
     });
     lines([
         Some(format!("{}: {}。", fault.target, headline(fault.headline))),
-        Some(format!("{}前から停止: {}", age(fault.age), quoted(&fault.seen))),
+        Some(format!("{}前から異常: {}", age(fault.age), quoted(&fault.seen))),
         in_runs(fault.tried).map(|tried| format!("実施済み: {}", quoted(&tried))),
         now,
-        names(&fault.dependents).map(|names| format!("この影響で停止中: {names}")),
+        names(&fault.dependents).map(|names| format!("この影響を受けている対象: {names}")),
         advice(fault).map(|text| format!("対処: {text}")),
         Some(look(fault.target.as_str())),
     ])
@@ -185,7 +185,7 @@ fn own_trouble(key: &str, text: &str) -> String {
             "新しい設定に誤りがあるため、以前の設定で動作を続けます",
             "picoclaw-watchdog check で確認後、systemctl --user reload picoclaw-watchdog",
         ),
-        _ => ("内部で問題が発生しました", "下記の内容を確認してください"),
+        _ => ("内部で問題が発生しました", "上記の内容を確認してください"),
     };
     format!("watchdog: {what}。\n内容: {text}\n対処: {advice}")
 }
@@ -263,7 +263,7 @@ fn quota_runs_out(scarce: &Scarce) -> String {
 }
 
 fn window(window: &Window) -> String {
-    format!("{}に{}回まで", age(window.per), window.attempts)
+    format!("{}あたり{}回まで", age(window.per), window.attempts)
 }
 
 /// A duration as a Japanese reader expects it: `42秒`, `2分5秒`, `3時間10分`, `2日4時間`.

@@ -47,12 +47,9 @@ fn a_burst_is_two_pushes_and_not_six() {
     let mut policy = policy();
     policy.targets.clear();
     for of in ["a", "b", "c", "d", "e", "f"] {
-        policy.targets.push(TargetPolicy {
-            name: name(of),
-            unit: None,
-            ladder: Vec::new(),
-            ..gateway_policy()
-        });
+        let mut target = TargetPolicy { name: name(of), unit: None, ladder: Vec::new(), ..gateway_policy() };
+        target.keys.failing = format!("{of}_down");
+        policy.targets.push(target);
     }
     let mut sim = Sim::new(policy, Gateway::running(START));
     sim.run_for(300);
@@ -66,11 +63,11 @@ fn a_burst_is_two_pushes_and_not_six() {
 
 #[test]
 fn the_first_word_comes_within_thirty_seconds_of_the_channels_return() {
-    for wait in 0..40 {
+    for wait in (0..30).step_by(3) {
         let mut sim = world_with(&[(90, Process::Failed)]);
         sim.gateway.exits_at_once = true;
         sim.channel.mood = Mood::Unreachable;
-        sim.run_for(7 * 3600 + wait);
+        sim.run_for(2400 + wait);
         sim.channel.mood = Mood::Fine;
         sim.run_for(30);
         assert!(!sim.channel.accepted.is_empty(), "{wait}");
@@ -80,23 +77,23 @@ fn the_first_word_comes_within_thirty_seconds_of_the_channels_return() {
 
 #[test]
 fn a_fault_and_its_end_that_both_waited_go_together() {
-    let mut sim = Sim::new(policy_with_ollama(), Gateway::running(START));
-    sim.run_for(300);
-    // The gateway's letter opens the minute in which the two of Ollama wait.
-    sim.kicks = vec![Kick { action: "x".to_owned(), source: "y".to_owned(), wish: Err(KickRefusal::Forged) }];
-    sim.run_for(60);
-    assert_eq!(sim.channel.accepted.len(), 1);
-    sim.channel.mood = Mood::Fine;
-    let mut outage = sim;
-    outage.gateway.ollama_down = true;
-    outage.kicks = vec![];
-    outage.run_for(20);
-    outage.gateway.ollama_down = false;
-    outage.run_for(300);
-    let told = letters(&outage, "ollama_remote_outage");
-    for letter in &told {
-        assert!(matches!(letter.fate, Fate::Accepted { .. }), "{letter:#?}");
+    let mut core = Core::new();
+    core.policy.targets[0].ladder.clear();
+    core.policy.targets[0].stable_passes = 1;
+    core.evidence.orders = vec![Order::TestAlert];
+    core.reads(true).pass(1);
+    core.pass(1);
+    assert!(matches!(core.letter("test").fate, Fate::Accepted { .. }));
+    for pass in [false, false, false, true] {
+        core.reads(pass).pass(2);
     }
+    assert_eq!(core.state.outbox.letters.len(), 3, "both wait for the minute to end");
+    core.pass(60);
+    core.pass(1);
+    core.pass(1);
+    let [_, fault, end] = &core.state.outbox.letters[..] else { panic!("{:#?}", core.state.outbox) };
+    assert!(matches!(fault.fate, Fate::Accepted { .. }) && matches!(end.fate, Fate::Accepted { .. }));
+    assert_eq!((fault.push, end.push), (Some(fault.id), Some(fault.id)));
 }
 
 #[test]

@@ -132,9 +132,7 @@ fn own_advice(key: &str) -> Option<&'static str> {
         "state_not_durable" | "log_not_written" => {
             Some("make room, or give the directory back to its owner: df -h ~/.picoclaw; ls -ld ~/.picoclaw")
         }
-        "state_unreadable" => Some(
-            "nothing at once; repairs are held until every window has passed. If it comes back, look at the disk",
-        ),
+        "state_unreadable" => Some("nothing, unless it comes back; then look at the disk"),
         "config_rejected" => Some("picoclaw-watchdog check, then systemctl --user reload picoclaw-watchdog"),
         _ => None,
     }

@@ -39,6 +39,16 @@ pub enum Command {
     /// What the running watchdog last saw. Exits 0, 1 or 2, and 69 when none is running.
     #[command(after_help = "Example: picoclaw-watchdog status")]
     Status(Output),
+    /// What people were told: every message in the retention, and what became of it.
+    #[command(after_help = "Examples: picoclaw-watchdog alerts\n          picoclaw-watchdog alerts test")]
+    Alerts {
+        /// Something else than the list.
+        #[command(subcommand)]
+        what: Option<AlertsCommand>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// Ask the running watchdog for something now. The token comes from PICOCLAW_WATCHDOG_KICK_TOKEN in the
     /// environment or in ~/.picoclaw/.env, or from standard input; never from the command line.
     #[command(after_help = "Example: picoclaw-watchdog kick restart_gateway --source line:U0123")]
@@ -54,6 +64,21 @@ pub enum Command {
         /// Queue the request and do not wait for the answer.
         #[arg(long)]
         no_wait: bool,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// What to do with messages.
+#[derive(Debug, Subcommand)]
+pub enum AlertsCommand {
+    /// Send one, after saying what it costs, and wait for what becomes of it.
+    #[command(after_help = "Example: picoclaw-watchdog alerts test --yes")]
+    Test {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
         /// How to print.
         #[command(flatten)]
         output: Output,

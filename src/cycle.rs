@@ -30,8 +30,9 @@ pub trait World {
     fn now(&mut self) -> Now;
     /// Asks the probes in scope, all side by side, and gathers kicks, receipts and trouble of our own.
     async fn observe(&mut self, scope: &Scope) -> Evidence;
-    /// The exact bytes to send for a letter; fixed once, before its first try.
-    fn compose(&mut self, letter: &Letter) -> String;
+    /// The exact bytes of one push that holds these letters, [`crate::recovery::outbox::PUSH_MAX`] at most;
+    /// fixed once, before its first try.
+    fn compose(&mut self, letters: &[&Letter]) -> String;
     /// Makes the state durable.
     ///
     /// # Errors
@@ -39,7 +40,7 @@ pub trait World {
     fn save(&mut self, state: &State) -> Result<(), String>;
     /// Carries out an attempt, within a bound of its own.
     async fn perform(&mut self, attempt: &Attempt) -> Outcome;
-    /// Starts to send a letter; the receipt comes back as evidence of a later pass.
+    /// Starts to send the push that this letter leads; the receipt comes back as evidence of a later pass.
     fn send(&mut self, letter: &Letter);
     /// Tells the asker of a kick what became of it.
     fn answer(&mut self, answer: &Answer, outcome: Option<&Outcome>);
@@ -101,10 +102,15 @@ pub fn next_pass(policy: &Policy, last_full: Timestamp, report: &Report) -> (Tim
     }
 }
 
-/// Fixes the bytes of a letter before its first try, so that every retry is identical.
-fn seal<W: World>(state: &mut State, letter: Option<u64>, world: &mut W) {
-    let unsealed = |candidate: &&mut Letter| Some(candidate.id) == letter && candidate.body.is_none();
-    if let Some(letter) = state.outbox.letters.iter_mut().find(unsealed) {
-        letter.body = Some(world.compose(letter));
+/// Fixes the bytes of a push before its first try, so that every retry is identical.
+fn seal<W: World>(state: &mut State, push: Option<u64>, world: &mut W) {
+    let Some(push) = push else { return };
+    let letters = state.outbox.push(push);
+    if letters.first().is_none_or(|first| first.body.is_some()) {
+        return;
+    }
+    let body = world.compose(&letters);
+    if let Some(first) = state.outbox.letters.iter_mut().find(|letter| letter.id == push) {
+        first.body = Some(body);
     }
 }

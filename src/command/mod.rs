@@ -5,6 +5,7 @@
     reason = "this is where the program speaks to a terminal"
 )]
 
+pub mod alerts;
 pub mod check;
 pub mod explain;
 pub mod kick;
@@ -12,7 +13,7 @@ pub mod once;
 pub mod run;
 pub mod status;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{AlertsCommand, Cli, Command};
 use crate::config::{Compiled, Config, Sources, compile};
 use crate::exit::Exit;
 use crate::host::lock::{Lock, LockError};
@@ -38,6 +39,10 @@ pub async fn dispatch(cli: Cli) -> Exit {
         Command::Check(output) => check::run(&compiled, output),
         Command::Explain { target, output } => explain::run(config, target.as_deref(), output).await,
         Command::Status(output) => status::run(&config, output),
+        Command::Alerts { what: None, output } => alerts::list(&config, output),
+        Command::Alerts { what: Some(AlertsCommand::Test { yes, output }), .. } => {
+            alerts::test(&config, yes, output).await
+        }
         Command::Kick { action, source, token_stdin, no_wait, output } => {
             kick::run(&config, &kick::Request { action, source, token_stdin, no_wait }, output).await
         }

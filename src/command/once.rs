@@ -60,6 +60,10 @@ async fn cycle(host: &mut Host, state: &mut State) -> View {
         let left = LONGEST.saturating_sub(began.elapsed());
         match next {
             Some((wait, targets)) if wait < left => scope = wait_for(host, wait, targets).await,
+            // Within the bound of that question; without the answer nothing could be kept back in this mode.
+            Some(_) | None if host.asks_quota() && !left.is_zero() => {
+                scope = wait_for(host, left, BTreeSet::new()).await;
+            }
             Some(_) | None => {
                 chronicle::cycle_end(&view, began.elapsed());
                 return view;

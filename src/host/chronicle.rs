@@ -4,6 +4,7 @@
 use super::view::{Grade, TargetView, View};
 use crate::cycle::Report;
 use crate::recovery::decide::{Answer, Attempt, Closed};
+use crate::recovery::evidence::{Name, Order};
 use crate::recovery::outbox::{Fate, Letter, Outbox};
 use crate::recovery::record::Outcome;
 use crate::recovery::time::Age;
@@ -166,9 +167,29 @@ pub fn kick(answer: &Answer, outcome: &str) {
     info!(subject = "kick", result = "OK", action = %answer.action, "from {}: {outcome}", answer.source);
 }
 
+/// An order of the owner was taken.
+pub fn order(order: &Order) {
+    let name = |target: &Option<Name>| target.as_ref().map_or("all", Name::as_str).to_owned();
+    match order {
+        Order::Pause { target, span, reason } => {
+            let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            info!(subject = name(target), result = "OK", action = "pause", "for {}{why}", Age(*span));
+        }
+        Order::Resume { target } => {
+            info!(subject = name(target), result = "OK", action = "resume", "by the owner");
+        }
+        Order::TestAlert => info!(subject = "line", result = "OK", action = "test", "asked for by the owner"),
+    }
+}
+
 /// Something of ours did not work.
 pub fn trouble(subject: &str, why: &str) {
     warn!(subject, result = "NG", action = "detect", "{why}");
+}
+
+/// The channel did not say how many messages are left, so none are kept back.
+pub fn quota_unknown(why: &str) {
+    info!(subject = "line", result = "NG", action = "quota", "the quota is not known anew: {why}");
 }
 
 /// A full cycle is over.

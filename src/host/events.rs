@@ -1,9 +1,10 @@
-//! What can end the wait between two passes: time, a unit that changed, a kick, an answer of the channel, a
-//! signal. It only waits; the loop decides what follows.
+//! What can end the wait between two passes: time, a unit that changed, a kick or an order, an answer of the
+//! channel, a signal. It only waits; the loop decides what follows.
 
 use super::Host;
 use super::chronicle;
-use super::kicks::KickWatch;
+use super::doorbell::Doorbell;
+use super::inbox;
 use crate::cycle::Scope;
 use crate::recovery::evidence::Name;
 use crate::systemd::BusEvent;
@@ -32,7 +33,8 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Events {
     changes: mpsc::Receiver<BusEvent>,
-    kicks: KickWatch,
+    kicks: Doorbell,
+    orders: Doorbell,
     hangup: Signal,
     stop: Stop,
 }
@@ -55,7 +57,7 @@ impl Stop {
 }
 
 impl Events {
-    /// Begins to listen: to the units of the configuration, to the kick file, to signals.
+    /// Begins to listen: to the units of the configuration, to the kick file, to the inbox, to signals.
     ///
     /// # Errors
     /// When signals cannot be received.
@@ -64,7 +66,8 @@ impl Events {
             Stop { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
         Ok(Self {
             changes: watch_units(host),
-            kicks: KickWatch::new(&host.config.kick.file),
+            kicks: Doorbell::on_file(&host.config.kick.file),
+            orders: Doorbell::on_directory(&inbox::place(&host.config.paths.state)),
             hangup: signal(SignalKind::hangup())?,
             stop,
         })
@@ -73,7 +76,7 @@ impl Events {
     /// Listens to another configuration from now on.
     pub fn follow(&mut self, host: &Host) {
         self.changes = watch_units(host);
-        self.kicks = KickWatch::new(&host.config.kick.file);
+        self.kicks = Doorbell::on_file(&host.config.kick.file);
     }
 
     /// The signals that end us, to be watched during a pass.
@@ -90,7 +93,8 @@ impl Events {
                 () = self.stop.asked() => return Event::Stop,
                 _ = self.hangup.recv() => return Event::Reload,
                 change = self.changes.recv() => change,
-                () = self.kicks.changed() => return Event::Pass(Scope::Everything),
+                () = self.kicks.rung() => return Event::Pass(Scope::Everything),
+                () = self.orders.rung() => return Event::Pass(Scope::Everything),
                 () = host.receipt() => return Event::Pass(Scope::Targets(BTreeSet::new())),
                 () = sleep_until(until) => return Event::Pass(due),
             };

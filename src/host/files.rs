@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// Everything we write may hold chat ids or the texts of alerts: for its owner only.
 pub const PRIVATE_FILE: u32 = 0o600;
-const PRIVATE_DIR: u32 = 0o700;
+/// The same for directories.
+pub const PRIVATE_DIR: u32 = 0o700;
 
 /// Opens a plain file for reading. A symbolic link is refused, and a FIFO, which would make us wait for its
 /// writer, is refused before it can.

@@ -4,16 +4,20 @@
 pub mod bundle;
 pub mod chronicle;
 pub mod clock;
+pub mod doorbell;
 pub mod events;
 pub mod files;
 pub mod heartbeat;
+pub mod inbox;
 pub mod kicks;
 pub mod legacy;
+pub mod letters;
 pub mod lock;
 pub mod log;
 pub mod memory;
 pub mod observe;
 pub mod publish;
+pub mod quota;
 pub mod store;
 pub mod view;
 
@@ -24,8 +28,8 @@ use crate::probe::clients::Clients;
 use crate::probe::reference;
 use crate::recovery::decide::{Answer, Attempt};
 use crate::recovery::evidence::{
-    Delivery, Evidence, Fresh, Kick, KickRefusal, Name, ProbeReport, Reading, Receipt, ReferenceReport,
-    SelfTrouble,
+    Delivery, Evidence, Fresh, Kick, KickRefusal, Name, ProbeReport, QuotaReading, Reading, Receipt,
+    ReferenceReport, SelfTrouble,
 };
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
@@ -34,9 +38,11 @@ use crate::recovery::time::{Now, Timestamp};
 use crate::recovery::unit::UnitFacts;
 use crate::systemd::Bus;
 use clock::Clock;
+use inbox::Inbox;
 use kicks::{KickResult, ReceivedKick};
 use log::OpsLog;
 use memory::{Memory, Start};
+use quota::QuotaDesk;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -62,7 +68,10 @@ pub struct Host {
     start_trouble: Option<(String, Timestamp)>,
     answers: (mpsc::Sender<Receipt>, mpsc::Receiver<Receipt>),
     receipts: Vec<Receipt>,
+    quota: QuotaDesk,
     kick: Option<ReceivedKick>,
+    /// Where orders are left; none for those who only look.
+    inbox: Option<Inbox>,
     /// What every target's probes saw last, and what systemd said of its unit, for the bundle.
     seen: BTreeMap<Name, String>,
     units: BTreeMap<Name, Result<UnitFacts, String>>,
@@ -91,7 +100,9 @@ impl Host {
     /// What keeps the program from working at all.
     pub fn open(config: Rc<Config>) -> Result<(Self, State), String> {
         let opened = Memory::open(&config.paths.state, &config.policy);
-        Self::wire(config, opened, Mode::Acts)
+        let (mut host, state) = Self::wire(config, opened, Mode::Acts)?;
+        host.inbox = Some(Inbox::open(&host.config.paths.state));
+        Ok((host, state))
     }
 
     fn wire(
@@ -109,7 +120,9 @@ impl Host {
             start_trouble: None,
             answers: mpsc::channel(16),
             receipts: Vec::new(),
+            quota: QuotaDesk::new(start.state.outbox.quota.as_ref().map(|quota| quota.at)),
             kick: None,
+            inbox: None,
             seen: BTreeMap::new(),
             units: BTreeMap::new(),
             log: None,
@@ -166,12 +179,34 @@ impl Host {
         }
     }
 
-    /// Waits until the channel has answered a letter.
+    /// Waits until the channel has answered, a letter or the question for the quota.
     pub async fn receipt(&mut self) {
-        // Never none: the host holds a sender of its own.
-        if let Some(receipt) = self.answers.1.recv().await {
-            self.receipts.push(receipt);
+        tokio::select! {
+            // Always some: the host holds a sender of its own.
+            Some(receipt) = self.answers.1.recv() => self.receipts.push(receipt),
+            () = self.quota.answered() => {}
         }
+    }
+
+    /// Whether the channel is being asked for its quota.
+    pub fn asks_quota(&self) -> bool {
+        self.quota.is_asking()
+    }
+
+    /// What the channel said of its quota; asks it when that is due.
+    fn quota(&mut self) -> Option<QuotaReading> {
+        let now = self.clock.now().at;
+        if self.receipts.iter().any(|receipt| matches!(receipt.delivery, Delivery::QuotaSpent(_))) {
+            self.quota.hurry();
+        }
+        let reading = self.quota.take(now);
+        if let Some(why) = self.quota.take_failure() {
+            chronicle::quota_unknown(&why);
+        }
+        if self.mode == Mode::Acts {
+            self.quota.ask(now, self.line(), &self.clients);
+        }
+        reading
     }
 
     /// Whether the last save failed, and why.
@@ -306,6 +341,9 @@ impl World for Host {
     async fn observe(&mut self, scope: &Scope) -> Evidence {
         let config = Rc::clone(&self.config);
         let kicks = (self.mode == Mode::Acts && self.kick.is_none()).then(|| self.read_kick()).flatten();
+        // Orders are no hurry: the doorbell asks for a full pass, and so does the interval.
+        let inbox = self.inbox.as_mut().filter(|_| *scope == Scope::Everything);
+        let orders = inbox.map(|inbox| inbox.take(clock::wall())).unwrap_or_default();
         self.check_troubles();
         // A person who asks wants an answer about now, whatever this pass was for.
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
@@ -318,26 +356,33 @@ impl World for Host {
         while let Ok(receipt) = self.answers.1.try_recv() {
             self.receipts.push(receipt);
         }
+        let quota = self.quota();
         let trouble = |(key, text): (&String, &String)| SelfTrouble { key: key.clone(), text: text.clone() };
         Evidence {
             probes,
             units,
             kicks: kicks.into_iter().collect(),
+            orders,
             receipts: std::mem::take(&mut self.receipts),
             troubles: self.troubles.iter().map(trouble).collect(),
             unsaved: self.memory.unsaved.clone(),
             references,
             fresh: self.fresh(),
+            quota,
             ..Evidence::default()
         }
     }
 
-    fn compose(&mut self, letter: &Letter) -> String {
-        self.line().map(|line| line.compose(&letter.text)).unwrap_or_default()
+    fn compose(&mut self, letters: &[&Letter]) -> String {
+        let texts: Vec<&str> = letters.iter().map(|letter| letter.text.as_str()).collect();
+        self.line().map(|line| line.compose(&texts)).unwrap_or_default()
     }
 
     fn save(&mut self, state: &State) -> Result<(), String> {
-        self.memory.save(state, &self.clock)
+        self.memory.save(state, &self.clock)?;
+        // What the state has absorbed need not be found again.
+        self.inbox.iter_mut().for_each(Inbox::absorbed);
+        Ok(())
     }
 
     async fn perform(&mut self, attempt: &Attempt) -> Outcome {

@@ -2,6 +2,7 @@
 //! returns a new state and the effects as values; it performs nothing.
 
 use super::alert;
+use super::digest;
 use super::evidence::{Evidence, Name};
 use super::gate::{self, Asker, Hold, Question};
 use super::health::{self, Health};
@@ -11,6 +12,7 @@ use super::offline;
 use super::pause;
 use super::policy::{Policy, Rung, TargetPolicy};
 use super::state::{Phase, Spent, State, TargetState};
+use super::text::End;
 use super::time::{Now, Timestamp};
 use super::unit::Standing;
 use super::verdict::{Ruling, Verdict};
@@ -26,7 +28,7 @@ pub struct Decision {
     pub state: State,
     /// What to do, in order.
     pub attempts: Vec<Attempt>,
-    /// The letter to send, by number.
+    /// The push to send, by the number of its first letter.
     pub letter: Option<u64>,
     /// Answers to kicks.
     pub answers: Vec<Answer>,
@@ -96,12 +98,13 @@ pub fn decide(policy: &Policy, state: &State, evidence: &Evidence, now: Now) -> 
     pass.look_around();
     let believed = offline::discount(policy, &mut pass.state, evidence);
     health::fold(policy, &mut pass.state, &believed, now);
-    alert::receive(&mut pass.state, evidence, now);
+    alert::receive(&policy.alerts, &mut pass.state, evidence, now);
     let mut rulings = BTreeMap::new();
     for target in &policy.targets {
         rulings.insert(target.name.clone(), pass.judge(target));
     }
     let answers = evidence.kicks.iter().map(|kick| pass.answer(kick, &mut rulings)).collect();
+    digest::tally(policy, &mut pass.state, &pass.closed, &pass.attempts, now);
     alert::raise(policy, &mut pass.state, &rulings, evidence, now);
     let channel = policy.alerts.channel.is_ok();
     let letter = channel.then(|| pass.state.outbox.charge(now)).flatten();
@@ -136,11 +139,12 @@ impl Pass<'_> {
             self.state.targets.values_mut().for_each(health::forget_readings);
         }
         pause::obey(self.policy, &mut self.state, &self.evidence.orders, self.now);
+        let alerts = &self.policy.alerts;
         for (what, pause) in pause::expire(&mut self.state, self.now) {
-            alert::pause_over(self.policy, &mut self.state, &what, &pause, self.now);
+            alert::pause_over(alerts, &mut self.state.outbox, &what, &pause, self.now);
         }
         if let Some(ended) = offline::judge(self.policy, &mut self.state, self.evidence, self.now) {
-            alert::online_again(&self.policy.alerts, &mut self.state.outbox, &ended, self.now);
+            alert::back_online(alerts, &mut self.state.outbox, &ended, self.now);
         }
     }
 
@@ -152,14 +156,7 @@ impl Pass<'_> {
         {
             let open = [target.incident.take(), target.not_ready.take(), target.blind.take()];
             for incident in open.iter().flatten() {
-                alert::close(
-                    &policy.alerts,
-                    outbox,
-                    Some(name),
-                    incident,
-                    "is not watched any more,",
-                    self.now,
-                );
+                alert::close(&policy.alerts, outbox, Some(name), incident, &End::Unwatched, self.now);
             }
             target.phase = Phase::Healthy;
         }
@@ -172,7 +169,7 @@ impl Pass<'_> {
         let wants = match (&target.phase, &health) {
             (_, Health::Off(why)) => {
                 let why = why.clone();
-                self.close(policy, &mut target, &format!("is left alone ({why})"));
+                self.close(policy, &mut target, &End::LeftAlone(why.clone()));
                 Err(Ruling::LeftAlone(why))
             }
             (Phase::Healthy, Health::Healthy) => Err(self.rest(policy, &mut target)),
@@ -238,28 +235,26 @@ impl Pass<'_> {
         if target.streak < policy.stable_passes {
             return Ruling::Recovering { passes: target.streak, of: policy.stable_passes };
         }
-        let how = match &target.phase {
+        let end = match &target.phase {
             Phase::Settling { action, .. } => {
                 target.heals.push(self.now.at);
-                format!("was repaired by {action}")
+                End::RepairedBy(action.clone())
             }
-            Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => {
-                "recovered by itself".to_owned()
-            }
+            Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => End::ByItself,
         };
-        self.close(policy, target, &how);
+        self.close(policy, target, &end);
         Ruling::Fine
     }
 
-    fn close(&mut self, policy: &TargetPolicy, target: &mut TargetState, how: &str) {
+    fn close(&mut self, policy: &TargetPolicy, target: &mut TargetState, end: &End) {
         if let Some(incident) = target.incident.take() {
             let outbox = &mut self.state.outbox;
-            alert::close(&self.policy.alerts, outbox, Some(&policy.name), &incident, how, self.now);
+            alert::close(&self.policy.alerts, outbox, Some(&policy.name), &incident, end, self.now);
             self.closed.push(Closed {
                 target: policy.name.clone(),
                 incident: incident.id,
                 lasted: self.now.at.since(incident.since),
-                how: how.to_owned(),
+                how: end.to_string(),
             });
         }
         target.phase = Phase::Healthy;

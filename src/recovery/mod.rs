@@ -18,6 +18,7 @@
 
 pub mod alert;
 pub mod decide;
+pub mod digest;
 pub mod evidence;
 pub mod gate;
 pub mod health;
@@ -27,10 +28,12 @@ mod offline;
 pub mod outbox;
 pub mod pause;
 pub mod policy;
+pub mod quota;
 pub mod record;
 mod request;
 pub mod starts;
 pub mod state;
+pub mod text;
 pub mod time;
 pub mod unit;
 pub mod verdict;

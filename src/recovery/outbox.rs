@@ -2,14 +2,25 @@
 //! counters that caused it are saved together. Sending is charged before it happens, like a repair: a
 //! crash at any point costs a retry under the same key, never a message.
 
-use super::evidence::{Delivery, Name, Receipt};
+mod letter;
+
+pub use letter::{Draft, Fate, Kind, Letter};
+
+use super::evidence::{Delivery, Receipt};
 use super::policy::{AlertPolicy, nth_or_last};
+use super::quota::Quota;
 use super::time::{Now, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Finished letters that are kept for `alerts` to show.
-const FINISHED_MAX: usize = 100;
+/// Finished letters that are kept for `alerts` to show: half of what LINE's free plan sends in a month, and
+/// about 60 KB of state.
+pub const FINISHED_MAX: usize = 100;
+/// LINE takes so many texts in one push, and counts a push once per recipient.
+pub const PUSH_MAX: usize = 5;
+/// What is raised sooner than this after an acceptance waits so long for company: a burst costs two
+/// messages, not ten.
+const COMPANY: Duration = Duration::from_secs(60);
 /// Letters that may wait. One key has at most one fault waiting, so this is reached only by hundreds of
 /// targets; the oldest reminder gives way then.
 const PENDING_MAX: usize = 200;
@@ -34,115 +45,37 @@ pub struct Outbox {
     pub written: u64,
     /// When the channel may be tried next.
     pub next_try: Timestamp,
-}
-
-/// What a letter is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A fault that could not be repaired.
-    Fault,
-    /// The same fault, still there.
-    Reminder,
-    /// The end of a fault that was told.
-    Recovery,
-    /// Something worth knowing that has no end to tell.
-    Notice,
-}
-
-/// One message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Letter {
-    /// Its number.
-    pub id: u64,
-    /// The alert key, to which the cooldown belongs.
-    pub key: String,
-    /// What it is about.
-    pub kind: Kind,
-    /// The target concerned; none for trouble of our own.
-    pub target: Option<Name>,
-    /// The incident it belongs to, 0 for none.
-    pub incident: u64,
-    /// The text.
-    pub text: String,
-    /// When it was raised.
-    pub raised: Timestamp,
-    /// The same as Unix seconds, for people.
-    pub raised_wall: u64,
-    /// `X-Line-Retry-Key`, a UUID.
-    pub retry_key: String,
-    /// The exact bytes that are sent, fixed before the first try.
-    pub body: Option<String>,
-    /// When it was first tried.
-    pub first_try: Option<Timestamp>,
-    /// Tries made, the running one included.
-    pub tries: u32,
-    /// What the channel said last, when it was not yes.
-    pub last_answer: String,
-    /// Where it stands.
-    pub fate: Fate,
-}
-
-/// Where a letter stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "is")]
-pub enum Fate {
-    /// Waiting to be accepted.
-    Pending,
-    /// There is no channel; it waits for one as long as its fault lasts.
-    Withheld,
-    /// The channel took it.
-    Accepted {
-        /// The channel's id of the request.
-        request_id: String,
-        /// When.
-        at: Timestamp,
-        /// The same as Unix seconds.
-        wall: u64,
-    },
-    /// The channel will never take it.
-    Refused {
-        /// Why.
-        reason: String,
-        /// When.
-        at: Timestamp,
-    },
-    /// Events overtook it before anyone could be told.
-    Superseded {
-        /// How.
-        reason: String,
-    },
-}
-
-/// A letter about to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
-    /// The alert key.
-    pub key: String,
-    /// What it is about.
-    pub kind: Kind,
-    /// The target concerned.
-    pub target: Option<Name>,
-    /// The incident, 0 for none.
-    pub incident: u64,
-    /// The text.
-    pub text: String,
+    /// The month's quota; none when it is not known, and then nothing is kept back.
+    #[serde(default)]
+    pub quota: Option<Quota>,
 }
 
 impl Outbox {
-    /// Whether a new fault under this key has to wait: one is on its way, or the cooldown runs.
+    /// Whether a new alert under this key has to wait: one is on its way, or the cooldown runs. What gave way
+    /// to the reserve is not written again and again; a fault is, for it was not told.
     pub fn is_quiet(&self, key: &str, alerts: &AlertPolicy, now: Timestamp) -> bool {
         let of_key = |letter: &&Letter| letter.key == key && letter.kind != Kind::Recovery;
         self.letters.iter().filter(of_key).any(|letter| match &letter.fate {
             Fate::Pending | Fate::Withheld => true,
             Fate::Accepted { at, .. } | Fate::Refused { at, .. } => now.since(*at) < alerts.cooldown,
-            Fate::Superseded { .. } => false,
+            Fate::Superseded { .. } => {
+                letter.kind != Kind::Fault && now.since(letter.raised) < alerts.cooldown
+            }
         })
     }
 
     /// Writes a letter; it is sent once saved. Returns its number.
     pub fn write(&mut self, draft: Draft, alerts: &AlertPolicy, now: Now) -> u64 {
+        let fate = if alerts.channel.is_ok() { Fate::Pending } else { Fate::Withheld };
+        self.write_with(draft, fate, now)
+    }
+
+    /// Writes a letter that will never be sent, so that it can be seen why.
+    pub fn write_refused(&mut self, draft: Draft, reason: String, now: Now) -> u64 {
+        self.write_with(draft, Fate::Refused { reason, at: now.at }, now)
+    }
+
+    fn write_with(&mut self, draft: Draft, fate: Fate, now: Now) -> u64 {
         self.written += 1;
         let id = self.written;
         self.letters.push(Letter {
@@ -154,71 +87,175 @@ impl Outbox {
             text: draft.text,
             raised: now.at,
             raised_wall: now.wall,
+            push: None,
             retry_key: uuid(now.entropy, id),
             body: None,
             first_try: None,
             tries: 0,
             last_answer: String::new(),
-            fate: if alerts.channel.is_ok() { Fate::Pending } else { Fate::Withheld },
+            fate,
         });
         self.trim();
         id
     }
 
-    /// Takes what the channel answered. Returns the letters that are accepted or refused by it, by number.
+    /// Takes what the channel answered. Returns the letters whose fate it decided, by number.
     pub fn receive(&mut self, receipts: &[Receipt], now: Now) -> Vec<u64> {
         let mut finished = Vec::new();
-        for receipt in receipts {
-            let pending = |letter: &&mut Letter| letter.id == receipt.alert && letter.fate == Fate::Pending;
-            let Some(letter) = self.letters.iter_mut().find(pending) else { continue };
-            match &receipt.delivery {
+        for Receipt { alert: push, delivery } in receipts {
+            if !self.letter(*push).is_some_and(Letter::is_waiting) {
+                continue;
+            }
+            self.next_try = match delivery {
+                Delivery::Accepted { .. } | Delivery::Refused(_) => now.at,
+                Delivery::QuotaSpent(_) => now.at.after(QUOTA_GAP),
+                Delivery::Retry(_) => self.next_try,
+            };
+            match delivery {
                 Delivery::Accepted { request_id } => {
-                    letter.fate =
-                        Fate::Accepted { request_id: request_id.clone(), at: now.at, wall: now.wall };
-                    self.next_try = now.at;
-                    finished.push(letter.id);
+                    let fate = Fate::Accepted { request_id: request_id.clone(), at: now.at, wall: now.wall };
+                    finished.extend(self.finish(*push, &fate));
+                    self.quota.iter_mut().for_each(|quota| quota.used += 1);
                 }
                 Delivery::Refused(reason) => {
-                    letter.fate = Fate::Refused { reason: reason.clone(), at: now.at };
-                    self.next_try = now.at;
-                    finished.push(letter.id);
+                    finished
+                        .extend(self.finish(*push, &Fate::Refused { reason: reason.clone(), at: now.at }));
                 }
                 Delivery::QuotaSpent(reason) => {
-                    letter.last_answer.clone_from(reason);
-                    self.next_try = now.at.after(QUOTA_GAP);
+                    self.quota.iter_mut().for_each(Quota::spend_all);
+                    self.note(*push, reason);
+                    finished.extend(self.give_way(*push, reason));
                 }
-                Delivery::Retry(reason) => letter.last_answer.clone_from(reason),
+                Delivery::Retry(reason) => self.note(*push, reason),
             }
         }
         self.trim();
         finished
     }
 
-    /// Charges the next try and returns the letter to send once saved. Letters go out strictly in order, so
-    /// that nobody is told of the end of a fault before the fault.
+    fn push_mut(&mut self, push: u64) -> impl Iterator<Item = &mut Letter> {
+        self.letters.iter_mut().filter(move |letter| letter.is_waiting() && letter.is_in(push))
+    }
+
+    fn finish(&mut self, push: u64, fate: &Fate) -> Vec<u64> {
+        let mut finished = Vec::new();
+        for letter in self.push_mut(push) {
+            letter.fate = fate.clone();
+            finished.push(letter.id);
+        }
+        finished
+    }
+
+    fn note(&mut self, push: u64, answer: &str) {
+        self.push_mut(push).for_each(|letter| answer.clone_into(&mut letter.last_answer));
+    }
+
+    /// With the quota spent, only what is worth asking for every hour stays; the next letter need not wait.
+    fn give_way(&mut self, push: u64, reason: &str) -> Vec<u64> {
+        if self.push_mut(push).any(|letter| letter.kind.is_critical()) {
+            return Vec::new();
+        }
+        self.next_try = Timestamp::default();
+        self.finish(push, &Fate::Superseded { reason: reason.to_owned() })
+    }
+
+    /// Takes back what would use the reserve and has no right to. Returns the letters, by number.
+    pub fn keep_reserve(&mut self, alerts: &AlertPolicy) -> Vec<u64> {
+        let Some(quota) = &self.quota else { return Vec::new() };
+        let Err(scarce) = quota.permits(Kind::Notice, alerts.reserve_percent) else { return Vec::new() };
+        let waiting = || self.letters.iter().filter(|letter| letter.is_waiting());
+        let critical: Vec<u64> =
+            waiting().filter(|letter| letter.kind.is_critical()).filter_map(|letter| letter.push).collect();
+        // In one push with a fault it costs nothing, and the bytes of that push are fixed.
+        let costs = |letter: &&Letter| {
+            !letter.kind.is_critical() && letter.push.is_none_or(|push| !critical.contains(&push))
+        };
+        let taken: Vec<u64> = waiting().filter(costs).map(|letter| letter.id).collect();
+        for letter in self.letters.iter_mut().filter(|letter| taken.contains(&letter.id)) {
+            letter.fate = Fate::Superseded { reason: scarce.to_string() };
+        }
+        taken
+    }
+
+    /// What is not news any more because its incident is over; what was tried may have been read already.
+    pub fn drop_reminders(&mut self, incident: u64) {
+        let obsolete = |letter: &&mut Letter| {
+            letter.is_waiting()
+                && letter.kind == Kind::Reminder
+                && letter.incident == incident
+                && letter.push.is_none()
+        };
+        for letter in self.letters.iter_mut().filter(obsolete) {
+            letter.fate = Fate::Superseded { reason: "it was over before this could be sent".to_owned() };
+        }
+    }
+
+    /// Charges the next try and returns the push to send once saved, by its first letter. Letters go out
+    /// strictly in order, so that nobody is told of the end of a fault before the fault.
     pub fn charge(&mut self, now: Now) -> Option<u64> {
-        if now.at < self.next_try {
+        if now.at < self.wake_at()? {
             return None;
         }
-        let letter = self.letters.iter_mut().find(|letter| letter.fate == Fate::Pending)?;
-        if letter.first_try.is_some_and(|first| now.at.since(first) >= KEY_LIFE) {
-            letter.retry_key = uuid(now.entropy, letter.id);
-            letter.first_try = None;
+        let push = self.pack(now)?;
+        for letter in self.push_mut(push) {
+            letter.first_try.get_or_insert(now.at);
+            letter.tries += 1;
         }
-        letter.first_try.get_or_insert(now.at);
-        letter.tries += 1;
-        let gap = if letter.tries > PATIENT_TRIES {
-            LONG_GAP
-        } else {
-            nth_or_last(&GAPS, letter.tries as usize - 1)
-        };
+        let tries = self.letter(push)?.tries;
+        let gap = if tries > PATIENT_TRIES { LONG_GAP } else { nth_or_last(&GAPS, tries as usize - 1) };
         self.next_try = now.at.after(gap);
-        Some(letter.id)
+        Some(push)
+    }
+
+    /// The push that the first waiting letter leads: put together at its first try, and the same at every retry.
+    fn pack(&mut self, now: Now) -> Option<u64> {
+        let head = self.letters.iter().find(|letter| letter.is_waiting())?;
+        let (push, expired) = (head.id, head.first_try.is_some_and(|at| now.at.since(at) >= KEY_LIFE));
+        if expired {
+            self.unpack(push, now);
+        }
+        let head = self.letter(push)?;
+        if head.push.is_none() {
+            // A body without a push was fixed by the version before pushes, for this letter alone.
+            let size = if head.body.is_none() { PUSH_MAX } else { 1 };
+            let waiting = self.letters.iter_mut().filter(|letter| letter.is_waiting());
+            waiting.take(size).for_each(|letter| letter.push = Some(push));
+        }
+        Some(push)
+    }
+
+    /// Under its old key the push would be sent twice by now, so it may as well be put together anew.
+    fn unpack(&mut self, push: u64, now: Now) {
+        for letter in self.push_mut(push) {
+            letter.push = None;
+            letter.body = None;
+            letter.first_try = None;
+            letter.retry_key = uuid(now.entropy, letter.id);
+        }
+    }
+
+    /// The letters of a push that still wait, in order.
+    pub fn push(&self, push: u64) -> Vec<&Letter> {
+        self.letters.iter().filter(|letter| letter.is_waiting() && letter.is_in(push)).collect()
     }
 
     /// When the channel wants to be tried next; none when nothing waits.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        self.letters.iter().any(|letter| letter.fate == Fate::Pending).then_some(self.next_try)
+        let head = self.letters.iter().find(|letter| letter.is_waiting())?;
+        Some(self.next_try.max(self.company_until(head)))
+    }
+
+    /// Until when a letter waits for others to share its push. What was raised before the last acceptance has
+    /// waited long enough.
+    fn company_until(&self, head: &Letter) -> Timestamp {
+        let accepted = self.letters.iter().filter_map(|letter| match &letter.fate {
+            Fate::Accepted { at, .. } => Some(*at),
+            Fate::Pending | Fate::Withheld | Fate::Refused { .. } | Fate::Superseded { .. } => None,
+        });
+        match accepted.max() {
+            Some(at) if head.push.is_none() && head.raised >= at => at.after(COMPANY),
+            Some(_) | None => Timestamp::default(),
+        }
     }
 
     /// The letter of this number.
@@ -250,7 +287,7 @@ impl Outbox {
                 finished -= 1;
                 return keep;
             }
-            if excess > 0 && letter.kind == Kind::Reminder {
+            if excess > 0 && letter.kind == Kind::Reminder && letter.push.is_none() {
                 excess -= 1;
                 return false;
             }
@@ -269,103 +306,4 @@ fn uuid(entropy: u128, id: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::recovery::policy::Language;
-    use crate::recovery::window::Window;
-
-    fn alerts() -> AlertPolicy {
-        AlertPolicy {
-            channel: Ok(()),
-            cooldown: Duration::from_secs(900),
-            reminders: vec![Duration::from_secs(900)],
-            lasting: Duration::from_secs(1800),
-            language: Language::En,
-            healed_often: Window { attempts: 5, per: Duration::from_secs(86_400) },
-            reserve_percent: 20,
-            digest: false,
-        }
-    }
-
-    fn at(seconds: u64) -> Now {
-        Now { at: Timestamp(seconds * 1000), wall: seconds, entropy: u128::from(seconds) << 70 }
-    }
-
-    fn draft(key: &str) -> Draft {
-        Draft { key: key.to_owned(), kind: Kind::Fault, target: None, incident: 0, text: "x".to_owned() }
-    }
-
-    fn answer(alert: u64, delivery: Delivery) -> [Receipt; 1] {
-        [Receipt { alert, delivery }]
-    }
-
-    #[test]
-    fn a_try_is_charged_before_it_happens_and_keeps_its_key() {
-        let mut outbox = Outbox::default();
-        let id = outbox.write(draft("k"), &alerts(), at(0));
-        assert_eq!(outbox.charge(at(0)), Some(id));
-        let key = outbox.letters[0].retry_key.clone();
-        assert_eq!(outbox.charge(at(14)), None, "the gap has not passed");
-        assert_eq!(outbox.charge(at(15)), Some(id), "no answer came: the same letter again");
-        assert_eq!(outbox.letters[0].retry_key, key);
-        assert_eq!(outbox.charge(at(15 + 23 * 3600)), Some(id));
-        assert_ne!(outbox.letters[0].retry_key, key, "the old key would send twice by now");
-    }
-
-    #[test]
-    fn the_cooldown_starts_at_acceptance() {
-        let mut outbox = Outbox::default();
-        let id = outbox.write(draft("k"), &alerts(), at(0));
-        assert!(outbox.is_quiet("k", &alerts(), at(5000).at), "one is on its way");
-        outbox.receive(&answer(id, Delivery::Accepted { request_id: "r".into() }), at(5000));
-        assert!(outbox.is_quiet("k", &alerts(), at(5899).at));
-        assert!(!outbox.is_quiet("k", &alerts(), at(5900).at));
-        assert!(!outbox.is_quiet("other", &alerts(), at(5000).at));
-    }
-
-    #[test]
-    fn letters_go_out_in_order_and_quota_waits_an_hour() {
-        let mut outbox = Outbox::default();
-        let first = outbox.write(draft("a"), &alerts(), at(0));
-        let second = outbox.write(draft("b"), &alerts(), at(0));
-        assert_eq!(outbox.charge(at(0)), Some(first));
-        outbox.receive(&answer(first, Delivery::QuotaSpent("limit".into())), at(1));
-        assert_eq!(outbox.charge(at(3600)), None);
-        assert_eq!(outbox.charge(at(3601)), Some(first));
-        outbox.receive(&answer(first, Delivery::Refused("bad token".into())), at(3602));
-        assert_eq!(outbox.charge(at(3602)), Some(second));
-    }
-
-    #[test]
-    fn withheld_letters_wait_for_a_channel_only_while_their_fault_lasts() {
-        let off = AlertPolicy { channel: Err("off".into()), ..alerts() };
-        let mut outbox = Outbox::default();
-        for incident in [1, 2] {
-            outbox.write(Draft { incident, ..draft("k") }, &off, at(0));
-        }
-        outbox.release(&off, |_| true);
-        assert_eq!(outbox.charge(at(0)), None);
-        outbox.release(&alerts(), |incident| incident == 2);
-        assert!(matches!(outbox.letters[0].fate, Fate::Superseded { .. }));
-        assert_eq!(outbox.charge(at(0)), Some(2));
-    }
-
-    #[test]
-    fn the_history_is_bounded() {
-        let mut outbox = Outbox::default();
-        for n in 0..500 {
-            let id = outbox.write(draft("k"), &alerts(), at(n));
-            outbox.receive(&answer(id, Delivery::Accepted { request_id: String::new() }), at(n));
-        }
-        assert_eq!(outbox.letters.len(), FINISHED_MAX);
-        assert_eq!(outbox.letters[FINISHED_MAX - 1].id, 500);
-    }
-
-    #[test]
-    fn keys_are_version_4_uuids_and_differ() {
-        let one = uuid(0x1234, 1);
-        assert_eq!((one.len(), &one[14..15]), (36, "4"));
-        assert!("89ab".contains(&one[19..20]), "{one}");
-        assert_ne!(one, uuid(0x1234, 2));
-    }
-}
+mod tests;

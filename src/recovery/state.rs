@@ -1,6 +1,7 @@
 //! Everything that is remembered between passes and across crashes: one document, saved as a whole, so
 //! that counters and alerts commit together. Passing details (what a healthy probe saw) are not kept.
 
+use super::digest::Stats;
 use super::evidence::{Name, Reading};
 use super::outbox::Outbox;
 use super::policy::Policy;
@@ -34,6 +35,9 @@ pub struct State {
     /// Until then is only looked, after a boot or a sleep.
     #[serde(default)]
     pub observe_until: Timestamp,
+    /// The sums of the week under way.
+    #[serde(default)]
+    pub stats: Stats,
 }
 
 /// The key of a pause of everything. No target can have this name.

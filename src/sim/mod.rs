@@ -199,8 +199,8 @@ impl World for Sim {
         evidence
     }
 
-    fn compose(&mut self, letter: &Letter) -> String {
-        letter.text.clone()
+    fn compose(&mut self, letters: &[&Letter]) -> String {
+        letters.iter().map(|letter| letter.text.as_str()).collect::<Vec<_>>().join("\n---\n")
     }
 
     fn save(&mut self, state: &State) -> Result<(), String> {

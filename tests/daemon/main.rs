@@ -14,6 +14,7 @@ mod supervised;
 mod units;
 
 // Where no systemd is needed: as a process in a home directory of its own.
+mod alerts;
 mod channel;
 mod kick;
 mod state;

@@ -145,7 +145,7 @@ fn a_pause_holds_its_hand_and_its_tongue_and_ends_with_a_summary() {
         }
         let decision = bench.pass(60, health(fail("refused")));
         assert_eq!(done(&decision), ["restart"], "it ended by itself");
-        assert_eq!(bench.keys(), ["pause_over"]);
+        assert_eq!(bench.keys(), [if target.is_some() { "gateway_pause" } else { "pause" }]);
         let text = &bench.state.outbox.letters[0].text;
         assert!(text.contains("2 h") && text.contains("gateway: health: refused"), "{text}");
     }

@@ -8,11 +8,9 @@
 
 mod queue;
 mod request;
-mod watch;
 
 pub use queue::{KickResult, read_result, write, write_result};
 pub use request::{EXPIRY_S, KickSettings, ReceivedKick, Seen};
-pub use watch::KickWatch;
 
 use super::files;
 use crate::recovery::evidence::KickRefusal;

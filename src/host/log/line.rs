@@ -105,7 +105,8 @@ pub(super) fn compose(epoch: u64, entry: Entry<'_>, zone: &TimeZone, secrets: &[
     )
 }
 
-fn stamp(epoch: u64, zone: &TimeZone) -> String {
+/// A moment (Unix seconds) as the log shows it: `2026-02-20 12:00:00 JST`.
+pub fn stamp(epoch: u64, zone: &TimeZone) -> String {
     let moment = i64::try_from(epoch).ok().and_then(|second| Timestamp::from_second(second).ok());
     let zoned = moment.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone());
     zoned.strftime("%Y-%m-%d %H:%M:%S %Z").to_string()

@@ -5,7 +5,7 @@ mod layer;
 mod line;
 
 pub use layer::OpsLayer;
-pub use line::{DEFAULT_ZONE, Entry, Level, parse_zone};
+pub use line::{DEFAULT_ZONE, Entry, Level, parse_zone, stamp};
 
 use super::files;
 use crate::values::Secret;

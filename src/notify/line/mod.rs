@@ -1,8 +1,9 @@
-//! The LINE Messaging API: pushes one finished text to one recipient and says what LINE made of it. It must
+//! The LINE Messaging API: pushes finished texts to one recipient and says what LINE made of it. It must
 //! not retry, wait or choose: a second try uses the same key and the byte-identical body, and when to make
 //! one is the core's decision.
 
 mod answer;
+mod quota;
 
 pub use answer::classify;
 
@@ -40,7 +41,7 @@ pub struct Line {
 #[derive(Serialize)]
 struct Push<'a> {
     to: &'a str,
-    messages: [Text<'a>; 1],
+    messages: Vec<Text<'a>>,
 }
 
 #[derive(Serialize)]
@@ -50,13 +51,13 @@ struct Text<'a> {
 }
 
 impl Line {
-    /// The request body for a text, to be kept and sent unchanged at every try. A text too long for LINE is
-    /// cut.
-    pub fn compose(&self, text: &str) -> String {
-        let text = cut(text);
-        let push = Push { to: &self.to, messages: [Text { r#type: "text", text: &text }] };
+    /// The request body for up to five texts, to be kept and sent unchanged at every try. A text too long for
+    /// LINE is cut. LINE counts the whole push as one message per recipient.
+    pub fn compose(&self, texts: &[&str]) -> String {
+        let texts: Vec<String> = texts.iter().map(|text| cut(text)).collect();
+        let messages = texts.iter().map(|text| Text { r#type: "text", text }).collect();
         // Strings in a struct always serialise; the empty body would be refused by LINE, not lost.
-        serde_json::to_string(&push).unwrap_or_default()
+        serde_json::to_string(&Push { to: &self.to, messages }).unwrap_or_default()
     }
 
     /// Pushes `body` under `retry_key` (a UUID) and says what became of it. Takes at most ten seconds.
@@ -103,6 +104,12 @@ async fn judge(mut response: Response, deadline: Instant) -> Delivery {
         |headers: &HeaderMap, name| headers.get(name).and_then(|id| id.to_str().ok().map(str::to_owned));
     let id = header(response.headers(), "x-line-request-id");
     let accepted_id = header(response.headers(), "x-line-accepted-request-id");
+    let body = read(&mut response, deadline).await;
+    classify(response.status().as_u16(), id.as_deref(), accepted_id.as_deref(), &body)
+}
+
+/// What comes of a body in time, at most [`REPLY_BYTES_MAX`] of it.
+async fn read(response: &mut Response, deadline: Instant) -> Vec<u8> {
     let mut body = Vec::new();
     let filling = async {
         while let Ok(Some(chunk)) = response.chunk().await {
@@ -113,7 +120,7 @@ async fn judge(mut response: Response, deadline: Instant) -> Delivery {
         }
     };
     let _ = timeout_at(deadline, filling).await;
-    classify(response.status().as_u16(), id.as_deref(), accepted_id.as_deref(), &body)
+    body
 }
 
 /// A request that got no answer. What it could not even build is wrong for ever; all else may pass.
@@ -157,11 +164,11 @@ mod tests {
     const KEY: &str = "123e4567-e89b-12d3-a456-426614174000";
     const SHORT: Duration = Duration::from_millis(300);
 
-    fn line(endpoint: &str) -> Line {
+    pub(super) fn line(endpoint: &str) -> Line {
         Line { endpoint: endpoint.to_owned(), token: Secret::new(TOKEN), to: TO.to_owned() }
     }
 
-    fn client() -> Client {
+    pub(super) fn client() -> Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
     }
@@ -195,10 +202,16 @@ mod tests {
         (endpoint, server)
     }
 
+    /// Where nobody listens.
+    pub(super) async fn closed() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        format!("http://{}/push", listener.local_addr().unwrap())
+    }
+
     async fn delivery_of(answer: impl Into<Vec<u8>>) -> Delivery {
         let (endpoint, _server) = answering(answer).await;
         let line = line(&endpoint);
-        line.send_within(SHORT, &client(), &line.compose("hello"), KEY).await
+        line.send_within(SHORT, &client(), &line.compose(&["hello"]), KEY).await
     }
 
     fn http(status: &str, headers: &str, body: &str) -> String {
@@ -227,9 +240,18 @@ mod tests {
 
     #[test]
     fn the_body_is_exact() {
-        let body = line("").compose("[WATCHDOG] \"a\"\n\u{1}b😀");
+        let body = line("").compose(&["[WATCHDOG] \"a\"\n\u{1}b😀"]);
         let expected = r#"{"to":"U0123456789abcdef0123456789abcdef","messages":[{"type":"text","text":"[WATCHDOG] \"a\"\n\u0001b😀"}]}"#;
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn several_texts_are_one_push() {
+        let body = line("").compose(&["a", "b"]);
+        assert!(
+            body.ends_with(r#""messages":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}"#),
+            "{body}"
+        );
     }
 
     #[test]
@@ -248,7 +270,7 @@ mod tests {
         let ok = http("200 OK", "x-line-request-id: abc-1\r\n", r#"{"sentMessages":[{"id":"1"}]}"#);
         let (endpoint, server) = answering(ok).await;
         let line = line(&endpoint);
-        let body = line.compose("hello");
+        let body = line.compose(&["hello"]);
         assert_eq!(line.send(&client(), &body, KEY).await, accepted("abc-1"));
         let request = server.await.unwrap().to_lowercase();
         for part in [
@@ -297,9 +319,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_never_left_is_told_apart() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let closed = format!("http://{}/", listener.local_addr().unwrap());
-        drop(listener);
+        let closed = closed().await;
         let text = reason(line(&closed).send(&client(), "{}", KEY).await);
         assert!(text.starts_with("LINE cannot be reached: ") && text.contains("refused"), "{text}");
         assert_eq!(kind(&line("not a url").send(&client(), "{}", KEY).await), "refused");

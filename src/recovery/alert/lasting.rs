@@ -1,0 +1,62 @@
+//! Conditions that are no fault at once, but worth a word when they last: alive but not ready, and not to be
+//! judged at all. They never lead to an action.
+
+use super::{Desk, close};
+use crate::recovery::evidence::Reading;
+use crate::recovery::health::{counts, words};
+use crate::recovery::policy::{Role, TargetPolicy};
+use crate::recovery::state::{Incident, LastReading, ProbeHealth, TargetState};
+use crate::recovery::text::{End, Lasting, Message};
+
+/// Opens, tells and closes them.
+pub(super) fn lasting(of: &TargetPolicy, target: &mut TargetState, ids: &mut u64, desk: &mut Desk<'_>) {
+    if target.incident.is_some() {
+        // While it is down, that is the news; the rest neither begins nor ends.
+        return;
+    }
+    let not_ready = not_ready(of, target);
+    let blind = blind(of, target);
+    let blind_key = format!("{}_unknown", of.name);
+    let cases = [
+        (&mut target.not_ready, not_ready, of.keys.not_ready.as_str(), Lasting::NotReady),
+        (&mut target.blind, blind, blind_key.as_str(), Lasting::Blind),
+    ];
+    for (slot, condition, key, what) in cases {
+        let Some(seen) = condition else {
+            if let Some(ended) = slot.take() {
+                close(desk.alerts, desk.outbox, Some(&of.name), &ended, &End::ByItself, desk.now);
+            }
+            continue;
+        };
+        let incident = slot.get_or_insert_with(|| {
+            *ids += 1;
+            Incident::open(*ids, desk.now.at, &seen)
+        });
+        let age = desk.now.at.since(incident.since);
+        if age >= desk.alerts.lasting && desk.may_tell(incident, key) {
+            let text = desk.text(&Message::Lasting { target: &of.name, what, age, seen: &seen });
+            desk.fault(incident, key, Some(&of.name), text);
+        }
+    }
+}
+
+fn not_ready(policy: &TargetPolicy, target: &TargetState) -> Option<String> {
+    if let Some((by, why)) = target.blamed.first_key_value() {
+        return Some(format!("{by}: {why}"));
+    }
+    policy.probes.iter().filter(|probe| probe.role == Role::Readiness).find_map(|probe| {
+        let state = target.probes.get(&probe.name)?;
+        let fails = state.health == ProbeHealth::Unhealthy && counts(probe, state);
+        fails.then(|| format!("{}: {}", probe.name, words(state)))
+    })
+}
+
+fn blind(policy: &TargetPolicy, target: &TargetState) -> Option<String> {
+    if let Some(Err(why)) = target.unit.as_ref().map(|view| &view.standing) {
+        return Some(format!("unit: {why}"));
+    }
+    policy.probes.iter().find_map(|probe| match target.probes.get(&probe.name)?.last.as_ref()? {
+        LastReading(Reading::Unknown(why)) => Some(format!("{}: {why}", probe.name)),
+        LastReading(Reading::Pass(_) | Reading::Fail(_)) => None,
+    })
+}

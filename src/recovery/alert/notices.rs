@@ -1,0 +1,115 @@
+//! What concerns no single failing target: trouble of our own, forged kicks, the quota, the test, the digest, the
+//! end of a pause and of a time without the internet.
+
+use super::{Desk, KICK_AUTH_FAILED, STATE_NOT_DURABLE, TEST, close};
+use crate::recovery::digest;
+use crate::recovery::evidence::{Evidence, KickRefusal, Order};
+use crate::recovery::outbox::{Draft, Kind, Outbox};
+use crate::recovery::policy::{AlertPolicy, Policy};
+use crate::recovery::state::{EVERYTHING, Incident, Offline, Pause, State};
+use crate::recovery::text::{End, Message};
+use crate::recovery::time::Now;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Trouble of our own: told while it lasts, and when it ends.
+pub(super) fn troubles(policy: &Policy, state: &mut State, evidence: &Evidence, now: Now) {
+    let mut present: BTreeMap<String, String> =
+        evidence.troubles.iter().map(|trouble| (trouble.key.clone(), trouble.text.clone())).collect();
+    if let Some(why) = &evidence.unsaved {
+        let text =
+            format!("the state cannot be saved: {why}. Until it can, one repair per window is made at most");
+        present.insert(STATE_NOT_DURABLE.to_owned(), text);
+    }
+    let ended: Vec<String> =
+        state.troubles.keys().filter(|key| !present.contains_key(*key)).cloned().collect();
+    for key in ended {
+        if let Some(incident) = state.troubles.remove(&key) {
+            close(&policy.alerts, &mut state.outbox, None, &incident, &End::ByItself, now);
+        }
+    }
+    for (key, text) in present {
+        let ids = &mut state.incidents;
+        let incident = state.troubles.entry(key.clone()).or_insert_with(|| {
+            *ids += 1;
+            Incident::open(*ids, now.at, &text)
+        });
+        let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
+        if desk.may_tell(incident, &key) {
+            let text = desk.text(&Message::OwnTrouble { key: &key, text: &text });
+            desk.fault(incident, &key, None, text);
+        }
+    }
+}
+
+/// What is said once and has no end: forged kicks, the test, the digest, and a quota that runs out.
+pub(super) fn notices(policy: &Policy, state: &mut State, evidence: &Evidence, now: Now) {
+    if let Some(week) = digest::turn(policy, state, now).filter(|_| policy.alerts.digest) {
+        let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
+        let text = desk.text(&Message::Digest(&week));
+        desk.write("digest", Kind::Digest, None, 0, text);
+    }
+    let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
+    for kick in evidence.kicks.iter().filter(|kick| kick.wish == Err(KickRefusal::Forged)) {
+        if !desk.outbox.is_quiet(KICK_AUTH_FAILED, desk.alerts, now.at) {
+            let message = Message::ForgedKick { action: &kick.action, source: &kick.source };
+            desk.notice(KICK_AUTH_FAILED, None, &message);
+        }
+    }
+    desk.quota();
+    for _ in evidence.orders.iter().filter(|order| **order == Order::TestAlert) {
+        desk.test();
+    }
+}
+
+impl Desk<'_> {
+    /// Said with the last message that is free for everyone, once a month.
+    fn quota(&mut self) {
+        let Some(quota) = &mut self.outbox.quota else { return };
+        let Some(scarce) = quota.runs_out(self.alerts.reserve_percent) else { return };
+        if !std::mem::replace(&mut quota.warned, true) {
+            self.notice("line_quota", None, &Message::QuotaRunsOut(scarce));
+        }
+    }
+
+    /// The owner waits for the outcome, so what cannot be sent is refused at once instead of kept.
+    fn test(&mut self) {
+        let quota = self.outbox.quota.clone();
+        let text = self.text(&Message::Test { quota: quota.as_ref() });
+        let draft = Draft { key: TEST.to_owned(), kind: Kind::Test, target: None, incident: 0, text };
+        let scarce = quota.and_then(|quota| quota.permits(Kind::Test, self.alerts.reserve_percent).err());
+        match (&self.alerts.channel, scarce) {
+            (Err(why), _) => {
+                self.outbox.write_refused(draft, format!("there is no channel: {why}"), self.now)
+            }
+            (Ok(()), Some(scarce)) => self.outbox.write_refused(draft, scarce.to_string(), self.now),
+            (Ok(()), None) => self.outbox.write(draft, self.alerts, self.now),
+        };
+    }
+}
+
+/// A shorter time without the internet is not worth a message.
+const TELL_OFFLINE_AFTER: Duration = Duration::from_secs(300);
+
+/// The one message about a time without the internet, to be called when it is over.
+pub fn back_online(policy: &AlertPolicy, outbox: &mut Outbox, offline: &Offline, now: Now) {
+    let lasted = now.at.since(offline.since);
+    if lasted < TELL_OFFLINE_AFTER {
+        return;
+    }
+    Desk { alerts: policy, outbox, now }.notice("offline", None, &Message::BackOnline { offline, lasted });
+}
+
+/// The summary at the end of a pause of one target, or of everything ([`EVERYTHING`]). Of a pause in which
+/// nothing was held back, nothing is said.
+pub fn pause_over(policy: &AlertPolicy, outbox: &mut Outbox, of: &str, pause: &Pause, now: Now) {
+    if pause.missed.is_empty() {
+        return;
+    }
+    let (target, key) = match of {
+        EVERYTHING => (None, "pause".to_owned()),
+        name => (Some(name), format!("{name}_pause")),
+    };
+    let message = Message::PauseOver { target, pause, lasted: now.at.since(pause.since) };
+    Desk { alerts: policy, outbox, now }.notice(&key, None, &message);
+}

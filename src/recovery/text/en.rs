@@ -1,0 +1,214 @@
+//! Messages in English. Prose only: what is said is in [`super::Message`].
+
+use super::fault::{Advice, Fault, Headline};
+use super::{End, Lasting, Message, in_runs, lines, names};
+use crate::recovery::digest::{Sums, Week};
+use crate::recovery::quota::{Quota, Scarce};
+use crate::recovery::state::{Incident, Offline, Pause};
+use crate::recovery::time::Age;
+use std::time::Duration;
+
+pub(super) fn render(message: &Message<'_>) -> String {
+    match message {
+        Message::Fault(facts) => fault(facts),
+        Message::Recovered { target, end, lasted, incident } => {
+            recovered(target.map_or("watchdog", |name| name.as_str()), end, *lasted, incident)
+        }
+        Message::LeftAlone { target, why, unit } => lines([
+            Some(format!("{target}: left alone, because {why}.")),
+            Some("It stays down until it is started.".to_owned()),
+            unit.map(|unit| format!("Do: systemctl --user start {unit}")),
+        ]),
+        Message::Lasting { target, what, age, seen } => lines([
+            Some(format!("{target}: {} for {}.", lasting(*what), Age(*age))),
+            Some(format!("Seen: {seen}")),
+            Some(lasting_advice(*what).to_owned()),
+            Some(look(target.as_str())),
+        ]),
+        Message::OwnTrouble { key, text } => {
+            lines([Some(format!("watchdog: {text}.")), own_advice(key).map(|text| format!("Do: {text}"))])
+        }
+        Message::ForgedKick { action, source } => lines([
+            Some(format!("a kick with a wrong token was refused: {action} from {source}.")),
+            Some("Nothing was done. If it was not you: who can write the kick file? Do: change PICOCLAW_WATCHDOG_KICK_TOKEN".to_owned()),
+        ]),
+        Message::HealedOften { target, unit, times, per } => lines([
+            Some(format!("{target}: was repaired {times} times within {}.", Age(*per))),
+            Some("Each repair helped, but something is wrong with it.".to_owned()),
+            unit.map(|unit| format!("Do: look for the cause: journalctl --user -u {unit} --since -{}s -p warning", per.as_secs())),
+            Some(look(target.as_str())),
+        ]),
+        Message::BackOnline { offline, lasted } => back_online(offline, *lasted),
+        Message::PauseOver { target, pause, lasted } => pause_over(*target, pause, *lasted),
+        Message::Digest(week) => digest(week),
+        Message::Test { quota } => test(*quota),
+        Message::QuotaRunsOut(scarce) => quota_runs_out(scarce),
+    }
+}
+
+fn fault(fault: &Fault<'_>) -> String {
+    let now = fault.ruling.map(|(ruling, wait)| match wait {
+        Some(wait) => format!("Now: {ruling}, next in {}", Age(wait)),
+        None => format!("Now: {ruling}"),
+    });
+    lines([
+        Some(format!("{}: {}.", fault.target, headline(fault.headline))),
+        Some(format!("Down for {}: {}", Age(fault.age), fault.seen)),
+        in_runs(fault.tried).map(|tried| format!("Tried: {tried}")),
+        now,
+        names(&fault.dependents).map(|names| format!("Also failing because of it: {names}")),
+        advice(fault).map(|text| format!("Do: {text}")),
+        Some(look(fault.target.as_str())),
+    ])
+}
+
+fn headline(headline: Headline) -> String {
+    match headline {
+        Headline::LimitReached(window) => format!("repair limit reached ({window})"),
+        Headline::NoHelp => "repairs do not help".to_owned(),
+        Headline::NothingRepairs => "down, and nothing here can repair it".to_owned(),
+        Headline::OnlyAPerson => "down, and only a person can help".to_owned(),
+        Headline::CannotNow => "down, and it cannot be repaired now".to_owned(),
+        Headline::StillDown => "still down".to_owned(),
+    }
+}
+
+fn advice(fault: &Fault<'_>) -> Option<String> {
+    let target = fault.target;
+    match &fault.advice {
+        Advice::CheckUnit(unit) => Some(format!(
+            "check the unit: systemctl --user status {unit}; is its name right in watchdog.toml or .env?"
+        )),
+        Advice::FreePort(held) => Some(format!("stop the other process, for {held}")),
+        Advice::StartElsewhere => {
+            Some(format!("start {target} where it runs. Nothing is restarted here because of it"))
+        }
+        Advice::StartManager => {
+            Some("look at the user manager: systemctl --user status; loginctl enable-linger".to_owned())
+        }
+        Advice::FreeDisk => Some("make room: df -h ~/.picoclaw".to_owned()),
+        Advice::ReadJournal(unit) => {
+            Some(format!("see why it does not stay up: journalctl --user -u {unit} -n 50"))
+        }
+        Advice::None => None,
+    }
+}
+
+fn look(target: &str) -> String {
+    format!("Look: picoclaw-watchdog explain {target}")
+}
+
+fn recovered(who: &str, end: &End, lasted: Duration, incident: &Incident) -> String {
+    let next = match end {
+        End::RepairedBy(_) | End::ByItself => "Nothing is left to do.",
+        End::LeftAlone(_) => "It stays down until it is started.",
+        End::Unwatched => "If that was not meant: picoclaw-watchdog check",
+    };
+    lines([
+        Some(format!("{who}: {end} after {}.", Age(lasted))),
+        Some(format!("It was: {}", incident.cause)),
+        in_runs(&incident.tried).map(|tried| format!("Tried: {tried}")),
+        Some(next.to_owned()),
+    ])
+}
+
+fn lasting(what: Lasting) -> &'static str {
+    match what {
+        Lasting::NotReady => "alive, but not ready",
+        Lasting::Blind => "cannot be judged",
+    }
+}
+
+fn lasting_advice(what: Lasting) -> &'static str {
+    match what {
+        Lasting::NotReady => "Nothing is restarted because of it. Do: mend what is named there.",
+        Lasting::Blind => "Nothing is done about it until it can be. Do: mend what is in the way.",
+    }
+}
+
+/// What helps against trouble of our own. What is not listed says it in its text.
+fn own_advice(key: &str) -> Option<&'static str> {
+    match key {
+        "state_not_durable" | "log_not_written" => {
+            Some("make room, or give the directory back to its owner: df -h ~/.picoclaw; ls -ld ~/.picoclaw")
+        }
+        "state_unreadable" => Some("nothing, unless it comes back; then look at the disk"),
+        "config_rejected" => Some("picoclaw-watchdog check, then systemctl --user reload picoclaw-watchdog"),
+        _ => None,
+    }
+}
+
+fn back_online(offline: &Offline, lasted: Duration) -> String {
+    lines([
+        Some(format!("online again after {} without the internet.", Age(lasted))),
+        Some(format!("It was: {}", offline.why)),
+        names(&offline.hidden.iter().cloned().collect::<Vec<_>>())
+            .map(|names| format!("Could not be judged meanwhile: {names}")),
+        Some(
+            "Nothing outside was repaired or blamed in that time. If it happens often, look at the router."
+                .to_owned(),
+        ),
+    ])
+}
+
+fn pause_over(target: Option<&str>, pause: &Pause, lasted: Duration) -> String {
+    let missed: Vec<&str> = pause.missed.iter().map(String::as_str).collect();
+    let reason = (!pause.reason.is_empty()).then(|| format!("It was for: {}", pause.reason));
+    let meanwhile = match missed.is_empty() {
+        true => "Meanwhile nothing happened.".to_owned(),
+        false => format!("Meanwhile: {}", missed.join("; ")),
+    };
+    lines([
+        Some(format!("{}: the pause is over after {}.", target.unwrap_or("everything"), Age(lasted))),
+        reason,
+        Some(meanwhile),
+        Some("Look: picoclaw-watchdog status".to_owned()),
+    ])
+}
+
+fn digest(week: &Week) -> String {
+    let targets =
+        week.targets.iter().map(|(name, sums, uptime)| format!("{name}: up {uptime}{}", figures(sums)));
+    let quota = week.quota.as_ref().map(|quota| match quota.limit {
+        Some(limit) => format!("Messages: {} of {limit} used this month", quota.used),
+        None => format!("Messages: {} this month, without a limit", quota.used),
+    });
+    let all: Vec<String> = targets.chain(quota).collect();
+    format!("the last {}:\n{}", Age(week.span), all.join("\n"))
+}
+
+fn figures(sums: &Sums) -> String {
+    let mut text = match sums.detect.count {
+        0 => ", no incident".to_owned(),
+        1 => ", 1 incident".to_owned(),
+        count => format!(", {count} incidents"),
+    };
+    if let Some((mean, worst)) = sums.detect.mean_and_worst() {
+        text.push_str(&format!(", seen after {} (worst {})", Age(mean), Age(worst)));
+    }
+    if let Some((mean, worst)) = sums.repair.mean_and_worst() {
+        text.push_str(&format!(", over after {} (worst {})", Age(mean), Age(worst)));
+    }
+    match sums.attempts {
+        0 => text,
+        1 => text + ", 1 repair",
+        attempts => format!("{text}, {attempts} repairs"),
+    }
+}
+
+fn test(quota: Option<&Quota>) -> String {
+    let cost = match quota.and_then(|quota| Some((quota.left()?, quota.limit?))) {
+        Some((left, limit)) => format!("It costs 1 of the {left} left of {limit} this month"),
+        None => "It costs 1 message of this month".to_owned(),
+    };
+    format!(
+        "test: this message was asked for, and it arrived.\n{cost}, and never one that is kept for faults.\nNothing is left to do."
+    )
+}
+
+fn quota_runs_out(scarce: &Scarce) -> String {
+    let Scarce { left, limit, reserve } = scarce;
+    format!(
+        "the messages of this month are nearly used: {left} of {limit} left.\nThe last {reserve} are kept for faults and their ends; reminders, notices and digests stay in the log.\nDo: wait for the next month, or choose a larger plan. Look: picoclaw-watchdog alerts"
+    )
+}

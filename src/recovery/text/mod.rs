@@ -1,0 +1,170 @@
+//! What people are told, as values, and how each language says them. All prose of messages stands here; when
+//! they are written is decided in [`super::alert`]. What probes and systemd said is quoted as it was.
+
+mod en;
+pub mod fault;
+mod ja;
+
+use super::digest::Week;
+use super::evidence::Name;
+use super::policy::Language;
+use super::quota::{Quota, Scarce};
+use super::state::{Incident, Offline, Pause};
+use fault::Fault;
+use std::fmt;
+use std::time::Duration;
+
+/// Begins every message, so that people know the sender and can filter by it.
+const PREFIX: &str = "[WATCHDOG] ";
+
+/// One message. Each rendering says what happened, since when, what was tried, and what to do next, as far as
+/// there is something to say.
+#[derive(Clone, Debug)]
+pub enum Message<'a> {
+    /// Something fails, or still fails.
+    Fault(Fault<'a>),
+    /// What people were told of is over.
+    Recovered {
+        /// The target; none for trouble of our own.
+        target: Option<&'a Name>,
+        /// How it ended.
+        end: &'a End,
+        /// How long it lasted.
+        lasted: Duration,
+        /// What it was.
+        incident: &'a Incident,
+    },
+    /// A person switched something off.
+    LeftAlone {
+        /// The target.
+        target: &'a Name,
+        /// How that was seen.
+        why: &'a str,
+        /// Its unit.
+        unit: Option<&'a str>,
+    },
+    /// No fault at once, but it lasts.
+    Lasting {
+        /// The target.
+        target: &'a Name,
+        /// Which of the two.
+        what: Lasting,
+        /// For how long.
+        age: Duration,
+        /// What is seen.
+        seen: &'a str,
+    },
+    /// The watchdog itself has a problem.
+    OwnTrouble {
+        /// The alert key, which says which.
+        key: &'a str,
+        /// What happened.
+        text: &'a str,
+    },
+    /// Somebody sent a kick with a wrong token.
+    ForgedKick {
+        /// What was asked for.
+        action: &'a str,
+        /// Who says they asked.
+        source: &'a str,
+    },
+    /// Every repair helped, but there were many.
+    HealedOften {
+        /// The target.
+        target: &'a Name,
+        /// Its unit.
+        unit: Option<&'a str>,
+        /// How many repairs.
+        times: usize,
+        /// In how long.
+        per: Duration,
+    },
+    /// The internet is back.
+    BackOnline {
+        /// What is known of the time without it.
+        offline: &'a Offline,
+        /// How long it lasted.
+        lasted: Duration,
+    },
+    /// A pause ended.
+    PauseOver {
+        /// The target; none for everything.
+        target: Option<&'a str>,
+        /// What was asked for and what it hid.
+        pause: &'a Pause,
+        /// How long it lasted.
+        lasted: Duration,
+    },
+    /// The week in figures.
+    Digest(&'a Week),
+    /// The owner wants to see whether a message arrives.
+    Test {
+        /// The quota, when it is known.
+        quota: Option<&'a Quota>,
+    },
+    /// From now on only faults and their ends are told.
+    QuotaRunsOut(Scarce),
+}
+
+/// What is worth a word when it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// Alive, but not ready.
+    NotReady,
+    /// Its probes know nothing.
+    Blind,
+}
+
+/// How an incident ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The action under verification helped.
+    RepairedBy(Name),
+    /// Nothing that we did.
+    ByItself,
+    /// A person switched it off; the text says how that was seen.
+    LeftAlone(String),
+    /// The configuration does not name it any more.
+    Unwatched,
+}
+
+impl fmt::Display for End {
+    /// For the log, in English.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RepairedBy(action) => write!(f, "was repaired by {action}"),
+            Self::ByItself => f.write_str("recovered by itself"),
+            Self::LeftAlone(why) => write!(f, "is left alone ({why})"),
+            Self::Unwatched => f.write_str("is not watched any more"),
+        }
+    }
+}
+
+/// The message in the language of its readers.
+pub fn render(language: Language, message: &Message<'_>) -> String {
+    let text = match language {
+        Language::En => en::render(message),
+        Language::Ja => ja::render(message),
+    };
+    format!("{PREFIX}{text}")
+}
+
+/// What was tried, the same thing several times over once, with its count.
+fn in_runs(tried: &[String]) -> Option<String> {
+    let runs = tried.chunk_by(|a, b| a == b).map(|run| match run {
+        [once] => once.clone(),
+        many => format!("{} × {}", many.len(), many[0]),
+    });
+    let list = runs.collect::<Vec<_>>().join(", ");
+    (!list.is_empty()).then_some(list)
+}
+
+/// Puts the lines together that there are.
+fn lines<const N: usize>(lines: [Option<String>; N]) -> String {
+    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+fn names(names: &[Name]) -> Option<String> {
+    let list = names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
+    (!list.is_empty()).then_some(list)
+}

@@ -143,8 +143,8 @@ fn a_notice_in_the_push_of_a_fault_costs_nothing_and_stays() {
 
 #[test]
 fn with_the_quota_spent_only_what_is_critical_keeps_asking() {
-    let mut outbox = Outbox::default();
-    outbox.quota = Some(Quota { limit: Some(200), used: 3, at: at(0).at, warned: false });
+    let quota = Some(Quota { limit: Some(200), used: 3, at: at(0).at, warned: false });
+    let mut outbox = Outbox { quota, ..Outbox::default() };
     outbox.write(of(Kind::Reminder), &alerts(), at(0));
     outbox.charge(at(0));
     let fault = outbox.write(of(Kind::Fault), &alerts(), at(1));

@@ -172,7 +172,8 @@ impl LetterView {
             let _ = write!(text, ", in one push with #{head}");
         }
         if let Some(next) = self.next_try_in_s {
-            let _ = write!(text, ", tried {} times, next in {}", self.tries, Age(Duration::from_secs(next)));
+            let _ =
+                write!(text, ", tries so far: {}, next in {}", self.tries, Age(Duration::from_secs(next)));
         }
         if !self.reason.is_empty() {
             let _ = write!(text, ": {}", self.reason);
@@ -236,7 +237,7 @@ mod tests {
 #1    2026-02-02 11:40:00 JST  fault    gateway_limit            accepted 2026-02-02 11:40:01 JST, request abc
 #2    2026-02-02 11:40:00 JST  fault    ollama_remote_outage     accepted 2026-02-02 11:40:01 JST, request abc, in one push with #1
 #3    2026-02-02 11:40:02 JST  notice   line_quota               superseded: 40 of 200 messages are left this month, and the last 40 are kept for faults
-#4    2026-02-02 11:41:40 JST  fault    health_consecutive       pending, tried 1 times, next in 10 s: LINE answered 500
+#4    2026-02-02 11:41:40 JST  fault    health_consecutive       pending, tries so far: 1, next in 10 s: LINE answered 500
 LINE is on; 40 of 200 messages are left this month (asked 1 min 45 s ago), the last 20 % are kept for faults
 ";
         assert_eq!(view.table(&zone), expected);

@@ -2,6 +2,7 @@
 //! [`World`]. It carries out what was decided and decides nothing itself.
 
 pub mod bundle;
+pub mod channel;
 pub mod chronicle;
 pub mod clock;
 pub mod doorbell;
@@ -28,8 +29,7 @@ use crate::probe::clients::Clients;
 use crate::probe::reference;
 use crate::recovery::decide::{Answer, Attempt};
 use crate::recovery::evidence::{
-    Delivery, Evidence, Fresh, Kick, KickRefusal, Name, ProbeReport, QuotaReading, Reading, Receipt,
-    ReferenceReport, SelfTrouble,
+    Evidence, Fresh, Kick, KickRefusal, Name, ProbeReport, Reading, ReferenceReport, SelfTrouble,
 };
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
@@ -37,18 +37,17 @@ use crate::recovery::state::State;
 use crate::recovery::time::{Now, Timestamp};
 use crate::recovery::unit::UnitFacts;
 use crate::systemd::Bus;
+use channel::Channel;
 use clock::Clock;
 use inbox::Inbox;
 use kicks::{KickResult, ReceivedKick};
 use log::OpsLog;
 use memory::{Memory, Start};
-use quota::QuotaDesk;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use view::{AlertsView, Grade, SCHEMA, TargetView, View};
 
@@ -66,9 +65,7 @@ pub struct Host {
     troubles: BTreeMap<String, String>,
     /// The trouble found at start, and when its consequences are over.
     start_trouble: Option<(String, Timestamp)>,
-    answers: (mpsc::Sender<Receipt>, mpsc::Receiver<Receipt>),
-    receipts: Vec<Receipt>,
-    quota: QuotaDesk,
+    channel: Channel,
     kick: Option<ReceivedKick>,
     /// Where orders are left; none for those who only look.
     inbox: Option<Inbox>,
@@ -118,9 +115,7 @@ impl Host {
             mode,
             troubles: BTreeMap::new(),
             start_trouble: None,
-            answers: mpsc::channel(16),
-            receipts: Vec::new(),
-            quota: QuotaDesk::new(start.state.outbox.quota.as_ref().map(|quota| quota.at)),
+            channel: Channel::new(start.state.outbox.quota.as_ref().map(|quota| quota.at)),
             kick: None,
             inbox: None,
             seen: BTreeMap::new(),
@@ -181,32 +176,12 @@ impl Host {
 
     /// Waits until the channel has answered, a letter or the question for the quota.
     pub async fn receipt(&mut self) {
-        tokio::select! {
-            // Always some: the host holds a sender of its own.
-            Some(receipt) = self.answers.1.recv() => self.receipts.push(receipt),
-            () = self.quota.answered() => {}
-        }
+        self.channel.answered().await;
     }
 
     /// Whether the channel is being asked for its quota.
     pub fn asks_quota(&self) -> bool {
-        self.quota.is_asking()
-    }
-
-    /// What the channel said of its quota; asks it when that is due.
-    fn quota(&mut self) -> Option<QuotaReading> {
-        let now = self.clock.now().at;
-        if self.receipts.iter().any(|receipt| matches!(receipt.delivery, Delivery::QuotaSpent(_))) {
-            self.quota.hurry();
-        }
-        let reading = self.quota.take(now);
-        if let Some(why) = self.quota.take_failure() {
-            chronicle::quota_unknown(&why);
-        }
-        if self.mode == Mode::Acts {
-            self.quota.ask(now, self.line(), &self.clients);
-        }
-        reading
+        self.channel.asks_quota()
     }
 
     /// Whether the last save failed, and why.
@@ -353,17 +328,16 @@ impl World for Host {
         // What a service says of itself may hold a token of ours; from here on it is stored and sent.
         probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));
         let references = self.references(&probes, scope).await;
-        while let Ok(receipt) = self.answers.1.try_recv() {
-            self.receipts.push(receipt);
-        }
-        let quota = self.quota();
+        let line = self.line().filter(|_| self.mode == Mode::Acts);
+        let receipts = self.channel.receipts();
+        let quota = self.channel.quota(self.clock.now().at, line, &self.clients);
         let trouble = |(key, text): (&String, &String)| SelfTrouble { key: key.clone(), text: text.clone() };
         Evidence {
             probes,
             units,
             kicks: kicks.into_iter().collect(),
             orders,
-            receipts: std::mem::take(&mut self.receipts),
+            receipts,
             troubles: self.troubles.iter().map(trouble).collect(),
             unsaved: self.memory.unsaved.clone(),
             references,
@@ -398,22 +372,9 @@ impl World for Host {
     }
 
     fn send(&mut self, letter: &Letter) {
-        let (Some(line), Some(body)) = (self.line(), letter.body.clone()) else { return };
-        let (clients, answers) = (self.clients.clone(), self.answers.0.clone());
-        let (alert, key) = (letter.id, letter.retry_key.clone());
-        tokio::spawn(async move {
-            let delivery = match line
-                .endpoint
-                .parse()
-                .map_err(|_| "bad endpoint".to_owned())
-                .and_then(|url| clients.for_url(&url))
-            {
-                Ok(client) => line.send(client, &body, &key).await,
-                Err(why) => Delivery::Retry(why),
-            };
-            // The receiver is gone only when the program ends; the letter is tried again then.
-            let _ = answers.send(Receipt { alert, delivery }).await;
-        });
+        if let Some(line) = self.line() {
+            self.channel.send(line, letter, &self.clients);
+        }
     }
 
     fn answer(&mut self, answer: &Answer, outcome: Option<&Outcome>) {

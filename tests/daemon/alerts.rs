@@ -11,7 +11,7 @@ fn said(output: &Output) -> (Option<i32>, String) {
 #[test]
 fn a_test_says_its_cost_and_its_fate() {
     let line = StandIn::line();
-    let home = Home::new(&config(&line.url("/v2/bot/message/push")));
+    let home = Home::new(&config(&line, true));
     let (code, text) = said(&home.ask(&["alerts", "test", "--yes"]));
     assert!(code == Some(69) && text.contains("no watchdog seems to run"), "{code:?} {text}");
     let daemon = home.start();
@@ -37,27 +37,29 @@ fn a_test_says_its_cost_and_its_fate() {
 
 #[test]
 fn without_a_channel_there_is_nothing_to_test() {
-    let home = Home::new("interval = \"2s\"\n[line]\nenabled = false\n");
+    let home = Home::new(&config(&StandIn::line(), false));
     let (code, text) = said(&home.ask(&["alerts", "test", "--yes"]));
     assert!(code == Some(77) && text.contains("LINE is off"), "{code:?} {text}");
     let (code, text) = said(&home.ask(&["alerts"]));
     assert!(code == Some(0) && text.contains("no message was ever raised"), "{code:?} {text}");
 }
 
-fn config(endpoint: &str) -> String {
+/// LINE is also what is watched: it answers, and says that nobody may ask without a token.
+fn config(line: &StandIn, enabled: bool) -> String {
+    let (push, info) = (line.url("/v2/bot/message/push"), line.url("/v2/bot/info"));
     format!(
         r#"
 interval = "2s"
 [line]
+enabled = {enabled}
 to = "U00000000000000000000000000000000"
 token = "a-token-of-line"
-endpoint = "{endpoint}"
+endpoint = "{push}"
 [[target]]
-name = "ollama"
+name = "line"
 [[target.probe]]
-name = "models"
-check.http = {{ url = "http://127.0.0.1:9/", timeout = "1s" }}
-fail_after = 10_000
+name = "info"
+check.http = {{ url = "{info}", expect = 401, timeout = "1s" }}
 "#
     )
 }

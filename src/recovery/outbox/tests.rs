@@ -103,6 +103,19 @@ fn a_burst_shares_one_push_and_a_minute_of_waiting() {
 }
 
 #[test]
+fn a_test_waits_for_nobody_and_takes_along_who_waits() {
+    let mut outbox = Outbox::default();
+    outbox.write(draft("a"), &alerts(), at(0));
+    outbox.charge(at(0));
+    outbox.receive(&answer(1, accepted()), at(1));
+    outbox.write(draft("b"), &alerts(), at(2));
+    assert_eq!(outbox.charge(at(2)), None);
+    outbox.write(of(Kind::Test), &alerts(), at(3));
+    assert_eq!(outbox.charge(at(3)), Some(2));
+    assert_eq!(outbox.push(2).len(), 2);
+}
+
+#[test]
 fn a_letter_that_an_older_version_had_tried_goes_alone() {
     let mut outbox = Outbox::default();
     let old = outbox.write(draft("a"), &alerts(), at(0));
@@ -143,8 +156,8 @@ fn a_notice_in_the_push_of_a_fault_costs_nothing_and_stays() {
 
 #[test]
 fn with_the_quota_spent_only_what_is_critical_keeps_asking() {
-    let mut outbox = Outbox::default();
-    outbox.quota = Some(Quota { limit: Some(200), used: 3, at: at(0).at, warned: false });
+    let quota = Some(Quota { limit: Some(200), used: 3, at: at(0).at, warned: false });
+    let mut outbox = Outbox { quota, ..Outbox::default() };
     outbox.write(of(Kind::Reminder), &alerts(), at(0));
     outbox.charge(at(0));
     let fault = outbox.write(of(Kind::Fault), &alerts(), at(1));

@@ -1,0 +1,86 @@
+//! The channel to people as the host uses it: letters go out and answers come in beside everything else, so that
+//! no pass waits for LINE. When to send is the core's decision.
+
+use super::chronicle;
+use super::quota::QuotaDesk;
+use crate::notify::line::Line;
+use crate::probe::clients::Clients;
+use crate::recovery::evidence::{Delivery, QuotaReading, Receipt};
+use crate::recovery::outbox::Letter;
+use crate::recovery::time::Timestamp;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Answers that wait for a pass. One push is under way at a time, and a slow one may overlap with its retry.
+const ANSWERS_MAX: usize = 16;
+
+/// What is under way and what came of it.
+#[derive(Debug)]
+pub struct Channel {
+    answers: (mpsc::Sender<Receipt>, mpsc::Receiver<Receipt>),
+    receipts: Vec<Receipt>,
+    quota: QuotaDesk,
+}
+
+impl Channel {
+    /// Nothing is under way; the quota was last known at that time.
+    pub fn new(quota_known: Option<Timestamp>) -> Self {
+        Self { answers: mpsc::channel(ANSWERS_MAX), receipts: Vec::new(), quota: QuotaDesk::new(quota_known) }
+    }
+
+    /// Waits until the channel has answered, a letter or the question for the quota. May be dropped at any time.
+    pub async fn answered(&mut self) {
+        tokio::select! {
+            // Always some: we hold a sender ourselves.
+            Some(receipt) = self.answers.1.recv() => self.receipts.push(receipt),
+            () = self.quota.answered() => {}
+        }
+    }
+
+    /// Whether the quota is being asked for.
+    pub fn asks_quota(&self) -> bool {
+        self.quota.is_asking()
+    }
+
+    /// The answers since the last time.
+    pub fn receipts(&mut self) -> Vec<Receipt> {
+        while let Ok(receipt) = self.answers.1.try_recv() {
+            self.receipts.push(receipt);
+        }
+        if self.receipts.iter().any(|receipt| matches!(receipt.delivery, Delivery::QuotaSpent(_))) {
+            self.quota.hurry();
+        }
+        std::mem::take(&mut self.receipts)
+    }
+
+    /// What was said of the quota; asks for it when that is due and there is somebody to ask.
+    pub fn quota(
+        &mut self,
+        now: Timestamp,
+        line: Option<Line>,
+        clients: &Arc<Clients>,
+    ) -> Option<QuotaReading> {
+        let reading = self.quota.take(now);
+        if let Some(why) = self.quota.take_failure() {
+            chronicle::quota_unknown(&why);
+        }
+        self.quota.ask(now, line, clients);
+        reading
+    }
+
+    /// Sends the push that this letter leads.
+    pub fn send(&self, line: Line, letter: &Letter, clients: &Arc<Clients>) {
+        let Some(body) = letter.body.clone() else { return };
+        let (clients, answers) = (Arc::clone(clients), self.answers.0.clone());
+        let (alert, key) = (letter.id, letter.retry_key.clone());
+        tokio::spawn(async move {
+            let url = line.endpoint.parse().map_err(|_| "bad endpoint".to_owned());
+            let delivery = match url.and_then(|url| clients.for_url(&url)) {
+                Ok(client) => line.send(client, &body, &key).await,
+                Err(why) => Delivery::Retry(why),
+            };
+            // The receiver is gone only when the program ends; the letter is tried again then.
+            let _ = answers.send(Receipt { alert, delivery }).await;
+        });
+    }
+}

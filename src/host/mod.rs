@@ -8,6 +8,7 @@ pub mod doorbell;
 pub mod events;
 pub mod files;
 pub mod heartbeat;
+pub mod history;
 pub mod inbox;
 pub mod kicks;
 pub mod legacy;
@@ -32,6 +33,7 @@ use crate::recovery::time::{Now, Timestamp};
 use crate::recovery::unit::UnitFacts;
 use crate::systemd::Bus;
 use clock::Clock;
+use history::History;
 use inbox::Inbox;
 use kicks::{KickResult, ReceivedKick};
 use log::OpsLog;
@@ -43,7 +45,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use view::{AlertsView, Grade, SCHEMA, TargetView, View};
+use view::{AlertsView, Grade, PausedView, SCHEMA, TargetView, View};
 
 /// The real world.
 #[derive(Debug)]
@@ -67,6 +69,7 @@ pub struct Host {
     /// What every target's probes saw last, and what systemd said of its unit, for the bundle.
     seen: BTreeMap<Name, String>,
     units: BTreeMap<Name, Result<UnitFacts, String>>,
+    history: Option<History>,
     log: Option<Arc<Mutex<OpsLog>>>,
     mirror_works: bool,
     mode: Mode,
@@ -112,6 +115,7 @@ impl Host {
             inbox: None,
             seen: BTreeMap::new(),
             units: BTreeMap::new(),
+            history: None,
             log: None,
             mirror_works: true,
             config,
@@ -139,7 +143,22 @@ impl Host {
         if let Some(log) = &self.log {
             log.lock().unwrap_or_else(PoisonError::into_inner).set_secrets(config.secrets.clone());
         }
+        if let Some(history) = &mut self.history {
+            history.set_secrets(&config.secrets);
+        }
         self.config = config;
+    }
+
+    /// Records from now on: from a start of its own, or, for a run of one cycle, where the last one left off.
+    pub fn keep_history(&mut self, state: &State, resumed: bool) {
+        let (directory, secrets) = (&self.config.paths.state, &self.config.secrets);
+        let begin = if resumed { History::resume } else { History::begin };
+        self.history = Some(begin(directory, state, secrets, self.clock.now()));
+    }
+
+    /// Records what a pass came to.
+    pub fn record(&mut self, state: &State, report: &Report) {
+        self.history.iter_mut().for_each(|history| history.pass(state, report));
     }
 
     /// The log whose trouble is ours to tell.
@@ -179,7 +198,7 @@ impl Host {
 
     /// How things are after a pass.
     pub fn view(&mut self, state: &State, report: &Report) -> View {
-        let targets: Vec<TargetView> = report.verdicts.iter().map(TargetView::new).collect();
+        let targets = TargetView::all(&self.config.policy, state, &report.verdicts, report.now);
         for target in &targets {
             let seen: Vec<String> = target
                 .probes
@@ -198,6 +217,7 @@ impl Host {
             overall: targets.iter().map(|target| target.grade).max().unwrap_or(Grade::Healthy),
             targets,
             alerts: AlertsView::new(&state.outbox, &self.config.policy.alerts.channel),
+            paused: PausedView::list(state, report.now, &self.config.log.timezone),
         }
     }
 
@@ -241,6 +261,17 @@ impl Host {
         let now = self.clock.now().at;
         if let Some((key, _)) = self.start_trouble.take_if(|(_, over)| now >= *over) {
             self.set_trouble(&key, None);
+        }
+    }
+
+    async fn carry_out(&self, attempt: &Attempt) -> Outcome {
+        let Some(action) = self.config.actions.get(&attempt.action) else {
+            return Outcome::Failed(format!("there is no action {}", attempt.action));
+        };
+        let mut bundle = pin!(self.bundle(attempt));
+        match timeout(bundle::HEAD_START, &mut bundle).await {
+            Ok(()) => action.perform(&self.bus).await,
+            Err(_) => tokio::join!(action.perform(&self.bus), bundle).0,
         }
     }
 
@@ -295,7 +326,7 @@ impl World for Host {
             self.receipts.push(receipt);
         }
         let trouble = |(key, text): (&String, &String)| SelfTrouble { key: key.clone(), text: text.clone() };
-        Evidence {
+        let evidence = Evidence {
             probes,
             units,
             kicks: kicks.into_iter().collect(),
@@ -304,7 +335,9 @@ impl World for Host {
             troubles: self.troubles.iter().map(trouble).collect(),
             unsaved: self.memory.unsaved.clone(),
             ..Evidence::default()
-        }
+        };
+        self.history.iter_mut().for_each(|history| history.saw(scope, &evidence, self.clock.now()));
+        evidence
     }
 
     fn compose(&mut self, letter: &Letter) -> String {
@@ -312,6 +345,7 @@ impl World for Host {
     }
 
     fn save(&mut self, state: &State) -> Result<(), String> {
+        self.history.iter_mut().for_each(|history| history.offered(state));
         self.memory.save(state, &self.clock)?;
         // What the state has absorbed need not be found again.
         self.inbox.iter_mut().for_each(Inbox::absorbed);
@@ -319,15 +353,13 @@ impl World for Host {
     }
 
     async fn perform(&mut self, attempt: &Attempt) -> Outcome {
-        let Some(action) = self.config.actions.get(&attempt.action).cloned() else {
-            return Outcome::Failed(format!("there is no action {}", attempt.action));
-        };
         chronicle::attempt(attempt);
-        let mut bundle = pin!(self.bundle(attempt));
-        match timeout(bundle::HEAD_START, &mut bundle).await {
-            Ok(()) => action.perform(&self.bus).await,
-            Err(_) => tokio::join!(action.perform(&self.bus), bundle).0,
+        if let Some(history) = &mut self.history {
+            history.attempt(&self.config.policy, attempt, self.clock.now());
         }
+        let outcome = self.carry_out(attempt).await;
+        self.history.iter_mut().for_each(|history| history.outcome(attempt, &outcome, self.clock.now()));
+        outcome
     }
 
     fn send(&mut self, letter: &Letter) {

@@ -28,7 +28,9 @@ pub enum Command {
     #[command(after_help = "Example: picoclaw-watchdog check --config ./watchdog.toml")]
     Check(Output),
     /// Look and decide as the daemon would, say why, and do nothing.
-    #[command(after_help = "Examples: picoclaw-watchdog explain gateway\n          picoclaw-watchdog explain --id 17")]
+    #[command(
+        after_help = "Examples: picoclaw-watchdog explain gateway\n          picoclaw-watchdog explain --id 17"
+    )]
     Explain {
         /// Only this target.
         target: Option<String>,

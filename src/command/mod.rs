@@ -10,6 +10,7 @@ pub mod explain;
 pub mod kick;
 pub mod once;
 pub mod pause;
+pub mod replay;
 pub mod run;
 pub mod status;
 

@@ -15,4 +15,5 @@ mod units;
 // Where no systemd is needed: as a process in a home directory of its own.
 mod channel;
 mod kick;
+mod owner;
 mod state;

@@ -129,15 +129,9 @@ fn alerts(lines: &[Line], of: u64) -> Vec<Alert> {
 fn unknown(config: &Config, lines: &[Line], id: u64) -> String {
     let zone = zone(config);
     let reach = lines.first().map(|line| stamp(line.wall, &zone));
-    let number = |line: &Line| match line.record {
-        Record::Attempt { id, .. } => Some(id),
-        Record::Keyframe { .. }
-        | Record::Pass { .. }
-        | Record::Outcome { .. }
-        | Record::Opened { .. }
-        | Record::Closed { .. }
-        | Record::Letter { .. }
-        | Record::Fate { .. } => None,
+    let number = |line: &Line| {
+        let Record::Attempt { id, .. } = line.record else { return None };
+        Some(id)
     };
     let ids: Vec<u64> = lines.iter().filter_map(number).collect();
     match (reach, ids.first().zip(ids.last())) {
@@ -164,7 +158,9 @@ impl Story {
                 let age = Age(Duration::from_millis(outcome.after_ms));
                 writeln!(text, "{}: {} (after {age})", outcome.word, outcome.detail)
             }
-            None => writeln!(text, "what became of it is not recorded: the watchdog may have been killed in it"),
+            None => {
+                writeln!(text, "what became of it is not recorded: the watchdog may have been killed in it")
+            }
         };
         if let Some(then) = &self.then {
             let _ = writeln!(text, "{}: {}", stamp(then.at, &zone), then.text);

@@ -116,11 +116,8 @@ fn an_attempt_is_kept_with_what_was_seen_and_the_budget() {
     let targets = BTreeSet::from([name("gateway")]);
     assert_eq!(story.pass(62, &Scope::Targets(targets), fail()).len(), 1);
     let lines = read(story.dir.path());
-    let verdict = lines.iter().find_map(|line| match &line.record {
-        Record::Attempt { id: 1, verdict, .. } => Some(verdict),
-        _ => None,
-    });
-    let verdict = verdict.unwrap();
+    let attempt = lines.iter().find(|line| kind_of(&line.record) == "attempt").unwrap();
+    let Record::Attempt { id: 1, verdict, .. } = &attempt.record else { panic!("{attempt:?}") };
     assert_eq!((verdict.probes[0].fails, verdict.probes[0].fail_after), (2, 2), "{verdict:#?}");
     assert_eq!(verdict.probes[0].detail, "connection refused");
     assert_eq!((verdict.attempts_used, verdict.attempts_allowed), (1, 3));
@@ -214,13 +211,8 @@ fn it_costs_microseconds() {
     let (target, probe) = (name("gateway"), name("health"));
     let probes = vec![ProbeReport { target, probe, reading: pass("200 in 1 ms"), blames: Vec::new() }];
     let evidence = Evidence { probes, ..Evidence::default() };
-    let report = Report {
-        now: at(2),
-        verdicts: Vec::new(),
-        done: Vec::new(),
-        closed: Vec::new(),
-        quick: None,
-    };
+    let report =
+        Report { now: at(2), verdicts: Vec::new(), done: Vec::new(), closed: Vec::new(), quick: None };
     let state = story.state.clone();
     let quiet = timed(10_000, &mut |_| {
         story.history.saw(&Scope::Everything, &evidence, at(2));
@@ -230,5 +222,8 @@ fn it_costs_microseconds() {
     let record = Record::Outcome { id: 1, word: "done".to_owned(), detail: "x".repeat(200) };
     let written = timed(1_000, &mut |_| story.history.write(at(3), std::slice::from_ref(&record)));
     println!("a healthy pass {quiet:?}, a line {written:?}");
-    assert!(quiet < Duration::from_micros(500) && written < Duration::from_millis(10), "{quiet:?} {written:?}");
+    assert!(
+        quiet < Duration::from_micros(500) && written < Duration::from_millis(10),
+        "{quiet:?} {written:?}"
+    );
 }

@@ -156,7 +156,14 @@ mod tests {
         log.write(EPOCH, entry("200 in 2 ms"));
         log.write(
             EPOCH,
-            Entry { level: Level::Error, target: "", result: "a b", action: "x=\"\n", id: Some(17), detail: "" },
+            Entry {
+                level: Level::Error,
+                target: "",
+                result: "a b",
+                action: "x=\"\n",
+                id: Some(17),
+                detail: "",
+            },
         );
         assert_eq!(
             fs::read_to_string(&path).unwrap(),

@@ -15,7 +15,9 @@ fn attempt(at: u64, id: u64) -> Line {
         "incident":{"id":7,"age_s":2,"told":false},"probes":[]}"#;
     line(
         at,
-        &format!(r#""is":"attempt","id":{id},"action":"restart","why":"health: refused","verdict":{verdict}"#),
+        &format!(
+            r#""is":"attempt","id":{id},"action":"restart","why":"health: refused","verdict":{verdict}"#
+        ),
     )
 }
 

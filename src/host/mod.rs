@@ -17,6 +17,7 @@ pub mod log;
 pub mod memory;
 pub mod observe;
 pub mod publish;
+mod repair;
 pub mod store;
 pub mod view;
 
@@ -39,12 +40,9 @@ use kicks::{KickResult, ReceivedKick};
 use log::OpsLog;
 use memory::{Memory, Start};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 use view::{AlertsView, Grade, PausedView, SCHEMA, TargetView, View};
 
 /// The real world.
@@ -262,44 +260,6 @@ impl Host {
         if let Some((key, _)) = self.start_trouble.take_if(|(_, over)| now >= *over) {
             self.set_trouble(&key, None);
         }
-    }
-
-    async fn carry_out(&self, attempt: &Attempt) -> Outcome {
-        let Some(action) = self.config.actions.get(&attempt.action) else {
-            return Outcome::Failed(format!("there is no action {}", attempt.action));
-        };
-        let mut bundle = pin!(self.bundle(attempt));
-        match timeout(bundle::HEAD_START, &mut bundle).await {
-            Ok(()) => action.perform(&self.bus).await,
-            Err(_) => tokio::join!(action.perform(&self.bus), bundle).0,
-        }
-    }
-
-    async fn bundle(&self, attempt: &Attempt) {
-        let unit = self.config.units.iter().find(|(target, _)| *target == attempt.target);
-        let contents = bundle::Contents {
-            head: format!(
-                "attempt {} of {}: {} because {}\n\n===== the unit =====\n{:#?}\n\n===== last readings =====\n{}",
-                attempt.id,
-                attempt.target,
-                attempt.action,
-                attempt.why,
-                self.units.get(&attempt.target),
-                self.seen.get(&attempt.target).map_or("none yet", String::as_str)
-            ),
-            unit: unit.map(|(_, unit)| unit.to_string()),
-            logs: self.config.logs.get(&attempt.target).cloned().unwrap_or_default(),
-            secrets: self.config.secrets.clone(),
-        };
-        let name = format!("{}-{}-{}", clock::stamp(), attempt.target, attempt.id);
-        match bundle::take(&self.diagnostics(), &name, &contents).await {
-            Ok(path) => chronicle::bundle(attempt, &path),
-            Err(why) => chronicle::no_bundle(attempt, &why),
-        }
-    }
-
-    fn diagnostics(&self) -> PathBuf {
-        self.config.paths.state.join("diagnostics")
     }
 }
 

@@ -19,7 +19,7 @@ use crate::recovery::outbox::{Fate, Letter, Outbox};
 use crate::recovery::policy::Policy;
 use crate::recovery::record::Outcome;
 use crate::recovery::state::{Incident, State, TargetState};
-use crate::recovery::time::Now;
+use crate::recovery::time::{Now, Timestamp};
 use crate::recovery::verdict::{Ruling, Verdict};
 use crate::values::{Secret, mask};
 use file::File;
@@ -46,6 +46,9 @@ pub struct History {
     incidents: BTreeSet<u64>,
     fates: BTreeMap<u64, Fate>,
     keyframe_due: bool,
+    /// The moment of the last line. What a pass came to is written after what its attempts came to, and must
+    /// not look earlier: time that goes back is the mark of a state that was lost.
+    latest: Timestamp,
     works: bool,
 }
 
@@ -87,6 +90,7 @@ impl History {
             incidents: open_incidents(state).map(|(_, open)| open.id).collect(),
             fates: state.outbox.letters.iter().map(|letter| (letter.id, letter.fate.clone())).collect(),
             keyframe_due: false,
+            latest: Timestamp(0),
             works: true,
         };
         history.set_secrets(secrets);
@@ -217,8 +221,10 @@ impl History {
     }
 
     fn write(&mut self, now: Now, records: &[Record]) {
+        self.latest = self.latest.max(now.at);
+        let at = self.latest;
         let line = |record: &Record| {
-            let line = Line { v: VERSION, at: now.at, wall: now.wall, record: record.clone() };
+            let line = Line { v: VERSION, at, wall: now.wall, record: record.clone() };
             // Our records hold texts, numbers and maps with text keys, which always have a JSON form.
             mask(&serde_json::to_string(&line).unwrap_or_default(), &self.secrets) + "\n"
         };

@@ -57,6 +57,8 @@ impl ProbeView {
         let note = match (self.counts, self.fails) {
             (false, _) => " (does not count until it first passes)".to_owned(),
             (true, 0) => String::new(),
+            // One is enough, and says so by itself.
+            (true, _) if self.fail_after == 1 => String::new(),
             (true, fails) => format!(" (failure {fails}, {} make it a fault)", self.fail_after),
         };
         format!("  {:<12} {:<9} {}{note}\n", self.name, self.reading, self.detail)

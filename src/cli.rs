@@ -28,10 +28,39 @@ pub enum Command {
     #[command(after_help = "Example: picoclaw-watchdog check --config ./watchdog.toml")]
     Check(Output),
     /// Look and decide as the daemon would, say why, and do nothing.
-    #[command(after_help = "Example: picoclaw-watchdog explain gateway")]
+    #[command(
+        after_help = "Examples: picoclaw-watchdog explain gateway\n          picoclaw-watchdog explain --id 17"
+    )]
     Explain {
         /// Only this target.
         target: Option<String>,
+        /// Why the action of this number was taken, and what came of it: the `id=` in the log.
+        #[arg(long, value_name = "N", conflicts_with = "target")]
+        id: Option<u64>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Do nothing about a target for a while, and say nothing of it. It ends by itself.
+    #[command(after_help = "Example: picoclaw-watchdog pause gateway --for 2h --reason 'an upgrade'")]
+    Pause {
+        /// The target, or `all`.
+        target: String,
+        /// For how long from now, at most 30d: it must end by itself when it is forgotten.
+        #[arg(long = "for", value_name = "SPAN")]
+        span: String,
+        /// Why, for those who read it later.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// End a pause now.
+    #[command(after_help = "Example: picoclaw-watchdog resume gateway")]
+    Resume {
+        /// The target, or `all` for everything that is paused.
+        target: String,
         /// How to print.
         #[command(flatten)]
         output: Output,

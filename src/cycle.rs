@@ -9,10 +9,12 @@ use crate::recovery::record::{Outcome, record};
 use crate::recovery::state::State;
 use crate::recovery::time::{Now, Timestamp};
 use crate::recovery::verdict::Verdict;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// What a pass looks at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Every probe of every target.
     Everything,

@@ -189,11 +189,11 @@ last_letter() { # the text of the newest message that LINE received
   tail -n 1 "$letters" | sed -E 's/.*\\"text\\":\\"(.*)\\"\}\]\}".*/\1/; s/\\\\n/\n/g; s/\\\\\\"/"/g'
 }
 
-shape='^\[[^]]*\] level=([A-Z]+) target=([^ ]+) result=([^ ]+) action=([^ ]+) detail="(.*)"$'
+shape='^\[[^]]*\] level=([A-Z]+) target=([^ ]+) result=([^ ]+) action=([^ ]+)( id=[0-9]+)? detail="(.*)"$'
 
 tell() { # LINE of the log: prints it for people
   [[ $1 =~ $shape ]] || { say "$dim" '?' "$1"; return; }
-  local level=${BASH_REMATCH[1]} target=${BASH_REMATCH[2]} action=${BASH_REMATCH[4]} text=${BASH_REMATCH[5]}
+  local level=${BASH_REMATCH[1]} target=${BASH_REMATCH[2]} action=${BASH_REMATCH[4]} text=${BASH_REMATCH[6]}
   text=${text//\\n/ } text=${text//\\\"/\"}
   case $action in
     start) say "$green" begins "$target: $text" ;;

@@ -1,26 +1,27 @@
 //! `explain`: looks and decides exactly as the daemon would, prints the verdicts, and drops the decision.
 
-use super::show;
+mod past;
+
+pub use past::run as past;
+
+use super::{show, watched};
 use crate::cli::Output;
 use crate::config::Config;
 use crate::cycle::{Report, Scope, World};
 use crate::exit::Exit;
 use crate::host::Host;
 use crate::recovery::decide::decide;
-use crate::recovery::evidence::Name;
 use std::rc::Rc;
 
 /// Explains all targets, or one.
 pub async fn run(config: Rc<Config>, target: Option<&str>, output: Output) -> Exit {
-    let wanted = match target.map(Name::parse).transpose() {
+    let wanted = match target.map(|text| watched(&config, text)).transpose() {
         Ok(wanted) => wanted,
-        Err(why) => return no_such_target(&config, &why),
+        Err(why) => {
+            eprintln!("{why}");
+            return Exit::Usage;
+        }
     };
-    if let Some(name) = &wanted
-        && config.policy.target(name).is_none()
-    {
-        return no_such_target(&config, &format!("{name} is not watched"));
-    }
     let (mut host, state) = match Host::look(Rc::clone(&config)) {
         Ok(opened) => opened,
         Err(why) => {
@@ -30,10 +31,7 @@ pub async fn run(config: Rc<Config>, target: Option<&str>, output: Output) -> Ex
     };
     let evidence = host.observe(&Scope::Everything).await;
     let now = host.now();
-    let mut decision = decide(&config.policy, &state, &evidence, now);
-    if let Some(name) = &wanted {
-        decision.verdicts.retain(|verdict| verdict.target == *name);
-    }
+    let decision = decide(&config.policy, &state, &evidence, now);
     let report = Report {
         now,
         verdicts: decision.verdicts,
@@ -41,19 +39,14 @@ pub async fn run(config: Rc<Config>, target: Option<&str>, output: Output) -> Ex
         closed: Vec::new(),
         quick: decision.quick,
     };
-    let view = host.view(&state, &report);
+    let mut view = host.view(&state, &report);
+    if let Some(name) = &wanted {
+        view.targets.retain(|target| target.name == name.as_str());
+        view.overall = view.targets.iter().map(|target| target.grade).max().unwrap_or(view.overall);
+    }
     show(&view, output.json);
     if !output.json {
         println!("(nothing was done: explain only looks)");
     }
     view.overall.into()
-}
-
-fn no_such_target(config: &Config, why: &str) -> Exit {
-    let names: Vec<&str> = config.policy.targets.iter().map(|target| target.name.as_str()).collect();
-    eprintln!("{why}; watched are: {}", names.join(", "));
-    for off in &config.off {
-        eprintln!("switched off: {} ({})", off.what, off.why);
-    }
-    Exit::Usage
 }

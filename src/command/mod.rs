@@ -10,6 +10,8 @@ pub mod check;
 pub mod explain;
 pub mod kick;
 pub mod once;
+pub mod pause;
+pub mod replay;
 pub mod run;
 pub mod status;
 
@@ -20,6 +22,7 @@ use crate::host::lock::{Lock, LockError};
 use crate::host::log::{LogSettings, OpsLayer, OpsLog, parse_zone, stderr_is_journal};
 use crate::host::view::View;
 use crate::host::{chronicle, publish};
+use crate::recovery::evidence::Name;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -37,7 +40,14 @@ pub async fn dispatch(cli: Cli) -> Exit {
         Command::Run => run::run(config, &compiled.problems, cli.config).await,
         Command::Once(output) => once::run(config, output).await,
         Command::Check(output) => check::run(&compiled, output),
-        Command::Explain { target, output } => explain::run(config, target.as_deref(), output).await,
+        Command::Explain { id: Some(id), output, .. } => explain::past(&config, id, output),
+        Command::Explain { target, id: None, output } => {
+            explain::run(config, target.as_deref(), output).await
+        }
+        Command::Pause { target, span, reason, output } => {
+            pause::pause(&config, &target, &span, &reason, output).await
+        }
+        Command::Resume { target, output } => pause::resume(&config, &target, output).await,
         Command::Status(output) => status::run(&config, output),
         Command::Alerts { what: None, output } => alerts::list(&config, output),
         Command::Alerts { what: Some(AlertsCommand::Test { yes, output }), .. } => {
@@ -100,6 +110,27 @@ fn only_one(state: &Path, mode: &str) -> Result<Option<Lock>, Exit> {
             Ok(None)
         }
     }
+}
+
+/// The time zone in which this installation speaks to people.
+fn zone(config: &Config) -> jiff::tz::TimeZone {
+    parse_zone(&config.log.timezone).unwrap_or(jiff::tz::TimeZone::UTC)
+}
+
+/// Reads the name of a target that is watched.
+///
+/// # Errors
+/// A sentence with those that are.
+fn watched(config: &Config, text: &str) -> Result<Name, String> {
+    let name = Name::parse(text).and_then(|name| match config.policy.target(&name) {
+        Some(_) => Ok(name),
+        None => Err(format!("{name} is not watched")),
+    });
+    name.map_err(|why| {
+        let names: Vec<&str> = config.policy.targets.iter().map(|target| target.name.as_str()).collect();
+        let off = config.off.iter().map(|off| format!("\nswitched off: {} ({})", off.what, off.why));
+        format!("{why}; watched are: {}{}", names.join(", "), off.collect::<String>())
+    })
 }
 
 /// Prints a view the way that was asked for.

@@ -36,6 +36,7 @@ pub async fn run(config: Rc<Config>, output: Output) -> Exit {
         }
     };
     host.set_log(log);
+    host.keep_history(&state, true);
     let state_dir = host.config.paths.state.clone();
     let view = cycle(&mut host, &mut state).await;
     // For `status` in the timer mode.
@@ -55,6 +56,7 @@ async fn cycle(host: &mut Host, state: &mut State) -> View {
         let report = cycle::run(&config.policy, state, host, &scope).await;
         let view = host.view(state, &report);
         chronicle.pass(&view, &report, &state.outbox);
+        host.record(state, &report);
         host.mirror(state, report.now);
         let next = report.quick.map(|quick| (quick.at.since(host.now().at), quick.targets));
         let left = LONGEST.saturating_sub(began.elapsed());

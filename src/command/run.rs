@@ -50,6 +50,7 @@ pub async fn run(config: Rc<Config>, warnings: &[Problem], config_flag: Option<P
     );
     say_settings(&config, warnings);
     host.set_log(log);
+    host.keep_history(&state, false);
     let chronicle = Chronicle::new(&state.outbox);
     let heartbeat = Heartbeat::new(config.policy.interval, pass_max(&config));
     let daemon = Daemon { state, chronicle, heartbeat, config_flag, last_full: None };
@@ -119,6 +120,7 @@ impl Daemon {
         let report = cycle::run(&config.policy, &mut self.state, host, scope).await;
         let view = host.view(&self.state, &report);
         self.chronicle.pass(&view, &report, &self.state.outbox);
+        host.record(&self.state, &report);
         if *scope == Scope::Everything {
             self.last_full = Some(report.now.at);
             chronicle::cycle_end(&view, began.elapsed());

@@ -133,7 +133,7 @@ fn letter(letter: &Letter) {
 /// An attempt begins.
 pub fn attempt(attempt: &Attempt) {
     let Attempt { id, target, action, number, why } = attempt;
-    warn!(subject = %target, result = "NG", action = %action, "attempt {id} ({} of {} in the window): {why}", number.0, number.1);
+    warn!(subject = %target, result = "NG", action = %action, id, "attempt {id} ({} of {} in the window): {why}", number.0, number.1);
 }
 
 fn outcome(attempt: &Attempt, outcome: &Outcome) {
@@ -141,30 +141,30 @@ fn outcome(attempt: &Attempt, outcome: &Outcome) {
     let detail = outcome.detail();
     match outcome {
         Outcome::Done(_) => {
-            info!(subject = %target, result = "OK", action = %action, "attempt {id} done: {detail}; now verifying")
+            info!(subject = %target, result = "OK", action = %action, id, "attempt {id} done: {detail}; now verifying")
         }
         Outcome::Running(_) => {
-            info!(subject = %target, result = "OK", action = %action, "attempt {id} under way: {detail}; now verifying")
+            info!(subject = %target, result = "OK", action = %action, id, "attempt {id} under way: {detail}; now verifying")
         }
         Outcome::Failed(_) => {
-            error!(subject = %target, result = "NG", action = %action, "attempt {id} failed: {detail}")
+            error!(subject = %target, result = "NG", action = %action, id, "attempt {id} failed: {detail}")
         }
     }
 }
 
 /// A bundle was taken.
 pub fn bundle(attempt: &Attempt, path: &Path) {
-    info!(subject = %attempt.target, result = "OK", action = "diagnostics", "attempt {}: {}", attempt.id, path.display());
+    info!(subject = %attempt.target, result = "OK", action = "diagnostics", id = attempt.id, "attempt {}: {}", attempt.id, path.display());
 }
 
 /// A bundle could not be taken.
 pub fn no_bundle(attempt: &Attempt, why: &str) {
-    warn!(subject = %attempt.target, result = "NG", action = "diagnostics", "attempt {}: {why}", attempt.id);
+    warn!(subject = %attempt.target, result = "NG", action = "diagnostics", id = attempt.id, "attempt {}: {why}", attempt.id);
 }
 
 /// A kick was answered.
 pub fn kick(answer: &Answer, outcome: &str) {
-    info!(subject = "kick", result = "OK", action = %answer.action, "from {}: {outcome}", answer.source);
+    info!(subject = "kick", result = "OK", action = %answer.action, id = answer.attempt, "from {}: {outcome}", answer.source);
 }
 
 /// An order of the owner was taken.

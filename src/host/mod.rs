@@ -9,6 +9,7 @@ pub mod doorbell;
 pub mod events;
 pub mod files;
 pub mod heartbeat;
+pub mod history;
 pub mod inbox;
 pub mod kicks;
 pub mod legacy;
@@ -19,6 +20,7 @@ pub mod memory;
 pub mod observe;
 pub mod publish;
 pub mod quota;
+mod repair;
 pub mod store;
 pub mod view;
 
@@ -39,17 +41,15 @@ use crate::recovery::unit::UnitFacts;
 use crate::systemd::Bus;
 use channel::Channel;
 use clock::Clock;
+use history::History;
 use inbox::Inbox;
 use kicks::{KickResult, ReceivedKick};
 use log::OpsLog;
 use memory::{Memory, Start};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::time::timeout;
-use view::{AlertsView, Grade, SCHEMA, TargetView, View};
+use view::{AlertsView, Grade, PausedView, SCHEMA, TargetView, View};
 
 /// The real world.
 #[derive(Debug)]
@@ -72,6 +72,7 @@ pub struct Host {
     /// What every target's probes saw last, and what systemd said of its unit, for the bundle.
     seen: BTreeMap<Name, String>,
     units: BTreeMap<Name, Result<UnitFacts, String>>,
+    history: Option<History>,
     log: Option<Arc<Mutex<OpsLog>>>,
     mirror_works: bool,
     /// Whether a reference point failed when they were asked last.
@@ -120,6 +121,7 @@ impl Host {
             inbox: None,
             seen: BTreeMap::new(),
             units: BTreeMap::new(),
+            history: None,
             log: None,
             mirror_works: true,
             cut_off: false,
@@ -149,7 +151,22 @@ impl Host {
         if let Some(log) = &self.log {
             log.lock().unwrap_or_else(PoisonError::into_inner).set_secrets(config.secrets.clone());
         }
+        if let Some(history) = &mut self.history {
+            history.set_secrets(&config.secrets);
+        }
         self.config = config;
+    }
+
+    /// Records from now on: from a start of its own, or, for a run of one cycle, where the last one left off.
+    pub fn keep_history(&mut self, state: &State, resumed: bool) {
+        let (directory, secrets) = (&self.config.paths.state, &self.config.secrets);
+        let begin = if resumed { History::resume } else { History::begin };
+        self.history = Some(begin(directory, state, secrets, self.clock.now()));
+    }
+
+    /// Records what a pass came to.
+    pub fn record(&mut self, state: &State, report: &Report) {
+        self.history.iter_mut().for_each(|history| history.pass(state, report));
     }
 
     /// The log whose trouble is ours to tell.
@@ -191,7 +208,7 @@ impl Host {
 
     /// How things are after a pass.
     pub fn view(&mut self, state: &State, report: &Report) -> View {
-        let targets: Vec<TargetView> = report.verdicts.iter().map(TargetView::new).collect();
+        let targets = TargetView::all(&self.config.policy, state, &report.verdicts, report.now);
         for target in &targets {
             let seen: Vec<String> = target
                 .probes
@@ -210,6 +227,7 @@ impl Host {
             overall: targets.iter().map(|target| target.grade).max().unwrap_or(Grade::Healthy),
             targets,
             alerts: AlertsView::new(&state.outbox, &self.config.policy.alerts.channel),
+            paused: PausedView::list(state, report.now, &self.config.log.timezone),
         }
     }
 
@@ -279,33 +297,6 @@ impl Host {
             self.set_trouble(&key, None);
         }
     }
-
-    async fn bundle(&self, attempt: &Attempt) {
-        let unit = self.config.units.iter().find(|(target, _)| *target == attempt.target);
-        let contents = bundle::Contents {
-            head: format!(
-                "attempt {} of {}: {} because {}\n\n===== the unit =====\n{:#?}\n\n===== last readings =====\n{}",
-                attempt.id,
-                attempt.target,
-                attempt.action,
-                attempt.why,
-                self.units.get(&attempt.target),
-                self.seen.get(&attempt.target).map_or("none yet", String::as_str)
-            ),
-            unit: unit.map(|(_, unit)| unit.to_string()),
-            logs: self.config.logs.get(&attempt.target).cloned().unwrap_or_default(),
-            secrets: self.config.secrets.clone(),
-        };
-        let name = format!("{}-{}-{}", clock::stamp(), attempt.target, attempt.id);
-        match bundle::take(&self.diagnostics(), &name, &contents).await {
-            Ok(path) => chronicle::bundle(attempt, &path),
-            Err(why) => chronicle::no_bundle(attempt, &why),
-        }
-    }
-
-    fn diagnostics(&self) -> PathBuf {
-        self.config.paths.state.join("diagnostics")
-    }
 }
 
 impl World for Host {
@@ -332,7 +323,7 @@ impl World for Host {
         let receipts = self.channel.receipts();
         let quota = self.channel.quota(self.clock.now().at, line, &self.clients);
         let trouble = |(key, text): (&String, &String)| SelfTrouble { key: key.clone(), text: text.clone() };
-        Evidence {
+        let evidence = Evidence {
             probes,
             units,
             kicks: kicks.into_iter().collect(),
@@ -344,7 +335,9 @@ impl World for Host {
             fresh: self.fresh(),
             quota,
             ..Evidence::default()
-        }
+        };
+        self.history.iter_mut().for_each(|history| history.saw(scope, &evidence, self.clock.now()));
+        evidence
     }
 
     fn compose(&mut self, letters: &[&Letter]) -> String {
@@ -353,6 +346,7 @@ impl World for Host {
     }
 
     fn save(&mut self, state: &State) -> Result<(), String> {
+        self.history.iter_mut().for_each(|history| history.offered(state));
         self.memory.save(state, &self.clock)?;
         // What the state has absorbed need not be found again.
         self.inbox.iter_mut().for_each(Inbox::absorbed);
@@ -360,15 +354,13 @@ impl World for Host {
     }
 
     async fn perform(&mut self, attempt: &Attempt) -> Outcome {
-        let Some(action) = self.config.actions.get(&attempt.action).cloned() else {
-            return Outcome::Failed(format!("there is no action {}", attempt.action));
-        };
         chronicle::attempt(attempt);
-        let mut bundle = pin!(self.bundle(attempt));
-        match timeout(bundle::HEAD_START, &mut bundle).await {
-            Ok(()) => action.perform(&self.bus).await,
-            Err(_) => tokio::join!(action.perform(&self.bus), bundle).0,
+        if let Some(history) = &mut self.history {
+            history.attempt(&self.config.policy, attempt, self.clock.now());
         }
+        let outcome = self.carry_out(attempt).await;
+        self.history.iter_mut().for_each(|history| history.outcome(attempt, &outcome, self.clock.now()));
+        outcome
     }
 
     fn send(&mut self, letter: &Letter) {

@@ -1,16 +1,20 @@
 //! How things are, for people and programs: the one schema behind every `--json` and behind the published
 //! status. It is made from verdicts and adds no judgement of its own.
 
+mod outlook;
+mod table;
+
+use super::log::{parse_zone, stamp};
 use crate::exit::Exit;
-use crate::recovery::evidence::Reading;
+use crate::recovery::evidence::{Name, Reading};
 use crate::recovery::health::Health;
 use crate::recovery::outbox::{Fate, Outbox};
-use crate::recovery::policy::Role;
-use crate::recovery::state::Phase;
-use crate::recovery::time::Age;
+use crate::recovery::policy::{Policy, Role};
+use crate::recovery::state::{EVERYTHING, Pause, Phase, State};
+use crate::recovery::time::{Age, Now};
 use crate::recovery::verdict::{Ruling, Seen, Verdict};
 use serde::{Deserialize, Serialize};
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The version of this schema; it grows when a field changes its meaning.
@@ -35,6 +39,24 @@ pub struct View {
     pub targets: Vec<TargetView>,
     /// Messages to people.
     pub alerts: AlertsView,
+    /// What a person has paused.
+    #[serde(default)]
+    pub paused: Vec<PausedView>,
+}
+
+/// A pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PausedView {
+    /// The target, or `all`.
+    pub target: String,
+    /// When it ends, as Unix seconds.
+    pub until: u64,
+    /// The same on the clock of the log.
+    pub until_local: String,
+    /// Seconds until then.
+    pub left_s: u64,
+    /// Why, in the owner's words; may be empty.
+    pub reason: String,
 }
 
 /// How bad it is.
@@ -90,6 +112,24 @@ pub struct TargetView {
     pub incident: Option<IncidentView>,
     /// What each probe saw.
     pub probes: Vec<ProbeView>,
+    /// What it would do next, and what that waits for.
+    #[serde(default)]
+    pub outlook: String,
+    /// What must be well before it can be helped, and how that is.
+    #[serde(default)]
+    pub depends_on: Vec<LinkView>,
+    /// What depends on it.
+    #[serde(default)]
+    pub needed_by: Vec<String>,
+}
+
+/// Another target, and how it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkView {
+    /// Its name.
+    pub name: String,
+    /// How bad it is.
+    pub grade: Grade,
 }
 
 /// An open incident.
@@ -162,6 +202,39 @@ impl AlertsView {
     }
 }
 
+/// The word for a pause of everything.
+pub const ALL: &str = "all";
+
+impl PausedView {
+    /// The pauses that run, with their ends told in `zone` (a name as in the log's settings).
+    pub fn list(state: &State, now: Now, zone: &str) -> Vec<Self> {
+        if state.pauses.is_empty() {
+            return Vec::new();
+        }
+        let zone = parse_zone(zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let running = state.pauses.iter().filter(|(_, pause)| pause.until > now.at);
+        let view = |(key, pause): (&String, &Pause)| {
+            let left_s = pause.until.since(now.at).as_secs();
+            let until = now.wall + left_s;
+            Self {
+                target: if key == EVERYTHING { ALL.to_owned() } else { key.clone() },
+                until,
+                until_local: stamp(until, &zone),
+                left_s,
+                reason: pause.reason.clone(),
+            }
+        };
+        running.map(view).collect()
+    }
+
+    /// One line for people.
+    pub fn line(&self) -> String {
+        let left = Age(Duration::from_secs(self.left_s));
+        let why = if self.reason.is_empty() { String::new() } else { format!(": {}", self.reason) };
+        format!("{} is paused until {} ({left} left){why}", self.target, self.until_local)
+    }
+}
+
 impl TargetView {
     /// Flattens a verdict.
     pub fn new(verdict: &Verdict) -> Self {
@@ -186,7 +259,28 @@ impl TargetView {
             next_in_s: verdict.next_in.map(|span| span.as_secs()),
             incident: verdict.incident.map(|(id, age, told)| IncidentView { id, age_s: age.as_secs(), told }),
             probes: verdict.seen.iter().map(ProbeView::new).collect(),
+            outlook: String::new(),
+            depends_on: Vec::new(),
+            needed_by: Vec::new(),
         }
+    }
+
+    /// All of them, with what only the whole shows: who depends on whom, and what each would do next.
+    pub fn all(policy: &Policy, state: &State, verdicts: &[Verdict], now: Now) -> Vec<Self> {
+        let grades: BTreeMap<_, _> =
+            verdicts.iter().map(|verdict| (verdict.target.clone(), grade(verdict))).collect();
+        let view = |verdict: &Verdict| {
+            let mut view = Self::new(verdict);
+            let Some(of) = policy.target(&verdict.target) else { return view };
+            let target = state.targets.get(&verdict.target).cloned().unwrap_or_default();
+            view.outlook = outlook::of(of, &target, verdict, now.at);
+            let link = |name: &Name| Some(LinkView { name: name.to_string(), grade: *grades.get(name)? });
+            view.depends_on = of.depends_on.iter().filter_map(link).collect();
+            let needs = policy.targets.iter().filter(|other| other.depends_on.contains(&of.name));
+            view.needed_by = needs.map(|other| other.name.to_string()).collect();
+            view
+        };
+        verdicts.iter().map(view).collect()
     }
 }
 
@@ -233,90 +327,5 @@ impl ProbeView {
             fail_after: seen.fails.1,
             counts: seen.counts,
         }
-    }
-}
-
-impl View {
-    /// One line for systemd's `STATUS=` and for the end of a cycle.
-    pub fn summary(&self) -> String {
-        let unwell: Vec<String> = self
-            .targets
-            .iter()
-            .filter(|target| target.grade != Grade::Healthy)
-            .map(|target| format!("{}: {}", target.name, target.summary))
-            .collect();
-        let mut line = if unwell.is_empty() {
-            let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
-            format!("all well ({})", names.join(", "))
-        } else {
-            unwell.join(" | ")
-        };
-        let waiting = self.alerts.pending;
-        if waiting > 0 {
-            let _ = write!(line, " | alerts waiting: {waiting}");
-        }
-        line
-    }
-
-    /// The table for people.
-    pub fn table(&self) -> String {
-        let mut text = String::new();
-        for target in &self.targets {
-            let _ = writeln!(text, "{:<10} {:<9} {}", target.name, mark(target.grade), target.summary);
-            for probe in &target.probes {
-                let note = if probe.counts { "" } else { " (does not count until it first passes)" };
-                let _ = writeln!(text, "  {:<12} {:<9} {}{note}", probe.name, probe.reading, probe.detail);
-            }
-            let _ = writeln!(text, "  {}", target.numbers());
-        }
-        let _ = writeln!(text, "{}", self.alerts.line());
-        text
-    }
-}
-
-fn mark(grade: Grade) -> &'static str {
-    match grade {
-        Grade::Healthy => "ok",
-        Grade::Degraded => "DEGRADED",
-        Grade::Critical => "CRITICAL",
-    }
-}
-
-impl TargetView {
-    /// The budget, the incident and the next moment, in numbers.
-    fn numbers(&self) -> String {
-        let age = |seconds: u64| Age(Duration::from_secs(seconds)).to_string();
-        let (used, allowed) = (self.attempts_used, self.attempts_allowed);
-        let mut line = match allowed {
-            0 => "no repair is configured; people are told".to_owned(),
-            _ => format!("{used} of {allowed} attempts used in {}", age(self.window_s)),
-        };
-        if let Some(frees) = self.frees_in_s {
-            let _ = write!(line, ", one frees in {}", age(frees));
-        }
-        if let Some(next) = self.next_in_s {
-            let _ = write!(line, "; could next act in {}", age(next));
-        }
-        if let Some(incident) = &self.incident {
-            let told = if incident.told { "people were told" } else { "nobody was told yet" };
-            let _ = write!(line, "; incident {} is {} old, {told}", incident.id, age(incident.age_s));
-        }
-        line
-    }
-}
-
-impl AlertsView {
-    fn line(&self) -> String {
-        if !self.channel_off.is_empty() {
-            return format!("alerts     off: {} ({} withheld)", self.channel_off, self.withheld);
-        }
-        let mut line = format!(
-            "alerts     {} accepted, {} pending, {} refused",
-            self.accepted, self.pending, self.refused
-        );
-        if !self.last_answer.is_empty() {
-            let _ = write!(line, "; LINE said: {}", self.last_answer);
-        }
-        line
     }
 }

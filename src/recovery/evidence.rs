@@ -57,7 +57,7 @@ impl Reading {
 }
 
 /// A fault that a probe saw but that belongs to another target: the gateway's `/ready` naming `ollama`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blame {
     /// The target at fault.
     pub target: Name,
@@ -66,7 +66,7 @@ pub struct Blame {
 }
 
 /// The answer of one probe in one pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeReport {
     /// The target that the probe belongs to.
     pub target: Name,
@@ -75,11 +75,12 @@ pub struct ProbeReport {
     /// Its answer.
     pub reading: Reading,
     /// Faults of others that it saw on the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blames: Vec<Blame>,
 }
 
 /// What the service manager says of a target's unit; `Err` holds why it could not be asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitReport {
     /// The target that the unit belongs to.
     pub target: Name,
@@ -88,7 +89,8 @@ pub struct UnitReport {
 }
 
 /// What a person may ask for, already authenticated by the shell.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KickWish {
     /// Run the first rung of this target's ladder now.
     Recover(Name),
@@ -97,7 +99,7 @@ pub enum KickWish {
 }
 
 /// A request that reached us.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kick {
     /// The request's own name for the answer: the action as the caller wrote it.
     pub action: String,
@@ -108,7 +110,8 @@ pub struct Kick {
 }
 
 /// Why a kick was refused before it reached the policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KickRefusal {
     /// Kicks are switched off.
     Disabled,
@@ -119,7 +122,8 @@ pub enum KickRefusal {
 }
 
 /// What became of a message that was handed to the channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Delivery {
     /// The channel accepted it (a repeat it had already accepted included).
     Accepted {
@@ -135,7 +139,7 @@ pub enum Delivery {
 }
 
 /// The answer to one send, come back as evidence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The alert it answers.
     pub alert: u64,
@@ -144,7 +148,7 @@ pub struct Receipt {
 }
 
 /// Something that happened to the watchdog itself and that a person should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelfTrouble {
     /// The alert key, such as `state_not_durable`.
     pub key: String,
@@ -153,7 +157,8 @@ pub struct SelfTrouble {
 }
 
 /// Why what is remembered may say little about the present.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fresh {
     /// The machine was booted since the last pass.
     Boot,
@@ -185,7 +190,7 @@ pub enum Order {
 }
 
 /// What the channel says of the month's quota.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotaReading {
     /// Messages allowed this month; none when there is no limit.
     pub limit: Option<u64>,
@@ -194,7 +199,7 @@ pub struct QuotaReading {
 }
 
 /// What one reference point said: something whose failure means that we, not the services, are cut off.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReferenceReport {
     /// The reference point as configured, such as `dns`.
     pub name: String,
@@ -203,26 +208,37 @@ pub struct ReferenceReport {
 }
 
 /// All that one pass observed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Evidence {
     /// Probe answers, in the order of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<ProbeReport>,
     /// Unit facts, in the order of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub units: Vec<UnitReport>,
     /// Requests of people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kicks: Vec<Kick>,
     /// Requests of the owner that concern the watchdog itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<Order>,
     /// Answers to sends.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<Receipt>,
     /// Trouble of our own that is present now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<SelfTrouble>,
     /// Why the last save failed; none when the state is durable.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unsaved: Option<String>,
     /// What the reference points said; empty when they were not asked, because all that is external passes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<ReferenceReport>,
     /// Set in the first pass after a boot or a sleep.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fresh: Option<Fresh>,
     /// The month's quota, when the channel was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub quota: Option<QuotaReading>,
 }

@@ -3,6 +3,7 @@
 //! never import the host, a probe or an action.
 
 pub mod model;
+pub mod replay;
 
 use crate::cycle::{self, Report, Scope, World};
 use crate::recovery::decide::{Answer, Attempt};

@@ -17,4 +17,5 @@ mod units;
 mod alerts;
 mod channel;
 mod kick;
+mod owner;
 mod state;

@@ -47,6 +47,7 @@ impl<S: Subscriber> Layer<S> for OpsLayer {
             target: &words.subject,
             result: &words.result,
             action: &words.action,
+            id: words.id,
             detail: &words.detail,
         };
         self.log.lock().unwrap_or_else(PoisonError::into_inner).write(clock::wall(), entry);
@@ -68,6 +69,7 @@ struct Words {
     subject: String,
     result: String,
     action: String,
+    id: Option<u64>,
     detail: String,
 }
 
@@ -94,6 +96,13 @@ impl Words {
 impl Visit for Words {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.put(field, format_args!("{value}"));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "id" => self.id = Some(value),
+            _ => self.put(field, format_args!("{value}")),
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -125,6 +134,7 @@ mod tests {
         let layer = OpsLayer::new(Arc::new(Mutex::new(log)), LevelFilter::INFO);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::info!(subject = "gateway", result = "OK", action = "none", "up after {} s", 3);
+            tracing::info!(subject = "gateway", result = "OK", action = "restart", id = 17_u64, "done");
             tracing::warn!(attempt = 2, key = %"hunter2", "no fields");
             tracing::debug!("too fine");
             tracing::info!(target: "zbus", "of no interest");
@@ -137,6 +147,7 @@ mod tests {
             lines,
             [
                 "level=INFO target=gateway result=OK action=none detail=\"up after 3 s\"",
+                "level=INFO target=gateway result=OK action=restart id=17 detail=\"done\"",
                 "level=WARN target=- result=- action=- detail=\"no fields attempt=2 key=***\"",
                 "level=ERROR target=- result=- action=- detail=\"of interest\"",
             ]

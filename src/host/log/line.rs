@@ -66,6 +66,8 @@ pub struct Entry<'a> {
     pub result: &'a str,
     /// What was done, such as `restart-gateway`.
     pub action: &'a str,
+    /// The number of an action, by which `explain --id` knows it.
+    pub id: Option<u64>,
     /// The rest, for people.
     pub detail: &'a str,
 }
@@ -94,18 +96,19 @@ fn read_zone(name: &str, path: &Path) -> Option<TimeZone> {
 pub(super) fn compose(epoch: u64, entry: Entry<'_>, zone: &TimeZone, secrets: &[Secret]) -> String {
     let word = |text: &str| word(&mask(text, secrets));
     format!(
-        "[{}] level={} target={} result={} action={} detail={}\n",
+        "[{}] level={} target={} result={} action={}{} detail={}\n",
         stamp(epoch, zone),
         entry.level.word(),
         word(entry.target),
         word(entry.result),
         word(entry.action),
+        entry.id.map(|id| format!(" id={id}")).unwrap_or_default(),
         // Masked before it is cut and escaped, or half a secret could remain.
         quoted(&mask(entry.detail, secrets)),
     )
 }
 
-/// A moment (Unix seconds) as the log shows it: `2026-02-20 12:00:00 JST`.
+/// A moment (Unix seconds) as people in `zone` read it: `2026-02-20 12:00:00 JST`.
 pub fn stamp(epoch: u64, zone: &TimeZone) -> String {
     let moment = i64::try_from(epoch).ok().and_then(|second| Timestamp::from_second(second).ok());
     let zoned = moment.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone());
@@ -167,7 +170,8 @@ mod tests {
         let secrets = [Secret::new("hunter2"), Secret::new("quo\"ted")];
         let detail = format!("{}hunter2 quo\"ted", "x".repeat(DETAIL_CHARS_MAX - 4));
         let name = "hunter2";
-        let entry = Entry { level: Level::Info, target: name, result: name, action: name, detail: &detail };
+        let level = Level::Info;
+        let entry = Entry { level, target: name, result: name, action: name, id: None, detail: &detail };
         let line = compose(0, entry, &parse_zone(DEFAULT_ZONE).unwrap(), &secrets);
         assert!(!line.contains("hun") && !line.contains("ted"), "{}", &line[line.len() - 60..]);
     }

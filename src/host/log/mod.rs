@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn entry(detail: &str) -> Entry<'_> {
-        Entry { level: Level::Info, target: "gateway", result: "OK", action: "none", detail }
+        Entry { level: Level::Info, target: "gateway", result: "OK", action: "none", id: None, detail }
     }
 
     fn place() -> (tempfile::TempDir, PathBuf) {
@@ -156,12 +156,19 @@ mod tests {
         log.write(EPOCH, entry("200 in 2 ms"));
         log.write(
             EPOCH,
-            Entry { level: Level::Error, target: "", result: "a b", action: "x=\"\n", detail: "" },
+            Entry {
+                level: Level::Error,
+                target: "",
+                result: "a b",
+                action: "x=\"\n",
+                id: Some(17),
+                detail: "",
+            },
         );
         assert_eq!(
             fs::read_to_string(&path).unwrap(),
             "[2026-02-20 12:00:00 JST] level=INFO target=gateway result=OK action=none detail=\"200 in 2 ms\"\n\
-             [2026-02-20 12:00:00 JST] level=ERROR target=- result=a_b action=x___ detail=\"\"\n"
+             [2026-02-20 12:00:00 JST] level=ERROR target=- result=a_b action=x___ id=17 detail=\"\"\n"
         );
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o777, 0o700);

@@ -277,7 +277,8 @@ follow 6
 do_it 'Ollama starts again'
 rm "$control/ready-503"
 start_ollama "$ollama_port"
-follow 15 'action=push_sent'
+do_it 'the end is told when the minute after the first message is over, so that a burst shares one push'
+follow 75 'action=push_sent'
 told_end=$(mark)
 
 # --- What it came to ---------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ const LOG: &str = "/home/pico/.picoclaw/logs/ops-watchdog.log";
 const RECORD: &str = "/home/pico/line/record";
 /// How long anything may take that does not wait for a configured time; five machines may be busy at once.
 const SOON: Duration = Duration::from_secs(30);
+/// A message that follows another within a minute waits for that minute to end.
+const A_MINUTE_OF_COMPANY: Duration = Duration::from_secs(60);
 
 /// Of the built-in configuration, what would take minutes. The relations between the times stay as they are.
 const SHORTENED: &[(&str, &str)] = &[
@@ -152,7 +154,7 @@ impl Watched {
     pub(crate) fn wait_for_push(&self, words: &str) -> String {
         let found = || self.pushes().into_iter().map(|push| push.body).find(|body| body.contains(words));
         wait_until_showing(
-            SOON,
+            SOON + A_MINUTE_OF_COMPANY,
             &format!("LINE hears of {words:?}"),
             || format!("{:#?}\n{}", self.pushes(), self.tails()),
             found,

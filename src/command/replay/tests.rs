@@ -146,7 +146,8 @@ async fn under_the_same_policy_nothing_differs() {
     let count = |words: &str| same.decisions.iter().filter(|row| row.what.contains(words)).count();
     assert!(count("gateway: restart") >= 5 && count("gateway: over") == 2, "{rows:#?}");
     assert!(count("gateway_limit") + count("(fault)") >= 1 && count("(recovery)") >= 1, "{rows:#?}");
-    assert!(same.passes > 300 && same.not_recorded.is_empty(), "{}", same.passes);
+    // What follows the last line is silence, and is not played.
+    assert!(same.passes > 200 && same.not_recorded.is_empty(), "{}", same.passes);
 }
 
 #[tokio::test(flavor = "current_thread")]

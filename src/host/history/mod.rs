@@ -57,8 +57,10 @@ struct Seen {
     now: Now,
     scope: Scope,
     evidence: Evidence,
-    /// What of it is worth a line that is not written yet.
+    /// What of it is new, until that is written.
     news: Option<Box<Evidence>>,
+    /// Whether it has a line even when nothing is done in it.
+    worth: bool,
 }
 
 impl History {
@@ -114,8 +116,13 @@ impl History {
             Scope::Everything => false,
             Scope::Targets(names) | Scope::Units(names) => !names.is_empty(),
         };
-        let news = (worth || partial).then(|| Box::new(news));
-        self.pass = Some(Seen { now, scope: scope.clone(), evidence: evidence.clone(), news });
+        self.pass = Some(Seen {
+            now,
+            scope: scope.clone(),
+            evidence: evidence.clone(),
+            news: Some(Box::new(news)),
+            worth: worth || partial,
+        });
     }
 
     /// A state is about to be saved. Attempts that follow are explained from the one before it.
@@ -134,7 +141,7 @@ impl History {
             why: attempt.why.clone(),
             verdict: Box::new(TargetView::new(&verdict)),
         };
-        self.flush();
+        self.flush(true);
         self.write(now, &[record]);
     }
 
@@ -168,7 +175,7 @@ impl History {
 
     /// A pass is over.
     pub fn pass(&mut self, state: &State, report: &Report) {
-        self.flush();
+        self.flush(false);
         let mut records = self.opened(state);
         for closed in &report.closed {
             records.push(Record::Closed {
@@ -212,8 +219,8 @@ impl History {
     }
 
     /// Writes what the pass under way has seen, if that is worth it and was not written yet.
-    fn flush(&mut self) {
-        let Some(seen) = &mut self.pass else { return };
+    fn flush(&mut self, acts: bool) {
+        let Some(seen) = self.pass.as_mut().filter(|seen| seen.worth || acts) else { return };
         let Some(news) = seen.news.take() else { return };
         let record = Record::Pass { scope: seen.scope.clone(), seen: news };
         let now = seen.now;

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod kick;
 pub mod once;
 pub mod run;
+pub mod simulate;
 pub mod status;
 
 use crate::cli::{Cli, Command};
@@ -27,6 +28,10 @@ use tracing_subscriber::layer::SubscriberExt;
 
 /// Runs the command that was asked for.
 pub async fn dispatch(cli: Cli) -> Exit {
+    if let Command::Simulate { scenario, span, seed, list, output } = cli.command {
+        let request = simulate::Request { scenario, span, seed, list };
+        return simulate::run(cli.config.as_deref(), &request, output);
+    }
     let compiled = compile(&Sources::gather(cli.config.as_deref()));
     if let Command::Check(output) = cli.command {
         return check::run(&compiled, output);
@@ -38,6 +43,8 @@ pub async fn dispatch(cli: Cli) -> Exit {
         Command::Check(output) => check::run(&compiled, output),
         Command::Explain { target, output } => explain::run(config, target.as_deref(), output).await,
         Command::Status(output) => status::run(&config, output),
+        // Done above: it needs no configuration that can be used here.
+        Command::Simulate { .. } => Exit::Ok,
         Command::Kick { action, source, token_stdin, no_wait, output } => {
             kick::run(&config, &kick::Request { action, source, token_stdin, no_wait }, output).await
         }

@@ -1,11 +1,11 @@
 //! Every scenario that comes with the program is a test: what it expects has to hold, its story is compared with
 //! the one in `tests/golden/scenarios` (`UPDATE=1` rewrites them), and the watchdog is killed at every step of it.
 
-use picoclaw_watchdog::command::simulate::{SHIPPED, read};
-use picoclaw_watchdog::config::Sources;
+mod core;
+
+use core::{load, shipped};
+use picoclaw_watchdog::command::simulate::SHIPPED;
 use picoclaw_watchdog::sim::BEGIN;
-use picoclaw_watchdog::sim::blueprint::Blueprint;
-use picoclaw_watchdog::sim::scenario::Scenario;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,6 @@ use std::time::Duration;
 const SWEPT: Duration = Duration::from_secs(2 * 3600);
 /// Steps at which a scenario is cut, at most; those of long stories are spread evenly.
 const CUTS: u64 = 60;
-
-/// A scenario over the built-in configuration, with nothing of this machine in it.
-fn load(name: &str, text: &str) -> (Scenario, Blueprint) {
-    let sources = Sources { home: "/home/pico".into(), ..Sources::default() };
-    read(&format!("{name}.toml"), text, sources).unwrap_or_else(|problems| {
-        panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })
-}
 
 fn top() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -90,7 +82,7 @@ fn compare(path: &Path, told: &str, update: bool) -> Option<String> {
 
 #[test]
 fn the_same_seed_tells_the_same_story_to_the_byte() {
-    let (scenario, blueprint) = load("S5", SHIPPED.iter().find(|(name, _)| *name == "S5").unwrap().1);
+    let (scenario, blueprint) = load("S5", shipped("S5"));
     let tell = || scenario.play(&blueprint, 7, scenario.span, |_| {}).to_string();
     assert_eq!(tell(), tell());
 }

@@ -30,7 +30,7 @@ pub async fn run(config: Rc<Config>, target: Option<&str>, output: Output) -> Ex
     };
     let evidence = host.observe(&Scope::Everything).await;
     let now = host.now();
-    let mut decision = decide(&config.policy, &state, &evidence, now);
+    let mut decision = decide(&config.policy, state.clone(), &evidence, now);
     if let Some(name) = &wanted {
         decision.verdicts.retain(|verdict| verdict.target == *name);
     }

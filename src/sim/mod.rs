@@ -23,7 +23,7 @@ use crate::recovery::evidence::{Fresh, Kick, KickRefusal, KickWish, Name, Order,
 use crate::recovery::policy::Policy;
 use crate::recovery::state::State;
 use crate::recovery::time::Timestamp;
-use blueprint::{Blueprint, Question, Remedy};
+use blueprint::{Asks, Blueprint, Question, Remedy};
 use channel::{Channel, Mood};
 use fault::{Act, Deed, Event};
 use ledger::{Ledger, Totals};
@@ -305,8 +305,18 @@ impl Sim {
             self.things.iter().find(|other| other.name == *name).is_none_or(|other| self.serves(other))
         };
         thing.serves(self.now)
+            && !self.tries_patience(thing)
             && (self.online || !thing.external)
             && (!thing.needs_upstream || thing.depends_on.iter().all(upstream))
+    }
+
+    /// Whether its answers take longer than anybody waits.
+    fn tries_patience(&self, thing: &Thing) -> bool {
+        let asked = |question: &&Question| question.target == thing.name && !question.is_readiness;
+        let services = |question: &&Question| matches!(question.asks, Asks::Service(_));
+        thing.slow().is_some_and(|takes| {
+            self.questions.iter().filter(asked).filter(services).any(|question| takes > question.timeout)
+        })
     }
 
     /// The watchdog ends; systemd starts it again from what is on disk.
@@ -431,7 +441,11 @@ impl Sim {
             }
         }
         self.story.forget();
-        self.restart_from_disk(now.after(lasts));
+        // As with a kill: what only memory holds is kept.
+        match self.unsaved {
+            None => self.restart_from_disk(now.after(lasts)),
+            Some(_) => self.away_until = Some(now.after(lasts)),
+        }
     }
 
     /// Everything that is enabled is started. The timeline goes on from where it was saved.

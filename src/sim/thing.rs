@@ -89,6 +89,11 @@ impl Thing {
         }
     }
 
+    /// How long an answer takes, when that is longer than usual.
+    pub fn slow(&self) -> Option<Duration> {
+        self.slow
+    }
+
     fn pace(&self) -> Duration {
         self.slow.unwrap_or(QUICK)
     }

@@ -1,12 +1,15 @@
 //! The policy of the default profile, for tests of the core in virtual time.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its own part")]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test binary uses its own part")]
 
+use picoclaw_watchdog::command::simulate;
+use picoclaw_watchdog::config::Sources;
 use picoclaw_watchdog::recovery::evidence::Name;
 use picoclaw_watchdog::recovery::policy::*;
 use picoclaw_watchdog::recovery::time::Timestamp;
 use picoclaw_watchdog::recovery::window::Window;
 use picoclaw_watchdog::sim::blueprint::Blueprint;
 use picoclaw_watchdog::sim::fault::{Act, Deed, Event, Fault};
+use picoclaw_watchdog::sim::scenario::Scenario;
 use picoclaw_watchdog::sim::service::Service;
 use picoclaw_watchdog::sim::thing::Thing;
 use picoclaw_watchdog::sim::{BEGIN, Sim};
@@ -120,4 +123,17 @@ pub(crate) fn performed(sim: &Sim) -> Vec<Timestamp> {
 /// What people received.
 pub(crate) fn received(sim: &Sim) -> Vec<&str> {
     sim.channel.accepted.iter().map(|got| got.body.as_str()).collect()
+}
+
+/// A scenario over the built-in configuration, with nothing of this machine in it.
+pub(crate) fn load(name: &str, text: &str) -> (Scenario, Blueprint) {
+    let sources = Sources { home: "/home/pico".into(), ..Sources::default() };
+    simulate::read(&format!("{name}.toml"), text, sources).unwrap_or_else(|problems| {
+        panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    })
+}
+
+/// The text of a scenario that comes with the program.
+pub(crate) fn shipped(name: &str) -> &'static str {
+    simulate::SHIPPED.iter().find(|(known, _)| *known == name).unwrap().1
 }

@@ -41,7 +41,9 @@ pub enum Command {
     Status(Output),
     /// Play a scenario over this configuration, in virtual time, and show what would be done and said. Exits 1
     /// when something that the scenario expects does not hold.
-    #[command(after_help = "Examples: picoclaw-watchdog simulate S4\n          picoclaw-watchdog simulate my.toml --for 30d --seed 7")]
+    #[command(
+        after_help = "Examples: picoclaw-watchdog simulate S4\n          picoclaw-watchdog simulate my.toml --for 30d --seed 7"
+    )]
     Simulate {
         /// A scenario file, or the name of one that comes with the program.
         scenario: Option<String>,

@@ -42,7 +42,8 @@ fn main() -> ExitCode {
 
 /// What the goal of a scenario speaks of.
 fn ours(name: &str, totals: &Totals) -> String {
-    let span = |ms: Option<u64>| ms.map_or("never".to_owned(), |ms| Age(Duration::from_millis(ms)).to_string());
+    let span =
+        |ms: Option<u64>| ms.map_or("never".to_owned(), |ms| Age(Duration::from_millis(ms)).to_string());
     let plural = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (restarts, messages) = (plural(totals.restarts, "restart"), plural(totals.messages, "message"));
     match name {

@@ -24,7 +24,8 @@ struct Sum {
 }
 
 fn main() -> ExitCode {
-    let number = |argument: Option<String>, default| argument.and_then(|text| text.parse().ok()).unwrap_or(default);
+    let number =
+        |argument: Option<String>, default| argument.and_then(|text| text.parse().ok()).unwrap_or(default);
     let mut arguments = std::env::args().skip(1);
     let years: u64 = number(arguments.next(), 100);
     let first: u64 = number(arguments.next(), 1);
@@ -45,10 +46,22 @@ fn main() -> ExitCode {
     });
     let Sum { years, totals, failures } = sum.into_inner().unwrap();
     let took = began.elapsed().as_secs_f64();
-    println!("{years} virtual years in {took:.1} s on {cores} cores: {:.1} s of one core each", took * cores as f64 / years as f64);
-    println!("{} passes, {} faults, {} restarts, {} commands", totals.passes, totals.faults, totals.restarts, totals.commands);
-    println!("{} messages received, {} lost, {} sent twice, {} waiting", totals.messages, totals.lost, totals.doubled, totals.pending);
-    println!("at most {} attempts in any window, {} without a cause", totals.attempts_per_window, totals.acted_on_the_healthy);
+    println!(
+        "{years} virtual years in {took:.1} s on {cores} cores: {:.1} s of one core each",
+        took * cores as f64 / years as f64
+    );
+    println!(
+        "{} passes, {} faults, {} restarts, {} commands",
+        totals.passes, totals.faults, totals.restarts, totals.commands
+    );
+    println!(
+        "{} messages received, {} lost, {} sent twice, {} waiting",
+        totals.messages, totals.lost, totals.doubled, totals.pending
+    );
+    println!(
+        "at most {} attempts in any window, {} without a cause",
+        totals.attempts_per_window, totals.acted_on_the_healthy
+    );
     failures.iter().for_each(|failure| println!("FAILED {failure}"));
     println!("{} of {years} years failed", failures.len());
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -80,7 +80,11 @@ pub fn run(config: Option<&Path>, request: &Request, output: Output) -> Exit {
         }
     };
     let played = scenario.play(&blueprint, request.seed, span, |done| progress(done, span));
-    if output.json { println!("{}", to_json(&played)) } else { print!("{played}") }
+    if output.json {
+        println!("{}", to_json(&played))
+    } else {
+        print!("{played}")
+    }
     if played.is_as_expected() { Exit::Ok } else { Exit::Degraded }
 }
 
@@ -151,7 +155,8 @@ fn question(config: &Config, probe: &Probe) -> Question {
         Check::Port(port) => Asks::Port(port.port),
         Check::Http(http) => {
             let http = http.clone();
-            let judge: Judge = Rc::new(move |answer| http.judge_given(answer.status, answer.body, answer.took));
+            let judge: Judge =
+                Rc::new(move |answer| http.judge_given(answer.status, answer.body, answer.took));
             Asks::Service(judge)
         }
     };

@@ -159,7 +159,10 @@ mod tests {
         assert!(restarts(3, 3) && restarts(0, 3) && !restarts(0, 2) && !restarts(4, 9));
         let up_by = |seconds| Expectation::Within("up_by", Duration::from_secs(seconds));
         assert!(found(&up_by(147), &totals).0 && !found(&up_by(146), &totals).0);
-        assert_eq!(found(&Expectation::Within("told_by", Duration::MAX), &totals), (false, "never".to_owned()));
+        assert_eq!(
+            found(&Expectation::Within("told_by", Duration::MAX), &totals),
+            (false, "never".to_owned())
+        );
         assert!(found(&Expectation::Says("limit".to_owned()), &totals).0);
         assert!(!found(&Expectation::NeverSays("limit".to_owned()), &totals).0);
     }

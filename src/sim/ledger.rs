@@ -101,7 +101,8 @@ impl Ledger {
     /// How a target really is.
     pub(super) fn truth(&mut self, target: &Name, down: bool, now: Timestamp) {
         if down {
-            let fresh = || Episode { since: now, over: false, detected: false, told: false, quiet_since: now };
+            let fresh =
+                || Episode { since: now, over: false, detected: false, told: false, quiet_since: now };
             let episode = self.episodes.entry(target.clone()).or_insert_with(|| {
                 self.totals.faults += 1;
                 fresh()
@@ -141,6 +142,10 @@ impl Ledger {
         self.totals.log_lines += 3;
         let ill = self.ill_until.get(&attempt.target).is_some_and(|until| now <= *until);
         self.totals.acted_on_the_healthy += u64::from(!ill && !attempt.why.starts_with("asked for by"));
+        if let Some(episode) = self.episodes.get_mut(&attempt.target).filter(|episode| !episode.detected) {
+            episode.detected = true;
+            raise(&mut self.totals.detected, now.since(episode.since));
+        }
         let made = self.attempts.entry(attempt.target.clone()).or_default();
         made.retain(|at| now.since(*at) < per);
         made.push(now);
@@ -179,8 +184,7 @@ impl Ledger {
         if let Some(back) = self.line_back.take() {
             raise(&mut self.totals.told_after_line, got.at.since(back));
         }
-        let of = |name: &Name| target.is_none_or(|target| target == name);
-        for (_, episode) in self.episodes.iter_mut().filter(|(name, _)| of(name)) {
+        if let Some(episode) = target.and_then(|target| self.episodes.get_mut(target)) {
             if !episode.told {
                 episode.told = true;
                 raise(&mut self.totals.told, got.at.since(episode.since));

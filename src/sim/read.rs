@@ -91,23 +91,21 @@ fn target(section: &mut Section<'_>, cast: &Cast) -> Option<Act> {
 }
 
 fn fault(section: &mut Section<'_>, word: &str) -> Option<Fault> {
-    let says = |section: &mut Section<'_>, default: &str| section.or("says", default.to_owned(), parse::filled);
+    let says =
+        |section: &mut Section<'_>, default: &str| section.or("says", default.to_owned(), parse::filled);
     Some(match word {
         "crashed" => Fault::Crashed,
         "ended" => Fault::Ended,
         "hanging" => Fault::Hanging,
         "failing-to-start" => Fault::FailingToStart,
         "slow-to-start" => Fault::SlowToStart(section.need("takes", parse::duration)?),
-        "port-taken" => {
-            Fault::PortTaken(section.or("by", "thief (pid 4242)".to_owned(), parse::filled))
-        }
+        "port-taken" => Fault::PortTaken(section.or("by", "thief (pid 4242)".to_owned(), parse::filled)),
         "missing" => Fault::Missing,
         "down" => down(section),
         "slow" => Fault::Slow(section.need("takes", parse::duration)?),
-        "not-ready" => Fault::NotReady {
-            check: section.need("check", parse::filled)?,
-            says: says(section, "fails"),
-        },
+        "not-ready" => {
+            Fault::NotReady { check: section.need("check", parse::filled)?, says: says(section, "fails") }
+        }
         "repair-failing" => Fault::Repair(Repair::Fails(says(section, "the job failed"))),
         "repair-hanging" => Fault::Repair(Repair::Hangs),
         "repair-useless" => Fault::Repair(Repair::Useless),

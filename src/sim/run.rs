@@ -114,9 +114,8 @@ impl fmt::Display for Played {
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let span = |ms: Option<u64>| {
-            ms.map_or("never".to_owned(), |ms| Age(Duration::from_millis(ms)).to_string())
-        };
+        let span =
+            |ms: Option<u64>| ms.map_or("never".to_owned(), |ms| Age(Duration::from_millis(ms)).to_string());
         writeln!(f, "{} passes, about {} lines of log", self.passes, self.log_lines)?;
         writeln!(
             f,

@@ -203,9 +203,11 @@ mod tests {
     fn the_core_reads_its_facts_as_those_of_systemd() {
         let mut service = Service::running("g.service", NOW);
         assert_eq!(service.facts(NOW).standing(), Standing::Running);
-        for (process, word) in
-            [(Process::Failed, "it failed"), (Process::Ended, "ended by itself"), (Process::Stopped, "a person")]
-        {
+        for (process, word) in [
+            (Process::Failed, "it failed"),
+            (Process::Ended, "ended by itself"),
+            (Process::Stopped, "a person"),
+        ] {
             service.end(process, NOW);
             let said = format!("{:?}", service.facts(later(7)).standing());
             assert!(said.contains(word), "{said}");
@@ -233,7 +235,10 @@ mod tests {
         service.exits_at_once = true;
         service.end(Process::Failed, later(2));
         service.advance(later(60));
-        assert_eq!(service.facts(later(60)).standing(), Standing::Dead("it failed (start-limit-hit)".to_owned()));
+        assert_eq!(
+            service.facts(later(60)).standing(),
+            Standing::Dead("it failed (start-limit-hit)".to_owned())
+        );
         service.exits_at_once = false;
         service.restart(later(61));
         assert!(service.answers(later(61)), "a restart by hand forgives");

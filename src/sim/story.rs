@@ -168,8 +168,9 @@ impl Story {
     /// The numbers in a sentence change with every pass while something is awaited; only a change of the
     /// words is news, as in the log.
     fn verdict(&mut self, verdict: &Verdict) {
-        let well =
-            verdict.health == Health::Healthy && verdict.ruling == Ruling::Fine && verdict.not_ready().is_none();
+        let well = verdict.health == Health::Healthy
+            && verdict.ruling == Ruling::Fine
+            && verdict.not_ready().is_none();
         let known = self.said.get(&verdict.target).map(String::as_str);
         if well && known == Some("") {
             return;

@@ -146,7 +146,9 @@ impl Thing {
                 self.port_taken = None;
                 self.recover(&Fault::FailingToStart, now);
             }
-            Fault::FailingToStart => self.service.iter_mut().for_each(|service| service.exits_at_once = false),
+            Fault::FailingToStart => {
+                self.service.iter_mut().for_each(|service| service.exits_at_once = false)
+            }
             Fault::SlowToStart(_) => {
                 self.service.iter_mut().for_each(|service| service.start_takes = Duration::ZERO)
             }

@@ -1,10 +1,10 @@
 //! The simulated world as the watchdog meets it: what a pass can ask of it, and what it can do to it.
 
+use super::Sim;
 use super::blueprint::{Answer, Asks, Question, Remedy};
 use super::fault::Repair;
 use super::story::{self, What};
 use super::thing::{Face, QUICK, Thing};
-use super::Sim;
 use crate::cycle::{Scope, World};
 use crate::recovery::decide::{Answer as KickAnswer, Attempt};
 use crate::recovery::evidence::{
@@ -157,7 +157,9 @@ impl Sim {
         let questions = Rc::clone(&self.questions);
         let (mut slowest, mut cut_off) = (Duration::ZERO, false);
         for question in questions.iter().filter(|question| in_scope(scope, &question.target, false)) {
-            let Some(thing) = self.things.iter().find(|thing| thing.name == question.target) else { continue };
+            let Some(thing) = self.things.iter().find(|thing| thing.name == question.target) else {
+                continue;
+            };
             let (took, reading, blames) = read(question, thing, self.face(thing));
             slowest = slowest.max(took);
             cut_off |= thing.external && matches!(reading, Reading::Fail(_));
@@ -184,9 +186,8 @@ impl Sim {
         if thing.external && !self.online {
             return Face::Silent;
         }
-        let upstream = |name: &&Name| {
-            self.things.iter().any(|other| other.name == **name && !self.serves(other))
-        };
+        let upstream =
+            |name: &&Name| self.things.iter().any(|other| other.name == **name && !self.serves(other));
         match thing.depends_on.iter().find(upstream) {
             Some(_) if thing.needs_upstream => Face::Status(502),
             Some(_) | None => thing.face(self.now),
@@ -196,9 +197,7 @@ impl Sim {
     fn ask_quota(&mut self, evidence: &mut Evidence) {
         let due = match self.quota_asked {
             None => true,
-            Some((at, requests)) => {
-                requests != self.channel.requests && self.now.since(at) >= QUOTA_EVERY
-            }
+            Some((at, requests)) => requests != self.channel.requests && self.now.since(at) >= QUOTA_EVERY,
         };
         if due && self.channel.limit.is_some() && self.policy.alerts.channel.is_ok() {
             self.quota_asked = Some((self.now, self.channel.requests));

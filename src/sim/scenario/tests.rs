@@ -99,12 +99,10 @@ fn the_environment_reaches_the_configuration() {
 
 #[test]
 fn every_problem_is_told_at_once_with_its_place_and_a_hint() {
-    let problems = bad(
-        "[[event]]\nat = \"9\"\ntarget = \"gatway\"\nis = \"crashed\"\n\
+    let problems = bad("[[event]]\nat = \"9\"\ntarget = \"gatway\"\nis = \"crashed\"\n\
          [[event]]\nat = \"9s\"\ntarget = \"ollama\"\nis = \"hangin\"\n\
          [[event]]\nat = \"9s\"\nline = \"busy\"\nbus = \"gone\"\n\
-         [expect]\nrestart = 1\nup_by = 3",
-    );
+         [expect]\nrestart = 1\nup_by = 3");
     let said = [
         "s.toml:3:6: error: event[0].at: \"9\" is not a duration",
         "did you mean gateway?",

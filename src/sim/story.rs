@@ -181,7 +181,8 @@ impl Story {
             return;
         }
         let first = self.said.insert(verdict.target.clone(), words).is_none();
-        if !(first && well) && !is_told_elsewhere(verdict) {
+        let is_no_news = first && well;
+        if !is_no_news && !is_told_elsewhere(verdict) {
             self.tell(What::Sees, format!("{}: {sentence}", verdict.target));
         }
     }

@@ -14,6 +14,7 @@ use crate::recovery::outbox::{Fate, Letter, Outbox};
 use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
 use crate::recovery::time::{Age, Now};
+use std::mem::discriminant;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -281,12 +282,11 @@ impl Sim {
 /// Whether two states are the same. Of letters only what changes is compared, for there are a hundred of
 /// them, and every virtual minute ends here.
 fn is_same(one: &State, other: &State) -> bool {
-    let letter = |(a, b): (&Letter, &Letter)| {
-        a.id == b.id && a.tries == b.tries && a.fate == b.fate && a.last_answer == b.last_answer
-    };
+    let changing = |letter: &Letter| (letter.id, letter.tries, discriminant(&letter.fate));
+    let letter = |(a, b): (&Letter, &Letter)| changing(a) == changing(b) && a.last_answer == b.last_answer;
     let (ours, theirs) = (&one.outbox.letters, &other.outbox.letters);
-    let letters = ours.len() == theirs.len() && ours.iter().zip(theirs).all(letter);
-    letters
+    ours.len() == theirs.len()
+        && ours.iter().zip(theirs).all(letter)
         && (one.outbox.written, one.outbox.next_try) == (other.outbox.written, other.outbox.next_try)
         && (&one.targets, &one.troubles, &one.kicks) == (&other.targets, &other.troubles, &other.kicks)
         && (one.attempts, one.incidents) == (other.attempts, other.incidents)

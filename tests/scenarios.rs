@@ -1,5 +1,6 @@
 //! Every scenario that comes with the program is a test: what it expects has to hold, its story is compared with
 //! the one in `tests/golden/scenarios` (`UPDATE=1` rewrites them), and the watchdog is killed at every step of it.
+#![allow(clippy::unwrap_used)] // Helpers of tests may fail like tests.
 
 mod core;
 

@@ -106,9 +106,11 @@ pub fn read(
         Some((scenario(root, cast), blueprint))
     });
     let errors = findings.problems.iter().any(|problem| problem.severity == Severity::Error);
-    match made.flatten() {
-        Some((Some(scenario), blueprint)) if !errors => Ok((scenario, blueprint)),
-        Some(_) | None => Err(findings.problems),
+    match made {
+        Some(Some((Some(scenario), blueprint))) if !errors => Ok((scenario, blueprint)),
+        // Without a configuration nothing more was read, and its own problems say enough.
+        Some(None) => Err(Vec::new()),
+        Some(Some(_)) | None => Err(findings.problems),
     }
 }
 

@@ -29,7 +29,7 @@ override SOURCE := $(or $(value SOURCE),make)
 override TOKEN := $(value TOKEN)
 export ACTION SOURCE TOKEN
 
-.PHONY: help build test lint bench demo install-watchdog enable-watchdog disable-watchdog \
+.PHONY: help build test lint bench contest soak demo install-watchdog enable-watchdog disable-watchdog \
 	watchdog-status watchdog-run-once watchdog-kick uninstall-watchdog
 
 help: ## list the targets
@@ -53,6 +53,13 @@ bench: build ## measure the release binary, beside its targets and Monit (about 
 	if rustup target list --installed 2>/dev/null | grep -qx '$(MUSL)' && command -v musl-gcc >/dev/null; then \
 	  $(CARGO) build --release --locked --target $(MUSL); fi
 	$(CARGO) test --locked --test bench -- '$(BUILT)' '$(dir $(BUILT))../$(MUSL)/release/picoclaw-watchdog' $(BENCH_OPTIONS)
+
+contest: ## play S0 to S10 and print the table of the README
+	@$(CARGO) test --quiet --locked --test contest
+
+YEARS ?= 100
+soak: ## play YEARS=100 virtual years of random faults, a seed each, over all cores
+	$(CARGO) test --release --locked --test soak -- '$(YEARS)'
 
 # A debug build is ready in a fraction of the time, and shows the same. Who has a release build sees that.
 demo: ## watch it recover a gateway that is killed and one that hangs (30 s, no root)

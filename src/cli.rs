@@ -78,6 +78,33 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Play a scenario over this configuration, in virtual time, and show what would be done and said. Exits 1
+    /// when something that the scenario expects does not hold.
+    #[command(
+        after_help = "Examples: picoclaw-watchdog simulate S4\n          picoclaw-watchdog simulate my.toml --for 30d --seed 7"
+    )]
+    Simulate {
+        /// A scenario file, or the name of one that comes with the program.
+        scenario: Option<String>,
+        /// How long, instead of the scenario's own time, like 24h or 365d.
+        #[arg(long = "for", value_name = "SPAN")]
+        span: Option<String>,
+        /// What drives chance: the same seed gives the same run.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// List the scenarios that come with the program.
+        #[arg(long)]
+        list: bool,
+        /// Play a recorded time again under this configuration, and show what would have differed.
+        #[arg(long, conflicts_with_all = ["scenario", "list", "span"])]
+        from_history: bool,
+        /// With --from-history: only the last span of it, like 24h.
+        #[arg(long, value_name = "SPAN", requires = "from_history")]
+        since: Option<String>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// Ask the running watchdog for something now. The token comes from PICOCLAW_WATCHDOG_KICK_TOKEN in the
     /// environment or in ~/.picoclaw/.env, or from standard input; never from the command line.
     #[command(after_help = "Example: picoclaw-watchdog kick restart_gateway --source line:U0123")]

@@ -67,7 +67,7 @@ pub struct Report {
 pub async fn run<W: World>(policy: &Policy, state: &mut State, world: &mut W, scope: &Scope) -> Report {
     let evidence = world.observe(scope).await;
     let now = world.now();
-    let mut decision = decide(policy, state, &evidence, now);
+    let mut decision = decide(policy, std::mem::take(state), &evidence, now);
     seal(&mut decision.state, decision.letter, world);
     *state = decision.state;
     let durable = world.save(state).is_ok();

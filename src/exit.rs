@@ -7,7 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All is well, or what was asked for was done.
     Ok,
-    /// Something is not as it should be, but nothing is down: suspect, unknown, not ready, being verified.
+    /// Something is not as it should be, but nothing is down: suspect, unknown, not ready, being verified; or
+    /// something that a scenario expects does not hold.
     Degraded,
     /// A target is down.
     Critical,

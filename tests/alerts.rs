@@ -12,7 +12,9 @@ use picoclaw_watchdog::recovery::policy::{Language, Policy, TargetPolicy};
 use picoclaw_watchdog::recovery::state::{EVERYTHING, Pause, State};
 use picoclaw_watchdog::recovery::time::{Now, Timestamp};
 use picoclaw_watchdog::sim::Sim;
-use picoclaw_watchdog::sim::model::{Gateway, Mood, Process};
+use picoclaw_watchdog::sim::blueprint::Blueprint;
+use picoclaw_watchdog::sim::channel::Mood;
+use picoclaw_watchdog::sim::fault::{Cure, Fault, Repair, Wrong};
 
 fn letters<'a>(sim: &'a Sim, key: &'a str) -> Vec<&'a Letter> {
     sim.state().outbox.letters.iter().filter(|letter| letter.key == key).collect()
@@ -30,16 +32,24 @@ fn chain() -> Policy {
 
 #[test]
 fn one_cause_is_one_message_that_names_all_who_suffer() {
-    let mut sim = Sim::new(chain(), Gateway::running(START));
-    sim.gateway.plan = vec![(START.after(secs(90)), Process::Failed)];
-    sim.gateway.restart_fails = true;
+    let mut sim = Sim::new(Blueprint::of_policy(chain()), 1);
+    thing(&mut sim).suffer(&Fault::Crashed, START);
+    thing(&mut sim).repair = Repair::Fails("the job failed".to_owned());
     sim.run_for(8 * 3600);
     let all = &sim.state().outbox.letters;
     assert!(all.iter().all(|letter| letter.target == Some(name("gateway"))), "{all:#?}");
-    let limit = letters(&sim, "gateway_limit")[0];
-    assert!(limit.text.contains("\nAlso failing because of it: funnel, shop\n"), "{}", limit.text);
+    let fault = letters(&sim, "gateway_restart_failed")[0];
+    assert!(fault.kind == Kind::Fault && fault.text.contains("repairs do not help"), "{}", fault.text);
     let reminder = all.iter().find(|letter| letter.kind == Kind::Reminder).unwrap();
     assert!(reminder.text.contains("funnel, shop"), "{}", reminder.text);
+}
+
+fn all(sim: &mut Sim, down: bool) {
+    let fault = Fault::Down { answers: Wrong::Status(500), cured_by: Cure::Nothing };
+    let now = sim.clock();
+    for thing in &mut sim.things {
+        if down { thing.suffer(&fault, now) } else { thing.recover(&fault, now) }
+    }
 }
 
 #[test]
@@ -51,12 +61,12 @@ fn a_burst_is_two_pushes_and_not_six() {
         target.keys.failing = format!("{of}_down");
         policy.targets.push(target);
     }
-    let mut sim = Sim::new(policy, Gateway::running(START));
+    let mut sim = Sim::new(Blueprint::of_policy(policy), 1);
     sim.run_for(300);
-    sim.gateway.process = Process::Hangs;
+    all(&mut sim, true);
     sim.run_for(70);
     assert_eq!(sim.channel.accepted.len(), 2, "five and one: {:#?}", sim.channel.accepted);
-    sim.gateway.process = Process::Runs;
+    all(&mut sim, false);
     sim.run_for(180);
     assert_eq!(sim.channel.accepted.len(), 4, "{:#?}", sim.channel.accepted);
 }
@@ -64,14 +74,14 @@ fn a_burst_is_two_pushes_and_not_six() {
 #[test]
 fn the_first_word_comes_within_thirty_seconds_of_the_channels_return() {
     for wait in (0..30).step_by(3) {
-        let mut sim = world_with(&[(90, Process::Failed)]);
-        sim.gateway.exits_at_once = true;
+        let mut sim = world_with(&[(90, Happens::Crash)]);
+        service(&mut sim).exits_at_once = true;
         sim.channel.mood = Mood::Unreachable;
         sim.run_for(2400 + wait);
         sim.channel.mood = Mood::Fine;
         sim.run_for(30);
         assert!(!sim.channel.accepted.is_empty(), "{wait}");
-        assert!(sim.channel.accepted[0].contains("repairs do not help"), "{wait}: the fault first");
+        assert!(received(&sim)[0].contains("repairs do not help"), "{wait}: the fault first");
     }
 }
 
@@ -98,7 +108,7 @@ fn a_fault_and_its_end_that_both_waited_go_together() {
 
 #[test]
 fn who_is_paused_is_not_spoken_of() {
-    let mut sim = world_with(&[(90, Process::Stopped)]);
+    let mut sim = world_with(&[(90, Happens::Stop)]);
     sim.run_for(10);
     let mut state = sim.state().clone();
     let pause = Pause {
@@ -147,7 +157,7 @@ impl Core {
     }
 
     fn pass(&mut self, seconds: u64) {
-        let decision = decide(&self.policy, &self.state, &self.evidence, self.now);
+        let decision = decide(&self.policy, self.state.clone(), &self.evidence, self.now);
         self.state = decision.state.clone();
         let probes = std::mem::take(&mut self.evidence).probes;
         let receipt = |alert| Receipt { alert, delivery: Delivery::Accepted { request_id: "r".to_owned() } };

@@ -13,10 +13,10 @@ use source::{Source, words_of};
 /// always import itself.
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli", "command", "exit"]),
-    ("command", &["cli", "config", "cycle", "exit", "host", "recovery", "sim", "values"]),
+    ("command", &["action", "cli", "config", "cycle", "exit", "host", "probe", "recovery", "sim", "values"]),
     ("cli", &[]),
     ("host", &["config", "cycle", "exec", "exit", "notify", "probe", "recovery", "systemd", "values"]),
-    ("sim", &["cycle", "recovery"]),
+    ("sim", &["cycle", "recovery", "section"]),
     ("cycle", &["recovery"]),
     ("config", &["action", "probe", "recovery", "section", "values"]),
     ("probe", &["recovery", "section", "systemd", "values"]),

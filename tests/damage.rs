@@ -47,7 +47,7 @@ fn decide_on(start: &Start, config: &Config) -> Decision {
     let report = ProbeReport { target: name("gateway"), probe: name("port"), reading, blames: Vec::new() };
     let troubles = start.trouble.iter().cloned().collect();
     let evidence = Evidence { probes: vec![report], troubles, ..Evidence::default() };
-    decide(&config.policy, &start.state, &evidence, start.clock.now())
+    decide(&config.policy, start.state.clone(), &evidence, start.clock.now())
 }
 
 #[test]

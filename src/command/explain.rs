@@ -31,7 +31,7 @@ pub async fn run(config: Rc<Config>, target: Option<&str>, output: Output) -> Ex
     };
     let evidence = host.observe(&Scope::Everything).await;
     let now = host.now();
-    let decision = decide(&config.policy, &state, &evidence, now);
+    let decision = decide(&config.policy, state.clone(), &evidence, now);
     let report = Report {
         now,
         verdicts: decision.verdicts,

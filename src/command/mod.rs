@@ -13,6 +13,7 @@ pub mod once;
 pub mod pause;
 pub mod replay;
 pub mod run;
+pub mod simulate;
 pub mod status;
 
 use crate::cli::{AlertsCommand, Cli, Command};
@@ -31,6 +32,11 @@ use tracing_subscriber::layer::SubscriberExt;
 
 /// Runs the command that was asked for.
 pub async fn dispatch(cli: Cli) -> Exit {
+    if let Command::Simulate { scenario, span, seed, list, from_history: false, output, .. } = cli.command {
+        // A scenario may bring variables of its own, so it reads the configuration itself.
+        let request = simulate::Request { scenario, span, seed, list };
+        return simulate::run(cli.config.as_deref(), &request, output);
+    }
     let compiled = compile(&Sources::gather(cli.config.as_deref()));
     if let Command::Check(output) = cli.command {
         return check::run(&compiled, output);
@@ -53,6 +59,7 @@ pub async fn dispatch(cli: Cli) -> Exit {
         Command::Alerts { what: Some(AlertsCommand::Test { yes, output }), .. } => {
             alerts::test(&config, yes, output).await
         }
+        Command::Simulate { since, output, .. } => replay::run(&config, since.as_deref(), output),
         Command::Kick { action, source, token_stdin, no_wait, output } => {
             kick::run(&config, &kick::Request { action, source, token_stdin, no_wait }, output).await
         }

@@ -12,6 +12,7 @@ use crate::host::view::SCHEMA;
 use crate::recovery::evidence::Name;
 use crate::recovery::record::Outcome;
 use crate::sim::replay::{Event, RecordedAttempt, RecordedPass, Recording, Replayed, What, replay, word};
+use crate::values::parse_duration;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -44,7 +45,14 @@ struct Row {
 }
 
 /// Runs what was recorded since `since` ago (all of it when none) again.
-pub fn run(config: &Config, since: Option<Duration>, output: Output) -> Exit {
+pub fn run(config: &Config, since: Option<&str>, output: Output) -> Exit {
+    let since = match since.map(parse_duration).transpose() {
+        Ok(since) => since,
+        Err(why) => {
+            eprintln!("--since: {why}");
+            return Exit::Usage;
+        }
+    };
     let lines = history::read(&config.paths.state);
     let wanted = since.map_or(0, |since| clock::wall().saturating_sub(since.as_secs()));
     let Some((recording, then)) = recording(&lines, wanted) else {

@@ -82,6 +82,20 @@ impl Http {
         }
     }
 
+    /// What it makes of an answer that it did not ask for, such as one of a simulated service. No status
+    /// stands for an answer that meets every condition.
+    pub fn judge_given(&self, status: Option<u16>, body: &str, took: Duration) -> (Reading, Vec<Blame>) {
+        let wanted = self.expect.first().map_or(200, |range| *range.start());
+        match StatusCode::from_u16(status.unwrap_or(wanted)) {
+            Ok(_) if status.is_none() => (Reading::Pass(self.praise(wanted, took)), Vec::new()),
+            Ok(status) => {
+                let answer = Answer { status, location: None, body: body.as_bytes().to_vec(), cut: false };
+                self.judge(&answer, took)
+            }
+            Err(_) => (Reading::Fail("no HTTP answer".to_owned()), Vec::new()),
+        }
+    }
+
     async fn exchange(&self, clients: &Clients) -> Result<Answer, Fault> {
         let mut url = self.url.clone();
         let mut method = self.method.clone();

@@ -91,9 +91,8 @@ pub struct Quick {
 }
 
 /// Decides.
-pub fn decide(policy: &Policy, state: &State, evidence: &Evidence, now: Now) -> Decision {
-    let mut pass =
-        Pass { policy, state: state.clone(), evidence, now, attempts: Vec::new(), closed: Vec::new() };
+pub fn decide(policy: &Policy, state: State, evidence: &Evidence, now: Now) -> Decision {
+    let mut pass = Pass { policy, state, evidence, now, attempts: Vec::new(), closed: Vec::new() };
     pass.prune();
     pass.look_around();
     let believed = offline::discount(policy, &mut pass.state, evidence);

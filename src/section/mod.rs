@@ -137,6 +137,11 @@ impl<'a> Section<'a> {
         self.ask(key).is_some()
     }
 
+    /// Whether the value of a key is a table, for keys that take a value or a table.
+    pub fn is_table(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().as_table().is_some())
+    }
+
     /// From now on, and in all tables within, only unknown keys are reported: the table is switched off.
     pub fn hush(&mut self) {
         self.hushed = true;

@@ -1,82 +1,166 @@
-//! The other world: a virtual clock, a modelled gateway and a modelled channel, a disk in memory, and a
-//! fuse that kills the watchdog at any step. It runs the same [`crate::cycle`] as the daemon, and must
+//! The other world: a virtual clock, modelled services and a modelled LINE, a disk in memory, and a fuse that
+//! kills the watchdog at any step. It runs the same [`crate::cycle`] as the daemon, over any policy, and must
 //! never import the host, a probe or an action.
+//!
+//! `blueprint` what it is built for · `scenario` what happens in it · `run` tells one and judges it.
 
-pub mod model;
+pub mod blueprint;
+pub mod channel;
+pub mod expect;
+pub mod fault;
+mod happen;
+pub mod ledger;
+pub mod random;
 pub mod replay;
+mod read;
+pub mod run;
+pub mod scenario;
+pub mod service;
+pub mod story;
+pub mod thing;
+mod world;
 
-use crate::cycle::{self, Report, Scope, World};
-use crate::recovery::decide::{Answer, Attempt};
-use crate::recovery::evidence::{Evidence, Kick, Receipt, UnitReport};
-use crate::recovery::outbox::Letter;
+use crate::cycle::{self, Report, Scope};
+use crate::recovery::evidence::{Fresh, Kick, KickWish, Name, Order, Receipt};
 use crate::recovery::policy::Policy;
-use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
-use crate::recovery::time::{Now, Timestamp};
-use model::{Channel, Gateway};
-use std::collections::BTreeSet;
+use crate::recovery::time::Timestamp;
+use blueprint::{Asks, Blueprint, Question, Remedy};
+use channel::Channel;
+use fault::{Act, Event};
+use ledger::{Ledger, Totals};
+use service::Service;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use story::{Story, What};
+use thing::Thing;
 
-/// How long the modelled channel takes to answer.
-const CHANNEL_LATENCY: Duration = Duration::from_millis(100);
+/// Where the timeline begins: long after zero, so that what was before can be told.
+pub const BEGIN: Timestamp = Timestamp(10_000_000);
+/// systemd starts the watchdog again so long after it was killed; the unit says so.
+const RESTART_SEC: Duration = Duration::from_secs(5);
 
 /// A simulated world around one policy.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sim {
-    /// The policy under test.
-    pub policy: Policy,
-    /// The modelled gateway; every target of the policy is this one.
-    pub gateway: Gateway,
+    /// The targets as they really are, in the order of the policy.
+    pub things: Vec<Thing>,
     /// The modelled LINE.
     pub channel: Channel,
     /// What is on disk; only a save changes it.
     pub disk: Option<State>,
-    /// Whether saving works.
-    pub disk_works: bool,
     /// Steps (saves, sends, actions) until the watchdog is killed.
     pub fuse: Option<u64>,
-    /// When attempts were carried out.
-    pub performed: Vec<Timestamp>,
+    /// Steps made.
+    pub steps: u64,
+    /// When attempts were charged, and on what.
+    pub performed: Vec<(Timestamp, Name)>,
     /// Kicks that the next pass finds.
     pub kicks: Vec<Kick>,
+    /// Orders that the next pass finds.
+    pub orders: Vec<Order>,
     /// What kicks were answered.
     pub answers: Vec<String>,
+    /// What was told.
+    pub story: Story,
+    /// Whether the bus answers.
+    pub bus_answers: bool,
+    /// Whether saving works.
+    pub disk_works: bool,
+    /// Whether there is an internet.
+    pub online: bool,
     /// How far the wall clock is off, in seconds.
     pub wall_error: i64,
-    now_ms: u64,
+    policy: Rc<Policy>,
+    questions: Rc<[Question]>,
+    remedies: Rc<BTreeMap<Name, Remedy>>,
+    wishes: Rc<Option<BTreeMap<String, KickWish>>>,
+    ledger: Ledger,
+    script: BTreeMap<(Timestamp, u64), Scripted>,
+    scripted: u64,
+    now: Timestamp,
+    /// What the timeline has lost at boots: it counts no time that it has not seen.
+    lag: Duration,
     entropy: u128,
     state: State,
-    receipts: Vec<Receipt>,
-    dead: bool,
-    unsaved: Option<String>,
+    receipts: Vec<(Timestamp, Receipt)>,
+    /// The version of each service that the watchdog has seen.
+    seen: BTreeMap<Name, u64>,
+    due: (Timestamp, Scope),
+    away_until: Option<Timestamp>,
+    fresh: Option<Fresh>,
     last_full: Option<Timestamp>,
+    charged_at: Timestamp,
+    saved_at: Timestamp,
+    unsaved: Option<String>,
+    dead: bool,
+    quota_asked: Option<(Timestamp, u64)>,
+}
+
+/// An event at its moment.
+#[derive(Clone, Debug)]
+enum Scripted {
+    Begins(Event),
+    Ends(Act),
 }
 
 impl Sim {
     /// A world in which everything is well.
-    pub fn new(policy: Policy, gateway: Gateway) -> Self {
+    pub fn new(blueprint: Blueprint, seed: u64) -> Self {
+        let things = blueprint.policy.targets.iter().map(|target| Thing::well(target, BEGIN)).collect();
         Self {
-            policy,
-            gateway,
+            things,
             channel: Channel::default(),
             disk: None,
-            disk_works: true,
             fuse: None,
+            steps: 0,
             performed: Vec::new(),
             kicks: Vec::new(),
+            orders: Vec::new(),
             answers: Vec::new(),
+            story: Story::new(BEGIN),
+            bus_answers: true,
+            disk_works: true,
+            online: true,
             wall_error: 0,
-            now_ms: 10_000_000,
-            entropy: 1,
+            policy: Rc::new(blueprint.policy),
+            questions: blueprint.questions.into(),
+            remedies: Rc::new(blueprint.remedies),
+            wishes: Rc::new(blueprint.kicks),
+            ledger: Ledger::default(),
+            script: BTreeMap::new(),
+            scripted: 0,
+            now: BEGIN,
+            lag: Duration::ZERO,
+            entropy: u128::from(seed) | 1,
             state: State::default(),
             receipts: Vec::new(),
-            dead: false,
-            unsaved: None,
+            seen: BTreeMap::new(),
+            due: (BEGIN, Scope::Everything),
+            away_until: None,
+            fresh: None,
             last_full: None,
+            charged_at: BEGIN,
+            saved_at: BEGIN,
+            unsaved: None,
+            dead: false,
+            quota_asked: None,
         }
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The policy, to be changed as by a reload.
+    pub fn policy_mut(&mut self) -> &mut Policy {
+        self.due = (self.now, Scope::Everything);
+        Rc::make_mut(&mut self.policy)
     }
 
     /// The state as the watchdog holds it.
@@ -84,79 +168,173 @@ impl Sim {
         &self.state
     }
 
-    /// The virtual present.
+    /// The virtual present, by a clock that nobody touches.
     pub fn clock(&self) -> Timestamp {
-        Timestamp(self.now_ms)
+        self.now
     }
 
-    /// Lets time pass until `seconds` from now, running every pass that falls due. Returns the reports.
+    /// The numbers so far.
+    pub fn totals(&self) -> Totals {
+        let incidents = self.state.targets.values().filter(|target| target.incident.is_some()).count();
+        self.ledger.close(&self.channel.accepted, incidents as u64, self.now)
+    }
+
+    /// One target as it really is.
+    pub fn thing_mut(&mut self, name: &Name) -> Option<&mut Thing> {
+        self.things.iter_mut().find(|thing| thing.name == *name)
+    }
+
+    /// Puts an event into the script.
+    pub fn plan(&mut self, event: Event) {
+        let at = BEGIN.after(event.at);
+        self.schedule(at, Scripted::Begins(event));
+    }
+
+    fn schedule(&mut self, at: Timestamp, scripted: Scripted) {
+        self.scripted += 1;
+        self.script.insert((at, self.scripted), scripted);
+    }
+
+    /// Lets `seconds` pass.
     pub fn run_for(&mut self, seconds: u64) -> Vec<Report> {
-        let end = self.now_ms + seconds * 1000;
-        let mut reports: Vec<Report> = Vec::new();
-        let mut next = (self.clock(), Scope::Everything);
-        while next.0.0 <= end {
-            self.now_ms = self.now_ms.max(next.0.0);
-            next = match self.pass(&next.1) {
-                Some(report) => {
-                    let last_full = self.last_full.unwrap_or(self.clock());
-                    let next = cycle::next_pass(&self.policy, last_full, &report);
-                    reports.push(report);
-                    next
-                }
-                // Killed: systemd starts it again five seconds later.
-                None => (self.clock().after(Duration::from_secs(5)), Scope::Everything),
-            };
-            next = self.interrupted(self.answered(next));
-        }
-        self.now_ms = end;
+        let mut reports = Vec::new();
+        let end = self.now.after(Duration::from_secs(seconds));
+        self.run_until(end, |_, report| reports.push(report.clone()));
         reports
     }
 
-    /// The channel's answer arrives a moment after the send and wakes the watchdog.
-    fn answered(&self, next: (Timestamp, Scope)) -> (Timestamp, Scope) {
-        let at = self.clock().after(CHANNEL_LATENCY);
-        if self.receipts.is_empty() || next.0 <= at { next } else { (at, Scope::Targets(BTreeSet::new())) }
-    }
-
-    /// Something happens to the unit before the next pass: the bus says so at once.
-    fn interrupted(&mut self, next: (Timestamp, Scope)) -> (Timestamp, Scope) {
-        match self.gateway.next_change(self.clock()) {
-            Some(at) if at < next.0 => {
-                (at, Scope::Units(self.policy.targets.iter().map(|target| target.name.clone()).collect()))
+    /// Lets time pass until `end`, with every pass that falls due. Whoever looks on is called after each.
+    pub fn run_until(&mut self, end: Timestamp, mut look: impl FnMut(&Self, &Report)) {
+        loop {
+            let wake = self.next_wake();
+            if wake > end {
+                break;
             }
-            Some(_) | None => next,
+            self.now = self.now.max(wake);
+            self.happen();
+            if let Some(scope) = self.scope_due()
+                && let Some(report) = self.pass(&scope)
+            {
+                look(self, &report);
+            }
         }
+        self.now = self.now.max(end);
     }
 
-    /// One pass; none when the fuse killed the watchdog in it, after which it starts again from disk.
-    pub fn pass(&mut self, scope: &Scope) -> Option<Report> {
-        if *scope == Scope::Everything {
-            self.last_full = Some(self.clock());
+    /// When anything next happens.
+    fn next_wake(&self) -> Timestamp {
+        let scripted = self.script.first_key_value().map(|((at, _), _)| *at);
+        let services = self.services().filter_map(Service::next_change);
+        let watchdog = match self.away_until {
+            Some(until) => until,
+            None if self.was_touched() => self.now,
+            None => self.receipts.iter().map(|(at, _)| *at).min().map_or(self.due.0, |at| at.min(self.due.0)),
+        };
+        services.chain(scripted).fold(watchdog, Timestamp::min)
+    }
+
+    fn services(&self) -> impl Iterator<Item = &Service> {
+        self.things.iter().filter_map(|thing| thing.service.as_ref())
+    }
+
+    /// What the watchdog wakes for now, if it does.
+    fn scope_due(&mut self) -> Option<Scope> {
+        if self.away_until.is_some_and(|until| self.now < until) {
+            return None;
         }
-        let policy = self.policy.clone();
+        if self.away_until.take().is_some() || self.due.0 <= self.now {
+            return Some(self.due.1.clone());
+        }
+        if self.was_touched() {
+            return Some(Scope::Units(self.touched().map(|(name, _)| name.clone()).collect()));
+        }
+        let answered = self.receipts.iter().any(|(at, _)| *at <= self.now);
+        answered.then(|| Scope::Targets(BTreeSet::new()))
+    }
+
+    /// The services of which the bus has news.
+    fn touched(&self) -> impl Iterator<Item = (&Name, u64)> {
+        let versions =
+            self.things.iter().filter_map(|thing| Some((&thing.name, thing.service.as_ref()?.version)));
+        versions.filter(|(name, version)| {
+            self.bus_answers && self.last_full.is_some() && self.seen.get(*name) != Some(version)
+        })
+    }
+
+    fn was_touched(&self) -> bool {
+        self.touched().next().is_some()
+    }
+
+    /// One pass; none when the fuse killed the watchdog in it.
+    pub fn pass(&mut self, scope: &Scope) -> Option<Report> {
+        self.story.at(self.now);
+        self.look_at_the_truth();
+        let policy = Rc::clone(&self.policy);
         let mut state = std::mem::take(&mut self.state);
         let report = ready(cycle::run(&policy, &mut state, self, scope));
-        if self.dead || report.is_none() {
-            self.dead = false;
-            self.last_full = None;
-            self.state = self.disk.clone().unwrap_or_default();
+        if std::mem::take(&mut self.dead) {
+            self.die();
             return None;
         }
         self.state = state;
-        report
+        let report = report?;
+        if *scope == Scope::Everything {
+            self.last_full = Some(report.now.at);
+        }
+        let (at, next) = cycle::next_pass(&policy, self.last_full.unwrap_or(report.now.at), &report);
+        self.due = (at.after(self.lag), next);
+        self.look_at_the_truth();
+        self.ledger.pass(&report.verdicts, *scope == Scope::Everything, self.now);
+        let lines = self.story.lines.len();
+        self.story.pass(&report);
+        (lines..self.story.lines.len()).for_each(|_| self.ledger.log_line());
+        Some(report)
     }
 
-    /// One step towards the end of the fuse; true when the watchdog is dead at this point.
-    fn burn(&mut self) -> bool {
-        match &mut self.fuse {
-            Some(0) => {
-                self.fuse = None;
-                self.dead = true;
-            }
-            Some(left) => *left -= 1,
-            None => {}
+    /// The books are kept by how things really are.
+    fn look_at_the_truth(&mut self) {
+        for index in 0..self.things.len() {
+            let down = !self.serves(&self.things[index]) && !self.things[index].is_off();
+            self.ledger.truth(&self.things[index].name, down, self.now);
         }
-        self.dead
+    }
+
+    /// Whether a target really serves those who use it.
+    fn serves(&self, thing: &Thing) -> bool {
+        let upstream = |name: &Name| {
+            self.things.iter().find(|other| other.name == *name).is_none_or(|other| self.serves(other))
+        };
+        thing.serves(self.now)
+            && !self.tries_patience(thing)
+            && (self.online || !thing.external)
+            && (!thing.needs_upstream || thing.depends_on.iter().all(upstream))
+    }
+
+    /// Whether its answers take longer than anybody waits.
+    fn tries_patience(&self, thing: &Thing) -> bool {
+        let asked = |question: &&Question| question.target == thing.name && !question.is_readiness;
+        let services = |question: &&Question| matches!(question.asks, Asks::Service(_));
+        thing.slow().is_some_and(|takes| {
+            self.questions.iter().filter(asked).filter(services).any(|question| takes > question.timeout)
+        })
+    }
+
+    /// The watchdog ends; systemd starts it again from what is on disk.
+    fn die(&mut self) {
+        self.story.forget();
+        self.story.tell(What::World, "the watchdog is killed");
+        self.restart_from_disk(self.now.after(RESTART_SEC));
+    }
+
+    fn restart_from_disk(&mut self, at: Timestamp) {
+        self.state = self.disk.clone().unwrap_or_default();
+        // What a probe saw last is for display and is not saved.
+        let probes = self.state.targets.values_mut().flat_map(|target| target.probes.values_mut());
+        probes.for_each(|probe| probe.last = None);
+        self.receipts.clear();
+        self.last_full = None;
+        self.away_until = Some(at);
+        self.due = (at, Scope::Everything);
     }
 }
 
@@ -165,82 +343,5 @@ fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
-    }
-}
-
-impl World for Sim {
-    fn now(&mut self) -> Now {
-        self.entropy = self.entropy.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let wall = (1_770_000_000 + self.now_ms / 1000).saturating_add_signed(self.wall_error);
-        Now { at: self.clock(), wall, entropy: self.entropy }
-    }
-
-    async fn observe(&mut self, scope: &Scope) -> Evidence {
-        let now = self.clock();
-        self.gateway.advance(now);
-        let mut evidence = Evidence { unsaved: self.unsaved.clone(), ..Evidence::default() };
-        for target in &self.policy.targets {
-            let (probes, unit) = match scope {
-                Scope::Everything => (true, true),
-                Scope::Targets(names) => (names.contains(&target.name), names.contains(&target.name)),
-                Scope::Units(names) => (false, names.contains(&target.name)),
-            };
-            if unit && target.unit.is_some() {
-                let facts = self.gateway.facts(now);
-                evidence.units.push(UnitReport { target: target.name.clone(), facts });
-            }
-            if probes {
-                evidence
-                    .probes
-                    .extend(target.probes.iter().map(|p| self.gateway.probe(&target.name, &p.name, now)));
-            }
-        }
-        evidence.receipts = std::mem::take(&mut self.receipts);
-        evidence.kicks = std::mem::take(&mut self.kicks);
-        evidence
-    }
-
-    fn compose(&mut self, letters: &[&Letter]) -> String {
-        letters.iter().map(|letter| letter.text.as_str()).collect::<Vec<_>>().join("\n---\n")
-    }
-
-    fn save(&mut self, state: &State) -> Result<(), String> {
-        if self.burn() {
-            return Ok(());
-        }
-        let result = if self.disk_works { Ok(()) } else { Err("No space left on device".to_owned()) };
-        self.unsaved = result.clone().err();
-        if result.is_ok() {
-            self.disk = Some(state.clone());
-        }
-        // Killed right after the save, before anything else happens.
-        self.burn();
-        result
-    }
-
-    async fn perform(&mut self, attempt: &Attempt) -> Outcome {
-        if self.dead {
-            return Outcome::Failed("killed".to_owned());
-        }
-        self.performed.push(self.clock());
-        let outcome = self.gateway.restart(self.clock());
-        self.burn();
-        let _ = attempt;
-        outcome
-    }
-
-    fn send(&mut self, letter: &Letter) {
-        if self.dead {
-            return;
-        }
-        let delivery = self.channel.push(letter);
-        if !self.burn() {
-            self.receipts.push(Receipt { alert: letter.id, delivery });
-        }
-    }
-
-    fn answer(&mut self, answer: &Answer, outcome: Option<&Outcome>) {
-        let outcome = outcome.map(|outcome| format!(": {}", outcome.detail())).unwrap_or_default();
-        self.answers.push(format!("{}{outcome}", answer.text));
     }
 }

@@ -1,15 +1,18 @@
 //! The policy of the default profile, for tests of the core in virtual time.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its own part")]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test binary uses its own part")]
 
 use picoclaw_watchdog::recovery::evidence::Name;
 use picoclaw_watchdog::recovery::policy::*;
 use picoclaw_watchdog::recovery::time::Timestamp;
 use picoclaw_watchdog::recovery::window::Window;
-use picoclaw_watchdog::sim::Sim;
-use picoclaw_watchdog::sim::model::{Gateway, Process};
+use picoclaw_watchdog::sim::blueprint::Blueprint;
+use picoclaw_watchdog::sim::fault::{Act, Deed, Event, Fault};
+use picoclaw_watchdog::sim::service::Service;
+use picoclaw_watchdog::sim::thing::Thing;
+use picoclaw_watchdog::sim::{BEGIN, Sim};
 use std::time::Duration;
 
-pub(crate) const START: Timestamp = Timestamp(10_000_000);
+pub(crate) const START: Timestamp = BEGIN;
 
 pub(crate) fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -51,27 +54,6 @@ pub(crate) fn gateway_policy() -> TargetPolicy {
     }
 }
 
-/// The gateway's own `/ready`, which may lay faults at Ollama's door, and Ollama as a target.
-pub(crate) fn policy_with_ollama() -> Policy {
-    let mut policy = policy();
-    policy.targets[0].probes.push(ProbePolicy {
-        name: name("ready"),
-        role: Role::Readiness,
-        fail_after: 3,
-        pass_after: 1,
-        arm_on_pass: true,
-    });
-    policy.targets.push(TargetPolicy {
-        name: name("ollama"),
-        unit: None,
-        probes: vec![ProbePolicy { name: name("models"), ..policy.targets[0].probes[0].clone() }],
-        ladder: Vec::new(),
-        keys: AlertKeys { failing: "ollama_remote_outage".to_owned(), ..gateway_policy().keys },
-        ..gateway_policy()
-    });
-    policy
-}
-
 pub(crate) fn policy() -> Policy {
     Policy {
         interval: secs(60),
@@ -94,12 +76,48 @@ pub(crate) fn policy() -> Policy {
 }
 
 pub(crate) fn world() -> Sim {
-    Sim::new(policy(), Gateway::running(START))
+    Sim::new(Blueprint::of_policy(policy()), 1)
 }
 
-/// A world in which `process` happens `seconds` from the start.
-pub(crate) fn world_with(plan: &[(u64, Process)]) -> Sim {
+/// A world in which this happens to the gateway, each so many seconds from the start.
+pub(crate) fn world_with(plan: &[(u64, Happens)]) -> Sim {
     let mut sim = world();
-    sim.gateway.plan = plan.iter().map(|(s, process)| (START.after(secs(*s)), *process)).collect();
+    for (at, happens) in plan {
+        let act = match happens {
+            Happens::Crash => Act::Target(name("gateway"), Fault::Crashed),
+            Happens::Hang => Act::Target(name("gateway"), Fault::Hanging),
+            Happens::Stop => Act::Person(Deed::Stops(name("gateway"))),
+            Happens::Start => Act::Person(Deed::Starts(name("gateway"))),
+        };
+        sim.plan(Event { at: secs(*at), lasts: None, every: None, act });
+    }
     sim
+}
+
+/// What happens to the gateway.
+#[derive(Clone, Copy)]
+pub(crate) enum Happens {
+    Crash,
+    Hang,
+    Stop,
+    Start,
+}
+
+/// The gateway as it really is.
+pub(crate) fn thing(sim: &mut Sim) -> &mut Thing {
+    sim.thing_mut(&name("gateway")).unwrap()
+}
+
+pub(crate) fn service(sim: &mut Sim) -> &mut Service {
+    thing(sim).service.as_mut().unwrap()
+}
+
+/// When attempts were made.
+pub(crate) fn performed(sim: &Sim) -> Vec<Timestamp> {
+    sim.performed.iter().map(|(at, _)| *at).collect()
+}
+
+/// What people received.
+pub(crate) fn received(sim: &Sim) -> Vec<&str> {
+    sim.channel.accepted.iter().map(|got| got.body.as_str()).collect()
 }

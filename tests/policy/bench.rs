@@ -31,7 +31,7 @@ impl Bench {
 
     pub(crate) fn pass_with(&mut self, after_s: u64, evidence: Evidence, outcome: &Outcome) -> Decision {
         self.now_ms += after_s * 1000;
-        let decision = decide(&self.policy, &self.state, &evidence, self.now());
+        let decision = decide(&self.policy, self.state.clone(), &evidence, self.now());
         self.state = decision.state.clone();
         let now = self.now();
         for attempt in &decision.attempts {

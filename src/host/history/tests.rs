@@ -64,7 +64,7 @@ impl Story {
         let evidence = Evidence { probes, ..Evidence::default() };
         let now = at(seconds);
         self.history.saw(scope, &evidence, now);
-        let decision = decide(&self.policy, &self.state, &evidence, now);
+        let decision = decide(&self.policy, self.state.clone(), &evidence, now);
         self.state = decision.state;
         self.history.offered(&self.state);
         for attempt in &decision.attempts {

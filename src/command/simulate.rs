@@ -1,0 +1,178 @@
+//! `simulate`: plays a scenario over the real configuration's policy and prints what would happen. It touches
+//! nothing of this machine.
+
+use super::to_json;
+use crate::action::{Action, Do};
+use crate::cli::Output;
+use crate::config::{Config, Sources, compile};
+use crate::exit::Exit;
+use crate::probe::{Check, Probe};
+use crate::recovery::policy::Role;
+use crate::sim::blueprint::{Asks, Blueprint, Judge, Question, Remedy};
+use crate::sim::scenario::{self, Scenario};
+use crate::values::parse_duration;
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write, stderr};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A scenario has some KiB; this is room for a thousand events.
+const MAX_BYTES: u64 = 1024 * 1024;
+/// Progress is shown for runs longer than this; shorter ones end before it could be read.
+const SHORT: Duration = Duration::from_secs(20 * 86_400);
+
+macro_rules! shipped {
+    ($($name:literal),* $(,)?) => {
+        /// The scenarios that come with the program: name and text.
+        pub const SHIPPED: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../config/scenarios/", $name, ".toml")))),*];
+    };
+}
+
+#[rustfmt::skip]
+shipped!(
+    "S0", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "asleep", "auto-restart",
+    "bus-gone", "bus-gone-hang", "curable", "disk-full", "ended", "exits-at-once", "flapping", "hangs",
+    "kicked", "killed", "line-answers-lost", "line-away", "line-busy", "line-refuses", "masked",
+    "missing", "offline-crash", "offline-night", "paused", "port-taken", "quota", "random", "reboot",
+    "repair-hangs", "second-fault", "slow-answers", "slow-start", "start-limit", "stopped", "unready",
+    "upstream", "watchdog-killed",
+);
+
+/// What is to be simulated.
+#[derive(Debug)]
+pub struct Request {
+    /// A file, or the name of a shipped scenario.
+    pub scenario: Option<String>,
+    /// How long, instead of the scenario's own time.
+    pub span: Option<String>,
+    /// What drives chance.
+    pub seed: u64,
+    /// Only say which scenarios there are.
+    pub list: bool,
+}
+
+/// Plays a scenario.
+pub fn run(config: Option<&Path>, request: &Request, output: Output) -> Exit {
+    if request.list {
+        list();
+        return Exit::Ok;
+    }
+    let Some((file, text)) = request.scenario.as_deref().and_then(find) else {
+        let there: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+        eprintln!("name a scenario file, or one of {}", there.join(", "));
+        return Exit::Usage;
+    };
+    let sources = Sources::gather(config);
+    let (scenario, blueprint) = match read(&file, &text, sources) {
+        Ok(read) => read,
+        Err(problems) => {
+            problems.iter().for_each(|problem| eprintln!("{problem}"));
+            return Exit::Config;
+        }
+    };
+    let span = match request.span.as_deref().map(parse_duration).transpose() {
+        Ok(span) => span.unwrap_or(scenario.span),
+        Err(why) => {
+            eprintln!("--for: {why}");
+            return Exit::Usage;
+        }
+    };
+    let played = scenario.play(&blueprint, request.seed, span, |done| progress(done, span));
+    if output.json {
+        println!("{}", to_json(&played))
+    } else {
+        print!("{played}")
+    }
+    if played.is_as_expected() { Exit::Ok } else { Exit::Degraded }
+}
+
+/// Reads a scenario over what the sources come to under its environment.
+///
+/// # Errors
+/// Everything that is wrong with the scenario or, first, with the configuration.
+pub fn read(
+    file: &str,
+    text: &str,
+    mut sources: Sources,
+) -> Result<(Scenario, Blueprint), Vec<crate::config::Problem>> {
+    let mut problems = Vec::new();
+    let build = |env: &BTreeMap<String, String>| {
+        sources.env.extend(env.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let compiled = compile(&sources);
+        if compiled.config.is_none() {
+            problems = compiled.problems;
+        }
+        compiled.config.as_ref().map(blueprint)
+    };
+    scenario::read(file, text, build).map_err(|more| {
+        problems.extend(more);
+        problems
+    })
+}
+
+fn list() {
+    for (name, text) in SHIPPED {
+        let title = text.lines().find_map(|line| line.strip_prefix("title = \"")?.strip_suffix('"'));
+        println!("{name:<22} {}", title.unwrap_or_default());
+    }
+}
+
+/// The text of a scenario, and what to call it.
+fn find(wanted: &str) -> Option<(String, String)> {
+    let small = |path: &Path| path.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= MAX_BYTES);
+    if small(Path::new(wanted)) {
+        return Some((wanted.to_owned(), std::fs::read_to_string(wanted).ok()?));
+    }
+    let shipped = SHIPPED.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    shipped.map(|(name, text)| (format!("{name}.toml"), (*text).to_owned()))
+}
+
+fn progress(done: Duration, span: Duration) {
+    if span > SHORT && stderr().is_terminal() {
+        let percent = done.as_secs() * 100 / span.as_secs().max(1);
+        let end = if done >= span { "\r           \r" } else { "" };
+        // A terminal that went away is no reason to stop.
+        let _ = write!(stderr(), "\r{percent:>3} % done{end}");
+    }
+}
+
+/// The world of a configuration: its policy, its probes as judges of modelled answers, its actions.
+pub fn blueprint(config: &Config) -> Blueprint {
+    let remedies = config.actions.values().map(|action| (action.name.clone(), remedy(action))).collect();
+    Blueprint {
+        policy: config.policy.clone(),
+        questions: config.probes.iter().map(|probe| question(config, probe)).collect(),
+        remedies,
+        kicks: config.kick.enabled.then(|| config.kick.actions.clone()),
+    }
+}
+
+fn question(config: &Config, probe: &Probe) -> Question {
+    let policy = config.policy.target(&probe.target).and_then(|target| target.probe(&probe.name));
+    let asks = match &probe.check {
+        Check::Port(port) => Asks::Port(port.port),
+        Check::Http(http) => {
+            let http = http.clone();
+            let judge: Judge =
+                Rc::new(move |answer| http.judge_given(answer.status, answer.body, answer.took));
+            Asks::Service(judge)
+        }
+    };
+    Question {
+        target: probe.target.clone(),
+        probe: probe.name.clone(),
+        timeout: probe.check.timeout(),
+        is_readiness: policy.is_some_and(|policy| policy.role == Role::Readiness),
+        asks,
+    }
+}
+
+fn remedy(action: &Action) -> Remedy {
+    let timeout = action.timeout();
+    match &action.act {
+        Do::RestartUnit(restart) => Remedy::Restart { unit: restart.unit.to_string(), timeout },
+        Do::Run(_) => Remedy::Command { timeout },
+    }
+}

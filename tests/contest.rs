@@ -4,9 +4,9 @@
 
 mod shipped;
 
-use shipped::{load, shipped};
 use picoclaw_watchdog::recovery::time::Age;
 use picoclaw_watchdog::sim::ledger::Totals;
+use shipped::{load, shipped};
 use std::process::ExitCode;
 use std::time::Duration;
 

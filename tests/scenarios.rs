@@ -4,9 +4,9 @@
 
 mod shipped;
 
-use shipped::{load, shipped};
 use picoclaw_watchdog::command::simulate::SHIPPED;
 use picoclaw_watchdog::sim::BEGIN;
+use shipped::{load, shipped};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

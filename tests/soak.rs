@@ -4,8 +4,8 @@
 
 mod shipped;
 
-use shipped::{load, shipped};
 use picoclaw_watchdog::sim::ledger::Totals;
+use shipped::{load, shipped};
 use std::io::{IsTerminal, Write, stderr};
 use std::process::ExitCode;
 use std::sync::Mutex;

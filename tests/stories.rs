@@ -71,7 +71,7 @@ fn what_never_comes_up_is_tried_at_growing_gaps_and_told_sparingly() {
     service(&mut sim).exits_at_once = true;
     sim.run_for(86_400);
     let first: Vec<u64> = performed(&sim)[..3].iter().map(|at| at.since(START).as_secs()).collect();
-    assert_eq!(first, [90, 100, 702], "two changed nothing; then single tries");
+    assert_eq!(first, [90, 100, 700], "two changed nothing; then single tries");
     assert!(performed(&sim).len() <= 30, "{} restarts a day", performed(&sim).len());
     assert!(received(&sim).len() <= 8, "{:#?}", received(&sim));
     let reminded = [("gateway_restart_failed", Kind::Fault), ("gateway_restart_failed", Kind::Reminder)];

@@ -5,11 +5,11 @@ mod core;
 mod shipped;
 
 use core::*;
-use shipped::{load, shipped};
 use picoclaw_watchdog::cycle::Report;
 use picoclaw_watchdog::recovery::outbox::Kind;
 use picoclaw_watchdog::recovery::time::Timestamp;
 use picoclaw_watchdog::sim::{BEGIN, Sim};
+use shipped::{load, shipped};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 

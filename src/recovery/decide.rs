@@ -255,8 +255,18 @@ impl Pass<'_> {
                 lasted: self.now.at.since(incident.since),
                 how: end.to_string(),
             });
+            self.doubt_dependents(&policy.name);
         }
         target.phase = Phase::Healthy;
+    }
+
+    /// What was seen of others while this one failed may have been its fault: they are asked anew.
+    fn doubt_dependents(&mut self, upstream: &Name) {
+        for policy in self.policy.targets.iter().filter(|policy| policy.depends_on.contains(upstream)) {
+            if let Some(target) = self.state.targets.get_mut(&policy.name) {
+                health::forget_readings(target);
+            }
+        }
     }
 
     /// Whether an attempt has had its time. A dead unit needs no more of it; a starting one gets all.

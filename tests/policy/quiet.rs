@@ -41,6 +41,20 @@ fn what_fails_beside_a_suspect_upstream_waits_for_it() {
     assert_eq!(done(&decision), ["publish"], "a fault of its own is still seen");
 }
 
+#[test]
+fn what_was_behind_a_fault_is_asked_anew_once_that_is_over() {
+    let mut bench = Bench::new(with_funnel());
+    let _ = bench.pass(0, both(pass(), pass()));
+    assert_eq!(done(&bench.pass(60, both(fail("refused"), fail("502")))), ["restart"]);
+    // A quick pass asks the gateway only; what is known of the funnel is from before.
+    let decision = bench.pass(2, health(pass()));
+    assert!(decision.closed.iter().any(|closed| closed.target == name("gateway")));
+    assert!(done(&decision).is_empty(), "{:?}", decision.attempts);
+    assert!(decision.quick.is_none_or(|quick| quick.at <= bench.clock().after(secs(60))));
+    assert!(done(&bench.pass(60, both(pass(), pass()))).is_empty());
+    assert_eq!(done(&bench.pass(60, both(pass(), fail("502")))), ["publish"]);
+}
+
 fn cut_off(mut evidence: Evidence, failing: usize) -> Evidence {
     let names = ["gateway", "dns", "1.1.1.1:443"];
     evidence.references = names

@@ -3,15 +3,15 @@
 
 use super::{Desk, close};
 use crate::recovery::evidence::Reading;
-use crate::recovery::health::{counts, words};
+use crate::recovery::health::{Health, assess, counts, words};
 use crate::recovery::policy::{Role, TargetPolicy};
 use crate::recovery::state::{Incident, LastReading, ProbeHealth, TargetState};
 use crate::recovery::text::{End, Lasting, Message};
 
 /// Opens, tells and closes them.
 pub(super) fn lasting(of: &TargetPolicy, target: &mut TargetState, ids: &mut u64, desk: &mut Desk<'_>) {
-    if target.incident.is_some() {
-        // While it is down, that is the news; the rest neither begins nor ends.
+    if target.incident.is_some() || matches!(assess(of, target), Health::Off(_)) {
+        // While it is down, or a person has switched it off, that is the news; the rest neither begins nor ends.
         return;
     }
     let not_ready = not_ready(of, target);

@@ -249,7 +249,12 @@ fn due<'a>(
     let headline = match ruling {
         Some(Ruling::Held(Hold::NoLadder)) => Headline::NothingRepairs,
         Some(Ruling::Held(Hold::Unusable(_))) => Headline::OnlyAPerson,
-        Some(Ruling::Held(_)) if now.at.since(incident.since) >= policy.alert_after => Headline::CannotNow,
+        // Whoever was told already that it is down learns nothing new from this.
+        Some(Ruling::Held(_))
+            if incident.raised.is_empty() && now.at.since(incident.since) >= policy.alert_after =>
+        {
+            Headline::CannotNow
+        }
         Some(_) | None => return None,
     };
     Some((policy.keys.failing.as_str(), headline))

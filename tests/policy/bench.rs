@@ -92,10 +92,9 @@ pub(crate) fn fail(text: &str) -> Reading {
 }
 
 pub(crate) fn held(decision: &Decision, index: usize) -> &Hold {
-    match &decision.verdicts[index].ruling {
-        Ruling::Held(hold) => hold,
-        other => panic!("not held: {other:?}"),
-    }
+    let ruling = &decision.verdicts[index].ruling;
+    let Ruling::Held(hold) = ruling else { panic!("not held: {ruling:?}") };
+    hold
 }
 
 pub(crate) fn done(decision: &Decision) -> Vec<&str> {

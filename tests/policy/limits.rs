@@ -4,10 +4,10 @@ use crate::bench::*;
 use crate::core::*;
 use picoclaw_watchdog::recovery::decide::{Decision, decide};
 use picoclaw_watchdog::recovery::evidence::*;
-use picoclaw_watchdog::recovery::gate::Hold;
+use picoclaw_watchdog::recovery::gate::{self, Asker, Hold, Question};
 use picoclaw_watchdog::recovery::policy::*;
 use picoclaw_watchdog::recovery::record::{Outcome, record};
-use picoclaw_watchdog::recovery::state::{Phase, Spent};
+use picoclaw_watchdog::recovery::state::{Phase, Spent, State};
 use picoclaw_watchdog::recovery::time::{Now, Timestamp};
 use picoclaw_watchdog::recovery::unit::{Active, Load, UnitFacts};
 use picoclaw_watchdog::recovery::verdict::Ruling;
@@ -53,6 +53,26 @@ fn an_unsaved_state_allows_the_next_attempt_when_the_window_of_one_is_over() {
     let until = bench.clock().after(secs(600));
     assert_eq!(held(&bench.pass(599, unsaved("b")), 0), &Hold::NotDurable { until });
     assert_eq!(done(&bench.pass(1, unsaved("b"))), RESTART);
+}
+
+/// Asked with attempts that nobody has pruned: it must not rely on that to the second.
+#[test]
+fn the_gate_itself_opens_on_the_second() {
+    let mut policy = quick();
+    policy.targets[0].window = Window { attempts: 1, per: secs(600) };
+    let mut state = State::default();
+    let made = Timestamp(10_000_000);
+    state.targets.entry(name("gateway")).or_default().attempts = vec![made];
+    for durable in [true, false] {
+        let target = &policy.targets[0];
+        let rung = &target.ladder[0];
+        let ask = |now| {
+            let asker = Asker::Person;
+            gate::ask(&Question { policy: &policy, state: &state, target, asker, rung, durable, now })
+        };
+        assert!(matches!(ask(made.after(secs(599))), Err(Hold::WindowSpent { .. })));
+        assert_eq!(ask(made.after(secs(600))), Ok(()));
+    }
 }
 
 #[test]
@@ -307,4 +327,33 @@ fn every_hold_says_itself_and_when_it_ends() {
     for (hold, text) in lasts {
         assert_eq!((hold.to_string().as_str(), hold.until()), (text, None));
     }
+}
+
+/// A state that was edited by hand, or written by a program with a fault: found by fuzzing.
+#[test]
+fn counters_at_their_end_stay_there() {
+    let mut policy = quick();
+    policy.targets[0].stable_passes = 2;
+    policy.targets[0].half_open = vec![secs(1)];
+    let mut bench = Bench::new(policy);
+    let _ = bench.pass(0, health(fail("a")));
+    bench.state.attempts = u64::MAX;
+    bench.state.incidents = u64::MAX;
+    let gateway = bench.state.targets.get_mut(&name("gateway")).unwrap();
+    gateway.streak = u32::MAX;
+    gateway.climbed = u32::MAX - 1;
+    let incident = gateway.incident.as_mut().unwrap();
+    incident.failed = u32::MAX;
+    incident.half_open = Some(u32::MAX);
+    let probe = gateway.probes.get_mut(&name("health")).unwrap();
+    (probe.fails, probe.passes) = (u32::MAX, u32::MAX);
+    for second in 0..20 {
+        let _ = bench.pass(60, health(if second % 4 < 3 { fail("a") } else { pass() }));
+    }
+    for _ in 0..3 {
+        let _ = bench.pass(60, health(pass()));
+    }
+    let _ = bench.pass(60, health(fail("b")));
+    assert_eq!((bench.state.attempts, bench.state.incidents), (u64::MAX, u64::MAX));
+    assert_eq!(bench.target("gateway").climbed, u32::MAX);
 }

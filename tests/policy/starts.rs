@@ -68,6 +68,18 @@ fn a_start_that_outlasts_what_was_learned_makes_it_forgotten() {
 }
 
 #[test]
+fn a_fault_of_a_run_that_was_proven_makes_nothing_forgotten() {
+    let mut bench = Bench::new(policy());
+    for run in ["first", "a", "b", "c", "d", "e"] {
+        start(&mut bench, run, 50);
+    }
+    for later in 0..3 {
+        let _ = bench.pass(2, with_unit(running("e", 300 + 2 * later), fail("no answer")));
+    }
+    assert_eq!((bench.target("gateway").attempts.len(), allowance(&bench)), (1, secs(75)));
+}
+
+#[test]
 fn a_run_found_late_teaches_nothing() {
     let mut bench = Bench::new(policy());
     start(&mut bench, "first", 50);

@@ -6,8 +6,9 @@ use picoclaw_watchdog::recovery::evidence::*;
 use picoclaw_watchdog::recovery::pause::covering;
 use picoclaw_watchdog::recovery::policy::*;
 use picoclaw_watchdog::recovery::starts;
-use picoclaw_watchdog::recovery::state::{EVERYTHING, Incident, State, pattern};
+use picoclaw_watchdog::recovery::state::{EVERYTHING, Incident, State, TargetState, pattern};
 use picoclaw_watchdog::recovery::time::Timestamp;
+use picoclaw_watchdog::recovery::verdict::Ruling;
 use std::time::Duration;
 
 /// Two targets of one probe each, without anything that could repair them.
@@ -39,6 +40,18 @@ fn a_healthy_pass_waits_for_the_next_cycle_and_a_suspect_is_asked_alone() {
         [name("other")].into(),
         "only who had begun to fail is asked again"
     );
+}
+
+#[test]
+fn what_is_not_known_is_asked_again_soon_only_while_it_is_proving_itself() {
+    let mut policy = bare(&[]);
+    policy.targets[0].probes[0].pass_after = 2;
+    let mut bench = Bench::new(policy.clone());
+    assert_eq!(bench.pass(0, health(Reading::Unknown("401".to_owned()))).quick, None);
+    let mut bench = Bench::new(policy);
+    let decision = bench.pass(0, health(pass()));
+    assert!(matches!(decision.verdicts[0].ruling, Ruling::Unsure(_)));
+    assert_eq!(decision.quick.unwrap().at, bench.clock().after(secs(2)));
 }
 
 #[test]
@@ -110,8 +123,7 @@ fn a_run_teaches_when_it_is_seen_within_ninety_seconds() {
 fn the_slowest_start_of_few_counts_and_the_slowest_of_twenty_does_not() {
     let bench = Bench::new(policy());
     let allowance = |starts: Vec<u64>| {
-        let mut target = picoclaw_watchdog::recovery::state::TargetState::default();
-        target.starts = starts;
+        let target = TargetState { starts, ..TargetState::default() };
         starts::allowance(&bench.policy.targets[0], &target)
     };
     assert_eq!(allowance(vec![100_000; 4]), secs(180), "too few to learn from");

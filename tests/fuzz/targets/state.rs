@@ -69,19 +69,20 @@ fn again(dir: &Path, first: &Start) {
     assert!(first.trouble.is_none() || second.trouble.is_some(), "{:?}", first.trouble);
 }
 
-fn failing() -> Evidence {
+fn seen(reading: Reading) -> Evidence {
     let name = |text| Name::parse(text).expect("a name");
-    let reading = Reading::Fail("nothing listens".to_owned());
     let report = ProbeReport { target: name("gateway"), probe: name("port"), reading, blames: Vec::new() };
     Evidence { probes: vec![report], ..Evidence::default() }
 }
 
-/// A few passes in which the gateway is down. Returns how much was attempted.
+/// A few passes in which the gateway is down, and a few in which it is up. Returns how much was attempted.
 fn live(start: &Start) -> usize {
     let (mut state, mut attempts, first) = (start.state.clone(), 0, start.clock.now());
-    for pass in 0..4 {
+    for pass in 0..8 {
         let now = Now { at: first.at.after(Duration::from_secs(pass)), ..first };
-        let decision = decide(&CONFIG.policy, &state, &failing(), now);
+        let text = "what was seen".to_owned();
+        let reading = if pass < 4 { Reading::Fail(text) } else { Reading::Pass(text) };
+        let decision = decide(&CONFIG.policy, &state, &seen(reading), now);
         state = decision.state;
         for attempt in &decision.attempts {
             record(&CONFIG.policy, &mut state, attempt, &Outcome::Failed("no".to_owned()), now);

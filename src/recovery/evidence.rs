@@ -226,3 +226,19 @@ pub struct Evidence {
     /// The month's quota, when the channel was asked.
     pub quota: Option<QuotaReading>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_plain() {
+        let longest = "a".repeat(40);
+        for good in ["a", "ollama-2", "a_b", "0", &longest] {
+            assert_eq!(Name::parse(good).map(|name| name.to_string()), Ok(good.to_owned()));
+        }
+        for bad in ["", "A", "a b", "ä", "a.b", "*", &format!("{longest}a")] {
+            assert!(Name::parse(bad).is_err_and(|why| why.contains("is not a name")), "{bad}");
+        }
+    }
+}

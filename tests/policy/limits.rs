@@ -187,6 +187,19 @@ fn what_ends_without_a_repair_recovered_by_itself() {
     assert!(bench.target("gateway").heals.is_empty());
 }
 
+#[test]
+fn a_rung_is_left_after_its_tries_and_not_before() {
+    let mut policy = bare(&[("restart", 2), ("reinstall", 1), ("reboot", 1)]);
+    policy.targets[0].settle = secs(1);
+    let mut bench = Bench::new(policy);
+    // Each attempt changes something, so that none is futile.
+    for (fault, action) in [("a", "restart"), ("b", "restart"), ("c", "reinstall"), ("d", "reboot")] {
+        assert_eq!(done(&bench.pass(1, health(fail(fault)))), [action]);
+    }
+    let spent = bench.pass(1, health(fail("e")));
+    assert!(matches!(held(&spent, 0), Hold::HalfOpen { spent: Spent::Ladder, .. }));
+}
+
 /// The gateway and a second target, whose rungs disturb as given.
 fn two(disruptive: [bool; 2]) -> Bench {
     let mut policy = quick();

@@ -5,5 +5,8 @@ mod bench;
 #[path = "../core/mod.rs"]
 mod core;
 mod futility;
+mod limits;
 mod quiet;
+mod readings;
 mod starts;
+mod wake;

@@ -118,13 +118,16 @@ fn at_worst(config: &Config) {
     let worst = worst(&blueprint(config));
     let age = |ms: u64| Age(Duration::from_millis(ms)).to_string();
     for target in &worst.targets {
-        let told = target.told_ms.map_or("never".to_owned(), age);
+        let told = target.told_ms.map_or("nobody is told".to_owned(), |ms| format!("told after {}", age(ms)));
         println!(
-            "at worst   {}: {} attempts in an hour; known after {}, told after {told}",
+            "at worst   {}: {} attempts in an hour; known after {}, {told}",
             target.target,
             target.attempts_per_hour,
             age(target.detected_ms),
         );
+    }
+    if config.policy.alerts.channel.is_err() {
+        return;
     }
     println!(
         "at worst   {} messages a month, when everything fails and recovers over and over",

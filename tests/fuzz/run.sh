@@ -16,9 +16,8 @@ MAX_LEN=16384
 HOST=$(rustc -vV | sed -n 's/^host: //p')
 BUILT=$OUT/build/$HOST/release
 
-# What `cargo fuzz` passes (and `cargo fuzz run --fuzz-dir tests/fuzz TARGET` works as well): every branch is counted and
-# every comparison is told to libFuzzer. Without its address sanitizer, which finds nothing in a program that forbids
-# unsafe code, the stable compiler can do it, and everything runs at twice the pace.
+# Every branch is counted and every comparison is told to libFuzzer, as under cargo-fuzz. Without the address
+# sanitizer, which finds little in a program that forbids unsafe code, the stable compiler can do it.
 COVERAGE='--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1'
 for option in level=4 inline-8bit-counters pc-table trace-compares; do
   COVERAGE+=" -Cllvm-args=-sanitizer-coverage-$option"

@@ -9,4 +9,5 @@ mod limits;
 mod quiet;
 mod readings;
 mod starts;
+mod verdicts;
 mod wake;

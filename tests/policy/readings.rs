@@ -1,4 +1,5 @@
 //! How readings become health: thresholds, runs of the unit, blame, and what is only not known.
+#![allow(clippy::unwrap_used)] // Helpers of tests may fail like tests.
 
 use crate::bench::*;
 use crate::core::*;

@@ -129,7 +129,6 @@ fn every_variable_of_the_predecessor_takes_effect() {
             c.policy.targets[0].window.per.as_secs().to_string()
         }),
         ("PICOCLAW_WATCHDOG_RESTART_MAX_COUNT", "5", |c| c.policy.targets[0].window.attempts.to_string()),
-        ("PICOCLAW_WATCHDOG_ALERT_LANGUAGE", "ja", |c| format!("{:?}", c.policy.alerts.language)),
         ("PICOCLAW_WATCHDOG_ALERT_COOLDOWN_SEC", "60", |c| c.policy.alerts.cooldown.as_secs().to_string()),
         ("PICOCLAW_WATCHDOG_LINE_NOTIFY_ENABLED", "true", |c| {
             matches!(c.line, LineSettings::On { .. }).to_string()

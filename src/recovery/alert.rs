@@ -138,7 +138,7 @@ impl Desk<'_> {
         }
         if let Some(key) = self.reminder_due(&incident) {
             let text = text(self, &incident, Headline::StillDown);
-            incident.reminders += 1;
+            incident.reminders = incident.reminders.saturating_add(1);
             incident.letter = Some(self.write(&key, Kind::Reminder, Some(&policy.name), incident.id, text));
             incident.told = None;
         }

@@ -29,7 +29,7 @@ pub(super) fn lasting(of: &TargetPolicy, target: &mut TargetState, ids: &mut u64
             continue;
         };
         let incident = slot.get_or_insert_with(|| {
-            *ids += 1;
+            *ids = ids.saturating_add(1);
             Incident::open(*ids, desk.now.at, &seen)
         });
         let age = desk.now.at.since(incident.since);

@@ -112,7 +112,5 @@ fn seal<W: World>(state: &mut State, push: Option<u64>, world: &mut W) {
         return;
     }
     let body = world.compose(&letters);
-    if let Some(first) = state.outbox.letters.iter_mut().find(|letter| letter.id == push) {
-        first.body = Some(body);
-    }
+    state.outbox.letters_mut(|letter| letter.id == push).for_each(|first| first.body = Some(body.clone()));
 }

@@ -15,9 +15,10 @@ use picoclaw_watchdog::sim::Sim;
 use picoclaw_watchdog::sim::blueprint::Blueprint;
 use picoclaw_watchdog::sim::channel::Mood;
 use picoclaw_watchdog::sim::fault::{Cure, Fault, Repair, Wrong};
+use std::sync::Arc;
 
 fn letters<'a>(sim: &'a Sim, key: &'a str) -> Vec<&'a Letter> {
-    sim.state().outbox.letters.iter().filter(|letter| letter.key == key).collect()
+    sim.state().outbox.letters.iter().map(Arc::as_ref).filter(|letter| letter.key == key).collect()
 }
 
 /// The gateway, and two that depend on it, one through the other.

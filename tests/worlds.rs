@@ -31,7 +31,7 @@ fn assert_told(sim: &Sim, context: &str) {
         .state()
         .targets
         .values()
-        .flat_map(|t| [&t.incident, &t.not_ready, &t.blind].into_iter().flatten())
+        .flat_map(|t| [&t.incident, &t.not_ready, &t.blind].into_iter().flatten().map(Box::as_ref))
         .chain(sim.state().troubles.values())
         .map(|incident| incident.id)
         .collect();

@@ -8,7 +8,7 @@ use crate::recovery::evidence::{Name, Order};
 use crate::recovery::outbox::{Fate, Letter, Outbox};
 use crate::recovery::record::Outcome;
 use crate::recovery::time::Age;
-use crate::recovery::verdict::{Ruling, Verdict};
+use crate::recovery::verdict::Verdict;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tracing::{error, info, warn};
@@ -48,7 +48,7 @@ impl Chronicle {
         let sentence = &target.summary;
         let words: String = sentence.chars().filter(|c| !c.is_ascii_digit()).collect();
         let known = self.targets.insert(target.name.clone(), words.clone()).is_some_and(|said| said == words);
-        if known || is_told_elsewhere(verdict) {
+        if known || verdict.is_told_elsewhere() {
             return;
         }
         let subject = target.name.as_str();
@@ -67,19 +67,6 @@ impl Chronicle {
             }
         }
         self.fates.retain(|id, _| outbox.letter(*id).is_some());
-    }
-}
-
-/// An attempt and its outcome have lines of their own, and a run that nobody has asked yet is no news.
-fn is_told_elsewhere(verdict: &Verdict) -> bool {
-    match &verdict.ruling {
-        Ruling::Act { .. } | Ruling::Verifying { .. } => true,
-        Ruling::Unsure(_) => verdict.seen.iter().any(|seen| seen.counts && seen.reading.is_none()),
-        Ruling::Fine
-        | Ruling::LeftAlone(_)
-        | Ruling::Suspect(_)
-        | Ruling::Recovering { .. }
-        | Ruling::Held(_) => false,
     }
 }
 

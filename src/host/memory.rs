@@ -186,9 +186,7 @@ fn import(legacy: &Legacy, policy: &Policy, state: &mut State, now: Now) {
         let id = state.outbox.write(draft, &policy.alerts, now);
         let fate =
             Fate::Accepted { request_id: String::new(), at: timeline_of_wall(&now, *epoch), wall: *epoch };
-        if let Some(letter) = state.outbox.letters.iter_mut().find(|letter| letter.id == id) {
-            letter.fate = fate;
-        }
+        state.outbox.letters_mut(|letter| letter.id == id).for_each(|letter| letter.fate = fate.clone());
     }
 }
 

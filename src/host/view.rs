@@ -9,10 +9,10 @@ use crate::exit::Exit;
 use crate::recovery::evidence::{Name, Reading};
 use crate::recovery::health::Health;
 use crate::recovery::outbox::{Fate, Outbox};
-use crate::recovery::policy::{Policy, Role};
-use crate::recovery::state::{EVERYTHING, Pause, Phase, State};
+use crate::recovery::policy::{Policy, Role, TargetPolicy};
+use crate::recovery::state::{EVERYTHING, Pause, Phase, State, TargetState};
 use crate::recovery::time::{Age, Now};
-use crate::recovery::verdict::{Ruling, Seen, Verdict};
+use crate::recovery::verdict::{self, Ruling, Seen, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -236,10 +236,10 @@ impl PausedView {
 }
 
 impl TargetView {
-    /// Flattens a verdict.
-    pub fn new(verdict: &Verdict) -> Self {
+    /// Flattens a verdict and what stands behind it.
+    pub fn new(policy: &TargetPolicy, target: &TargetState, verdict: &Verdict) -> Self {
         let (health, reason) = match &verdict.health {
-            Health::Healthy => ("healthy", verdict.not_ready().unwrap_or_default()),
+            Health::Healthy => ("healthy", verdict.not_ready.clone().unwrap_or_default()),
             Health::Unhealthy(why) => ("unhealthy", why.clone()),
             Health::Unknown(why) => ("unknown", why.clone()),
             Health::Off(why) => ("off", why.clone()),
@@ -258,7 +258,7 @@ impl TargetView {
             frees_in_s: verdict.frees_in.map(|span| span.as_secs()),
             next_in_s: verdict.next_in.map(|span| span.as_secs()),
             incident: verdict.incident.map(|(id, age, told)| IncidentView { id, age_s: age.as_secs(), told }),
-            probes: verdict.seen.iter().map(ProbeView::new).collect(),
+            probes: verdict::seen(policy, target).iter().map(ProbeView::new).collect(),
             outlook: String::new(),
             depends_on: Vec::new(),
             needed_by: Vec::new(),
@@ -269,18 +269,19 @@ impl TargetView {
     pub fn all(policy: &Policy, state: &State, verdicts: &[Verdict], now: Now) -> Vec<Self> {
         let grades: BTreeMap<_, _> =
             verdicts.iter().map(|verdict| (verdict.target.clone(), grade(verdict))).collect();
+        let unknown = TargetState::default();
         let view = |verdict: &Verdict| {
-            let mut view = Self::new(verdict);
-            let Some(of) = policy.target(&verdict.target) else { return view };
-            let target = state.targets.get(&verdict.target).cloned().unwrap_or_default();
-            view.outlook = outlook::of(of, &target, verdict, now.at);
+            let of = policy.target(&verdict.target)?;
+            let target = state.targets.get(&verdict.target).unwrap_or(&unknown);
+            let mut view = Self::new(of, target, verdict);
+            view.outlook = outlook::of(of, target, verdict, now.at);
             let link = |name: &Name| Some(LinkView { name: name.to_string(), grade: *grades.get(name)? });
             view.depends_on = of.depends_on.iter().filter_map(link).collect();
             let needs = policy.targets.iter().filter(|other| other.depends_on.contains(&of.name));
             view.needed_by = needs.map(|other| other.name.to_string()).collect();
-            view
+            Some(view)
         };
-        verdicts.iter().map(view).collect()
+        verdicts.iter().filter_map(view).collect()
     }
 }
 
@@ -295,7 +296,7 @@ pub fn phase_word(phase: &Phase) -> &'static str {
 }
 
 fn grade(verdict: &Verdict) -> Grade {
-    let unready = verdict.not_ready().is_some();
+    let unready = verdict.not_ready.is_some();
     match (&verdict.health, &verdict.ruling) {
         (Health::Unhealthy(_), Ruling::Verifying { .. }) => Grade::Degraded,
         (Health::Unhealthy(_), _) => Grade::Critical,

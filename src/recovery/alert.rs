@@ -19,6 +19,7 @@ use super::text::{End, Message, render};
 use super::time::Now;
 use super::verdict::Ruling;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The key under which a forged kick is told.
 pub const KICK_AUTH_FAILED: &str = "kick_auth_failed";
@@ -60,7 +61,8 @@ fn follow(state: &mut State, finished: &[u64], now: Now) {
 
 fn incidents(state: &mut State) -> impl Iterator<Item = &mut Incident> {
     let of_targets = state.targets.values_mut().flat_map(|target| {
-        [&mut target.incident, &mut target.not_ready, &mut target.blind].into_iter().flatten()
+        let open = [&mut target.incident, &mut target.not_ready, &mut target.blind];
+        open.into_iter().flatten().map(Box::as_mut)
     });
     of_targets.chain(state.troubles.values_mut())
 }
@@ -103,13 +105,13 @@ fn raise_for(
     rulings: &BTreeMap<Name, Ruling>,
     now: Now,
 ) {
-    let Some(mut entry) = state.targets.remove(&target.name) else { return };
+    let Some(entry) = state.targets.get_mut(&target.name) else { return };
     let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
-    desk.down(target, &mut entry, rulings);
-    lasting::lasting(target, &mut entry, &mut state.incidents, &mut desk);
-    desk.left_alone(target, &mut entry);
-    desk.healed_often(target, &entry);
-    state.targets.insert(target.name.clone(), entry);
+    let health = assess(target, entry);
+    desk.down(target, entry, rulings);
+    lasting::lasting(target, &health, entry, &mut state.incidents, &mut desk);
+    desk.left_alone(target, health, entry);
+    desk.healed_often(target, entry);
 }
 
 /// Where letters are written.
@@ -178,8 +180,8 @@ impl Desk<'_> {
     }
 
     /// What a person switched off is said once, so that a forgotten stop is not found at 3 a.m.
-    fn left_alone(&mut self, policy: &TargetPolicy, target: &mut TargetState) {
-        let Health::Off(why) = assess(policy, target) else {
+    fn left_alone(&mut self, policy: &TargetPolicy, health: Health, target: &mut TargetState) {
+        let Health::Off(why) = health else {
             target.off = None;
             return;
         };
@@ -196,10 +198,12 @@ impl Desk<'_> {
     fn healed_often(&mut self, policy: &TargetPolicy, target: &TargetState) {
         let often = self.alerts.healed_often;
         let recent = target.heals.iter().filter(|at| self.now.at.since(**at) < often.per).count();
+        if recent < often.attempts as usize {
+            return;
+        }
         let key = format!("{}_healed_often", policy.name);
         let mut said = self.outbox.letters.iter().filter(|letter| letter.key == key);
-        if recent < often.attempts as usize || said.any(|letter| self.now.at.since(letter.raised) < often.per)
-        {
+        if said.any(|letter| self.now.at.since(letter.raised) < often.per) {
             return;
         }
         let unit = policy.unit.as_deref();
@@ -218,7 +222,7 @@ pub fn close(
     now: Now,
 ) {
     outbox.drop_reminders(incident.id);
-    let told = |letter: &&Letter| {
+    let told = |letter: &&Arc<Letter>| {
         letter.incident == incident.id && matches!(letter.fate, Fate::Pending | Fate::Accepted { .. })
     };
     let remembered = outbox.letters.iter().rfind(told).map(|letter| letter.key.clone());
@@ -264,17 +268,8 @@ fn due<'a>(
 fn dependents(rulings: &BTreeMap<Name, Ruling>, cause: &Name) -> Vec<Name> {
     let held_by = |upstream: &Name| {
         let upstream = upstream.clone();
-        rulings.iter().filter_map(move |(name, ruling)| match ruling {
-            Ruling::Held(Hold::Upstream(by)) if *by == upstream => Some(name.clone()),
-            Ruling::Held(_)
-            | Ruling::Fine
-            | Ruling::LeftAlone(_)
-            | Ruling::Suspect(_)
-            | Ruling::Unsure(_)
-            | Ruling::Recovering { .. }
-            | Ruling::Verifying { .. }
-            | Ruling::Act { .. } => None,
-        })
+        let is_held = move |ruling: &Ruling| ruling.hold() == Some(&Hold::Upstream(upstream.clone()));
+        rulings.iter().filter(move |(_, ruling)| is_held(ruling)).map(|(name, _)| name.clone())
     };
     let mut found: Vec<Name> = held_by(cause).collect();
     let mut next = 0;

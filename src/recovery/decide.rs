@@ -107,7 +107,7 @@ pub fn decide(policy: &Policy, state: State, evidence: &Evidence, now: Now) -> D
     alert::raise(policy, &mut pass.state, &rulings, evidence, now);
     let channel = policy.alerts.channel.is_ok();
     let letter = channel.then(|| pass.state.outbox.charge(now)).flatten();
-    pass.finish(&rulings, letter, answers)
+    pass.finish(rulings, letter, answers)
 }
 
 /// The work of one pass.
@@ -163,7 +163,8 @@ impl Pass<'_> {
 
     /// Steps one target's machine: phase × health, total.
     fn judge(&mut self, policy: &TargetPolicy) -> Ruling {
-        let Some(mut target) = self.state.targets.remove(&policy.name) else { return Ruling::Fine };
+        let Some(entry) = self.state.targets.get_mut(&policy.name) else { return Ruling::Fine };
+        let mut target = std::mem::take(entry);
         let health = health::assess(policy, &target);
         let wants = match (&target.phase, &health) {
             (_, Health::Off(why)) => {
@@ -204,7 +205,9 @@ impl Pass<'_> {
                 Ok(why)
             }
         };
-        self.state.targets.insert(policy.name.clone(), target);
+        if let Some(entry) = self.state.targets.get_mut(&policy.name) {
+            *entry = target;
+        }
         match wants {
             Err(ruling) => ruling,
             Ok(why) => self.propose(policy, &why),
@@ -349,7 +352,7 @@ impl Pass<'_> {
 
     fn finish(
         mut self,
-        rulings: &BTreeMap<Name, Ruling>,
+        mut rulings: BTreeMap<Name, Ruling>,
         letter: Option<u64>,
         answers: Vec<Answer>,
     ) -> Decision {
@@ -357,7 +360,7 @@ impl Pass<'_> {
         for policy in &self.policy.targets {
             let target = self.state.targets.entry(policy.name.clone()).or_default();
             let health = health::assess(policy, target);
-            let ruling = rulings.get(&policy.name).cloned().unwrap_or(Ruling::Fine);
+            let ruling = rulings.remove(&policy.name).unwrap_or(Ruling::Fine);
             verdicts.push(Verdict::new(policy, target, health, ruling, self.now.at));
         }
         let quick = self.quick(&verdicts);

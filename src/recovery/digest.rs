@@ -128,7 +128,7 @@ pub fn turn(policy: &Policy, state: &mut State, now: Now) -> Option<Week> {
     );
     let line = |name: &Name| {
         let sums = ended.targets.get(name).copied().unwrap_or_default();
-        let open = state.targets.get(name).and_then(|entry| entry.incident.as_ref());
+        let open = state.targets.get(name).and_then(|entry| entry.incident.as_deref());
         (name.clone(), sums, uptime(&sums, open, span, now.at))
     };
     let targets = policy.targets.iter().map(|target| line(&target.name)).collect();

@@ -3,12 +3,14 @@
 use super::unit::UnitFacts;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The name of a target, probe or action, as written in the configuration.
+/// The name of a target, probe or action, as written in the configuration. Every pass hands the same few
+/// names around, so a copy shares the text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Name(String);
+pub struct Name(Arc<str>);
 
 impl Name {
     /// Accepts 1 to 40 lower-case letters, digits, `-` and `_`.
@@ -18,7 +20,7 @@ impl Name {
     pub fn parse(text: &str) -> Result<Self, String> {
         let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
         if (1..=40).contains(&text.len()) && text.chars().all(good) {
-            return Ok(Self(text.to_owned()));
+            return Ok(Self(text.into()));
         }
         Err(format!("{text:?} is not a name; use 1 to 40 of a-z, 0-9, - and _"))
     }

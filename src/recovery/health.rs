@@ -127,6 +127,9 @@ fn fold_reading(policy: &ProbePolicy, probe: &mut ProbeState, reading: &Reading,
 /// A fault is laid at the door of the target it belongs to; where nobody watches that one, it stays with
 /// the target whose probe saw it, so that it is not lost.
 fn fold_blames(policy: &Policy, state: &mut State, report: &ProbeReport) {
+    if report.blames.is_empty() && state.targets.values().all(|target| target.blamed.is_empty()) {
+        return;
+    }
     let seen_by = format!("{}/{}", report.target, report.probe);
     for target in state.targets.values_mut() {
         target.blamed.remove(&seen_by);
@@ -245,12 +248,17 @@ fn liveness<'a>(
     policy: &'a TargetPolicy,
     target: &'a TargetState,
 ) -> impl Iterator<Item = (&'a ProbePolicy, &'a ProbeState)> {
-    policy
-        .probes
-        .iter()
-        .filter(|probe| probe.role == Role::Liveness)
-        .map(|probe| (probe, target.probes.get(&probe.name).unwrap_or(&NEVER_ASKED)))
-        .filter(|(policy, probe)| counts(policy, probe))
+    counting(policy, target).filter(|(policy, _)| policy.role == Role::Liveness)
+}
+
+/// The probes that count by now.
+pub(super) fn counting<'a>(
+    policy: &'a TargetPolicy,
+    target: &'a TargetState,
+) -> impl Iterator<Item = (&'a ProbePolicy, &'a ProbeState)> {
+    let state = |name| target.probes.get(name).unwrap_or(&NEVER_ASKED);
+    let probes = policy.probes.iter().map(move |probe| (probe, state(&probe.name)));
+    probes.filter(|(policy, probe)| counts(policy, probe))
 }
 
 /// Whether a probe counts by now.

@@ -9,7 +9,7 @@ use super::time::Timestamp;
 pub(super) fn open(target: &mut TargetState, ids: &mut u64, cause: &str, now: Timestamp) {
     if target.incident.is_none() {
         *ids = ids.saturating_add(1);
-        target.incident = Some(Incident::open(*ids, now, cause));
+        target.incident = Some(Box::new(Incident::open(*ids, now, cause)));
     }
 }
 

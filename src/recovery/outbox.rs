@@ -11,6 +11,7 @@ use super::policy::{AlertPolicy, nth_or_last};
 use super::quota::Quota;
 use super::time::{Now, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Finished letters that are kept for `alerts` to show: half of what LINE's free plan sends in a month, and
@@ -39,8 +40,8 @@ const KEY_LIFE: Duration = Duration::from_secs(23 * 3600);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outbox {
-    /// All letters, oldest first.
-    pub letters: Vec<Letter>,
+    /// All letters, oldest first. Few of them ever change again, so copies of the state share them.
+    pub letters: Vec<Arc<Letter>>,
     /// Letters ever written; numbers them.
     pub written: u64,
     /// When the channel may be tried next.
@@ -54,7 +55,7 @@ impl Outbox {
     /// Whether a new alert under this key has to wait: one is on its way, or the cooldown runs. What gave way
     /// to the reserve is not written again and again; a fault is, for it was not told.
     pub fn is_quiet(&self, key: &str, alerts: &AlertPolicy, now: Timestamp) -> bool {
-        let of_key = |letter: &&Letter| letter.key == key && letter.kind != Kind::Recovery;
+        let of_key = |letter: &&Arc<Letter>| letter.key == key && letter.kind != Kind::Recovery;
         self.letters.iter().filter(of_key).any(|letter| match &letter.fate {
             Fate::Pending | Fate::Withheld => true,
             Fate::Accepted { at, .. } | Fate::Refused { at, .. } => now.since(*at) < alerts.cooldown,
@@ -78,7 +79,7 @@ impl Outbox {
     fn write_with(&mut self, draft: Draft, fate: Fate, now: Now) -> u64 {
         self.written = self.written.saturating_add(1);
         let id = self.written;
-        self.letters.push(Letter {
+        self.letters.push(Arc::new(Letter {
             id,
             key: draft.key,
             kind: draft.kind,
@@ -94,7 +95,7 @@ impl Outbox {
             tries: 0,
             last_answer: String::new(),
             fate,
-        });
+        }));
         self.trim();
         id
     }
@@ -102,6 +103,9 @@ impl Outbox {
     /// Takes what the channel answered. Returns the letters whose fate it decided, by number.
     pub fn receive(&mut self, receipts: &[Receipt], now: Now) -> Vec<u64> {
         let mut finished = Vec::new();
+        if receipts.is_empty() {
+            return finished;
+        }
         for Receipt { alert: push, delivery } in receipts {
             if !self.letter(*push).is_some_and(Letter::is_waiting) {
                 continue;
@@ -133,8 +137,13 @@ impl Outbox {
         finished
     }
 
+    /// The letters of which this holds, to be changed; those that the saved state shares are copied first.
+    pub fn letters_mut(&mut self, which: impl Fn(&Letter) -> bool) -> impl Iterator<Item = &mut Letter> {
+        self.letters.iter_mut().filter(move |letter| which(letter)).map(Arc::make_mut)
+    }
+
     fn push_mut(&mut self, push: u64) -> impl Iterator<Item = &mut Letter> {
-        self.letters.iter_mut().filter(move |letter| letter.is_waiting() && letter.is_in(push))
+        self.letters_mut(move |letter| letter.is_waiting() && letter.is_in(push))
     }
 
     fn finish(&mut self, push: u64, fate: &Fate) -> Vec<u64> {
@@ -152,7 +161,7 @@ impl Outbox {
 
     /// With the quota spent, only what is worth asking for every hour stays; the next letter need not wait.
     fn give_way(&mut self, push: u64, reason: &str) -> Vec<u64> {
-        if self.push_mut(push).any(|letter| letter.kind.is_critical()) {
+        if self.push(push).iter().any(|letter| letter.kind.is_critical()) {
             return Vec::new();
         }
         self.next_try = Timestamp::default();
@@ -167,11 +176,11 @@ impl Outbox {
         let critical: Vec<u64> =
             waiting().filter(|letter| letter.kind.is_critical()).filter_map(|letter| letter.push).collect();
         // In one push with a fault it costs nothing, and the bytes of that push are fixed.
-        let costs = |letter: &&Letter| {
+        let costs = |letter: &&Arc<Letter>| {
             !letter.kind.is_critical() && letter.push.is_none_or(|push| !critical.contains(&push))
         };
         let taken: Vec<u64> = waiting().filter(costs).map(|letter| letter.id).collect();
-        for letter in self.letters.iter_mut().filter(|letter| taken.contains(&letter.id)) {
+        for letter in self.letters_mut(|letter| taken.contains(&letter.id)) {
             letter.fate = Fate::Superseded { reason: scarce.to_string() };
         }
         taken
@@ -179,13 +188,13 @@ impl Outbox {
 
     /// What is not news any more because its incident is over; what was tried may have been read already.
     pub fn drop_reminders(&mut self, incident: u64) {
-        let obsolete = |letter: &&mut Letter| {
+        let obsolete = |letter: &Letter| {
             letter.is_waiting()
                 && letter.kind == Kind::Reminder
                 && letter.incident == incident
                 && letter.push.is_none()
         };
-        for letter in self.letters.iter_mut().filter(obsolete) {
+        for letter in self.letters_mut(obsolete) {
             letter.fate = Fate::Superseded { reason: "it was over before this could be sent".to_owned() };
         }
     }
@@ -218,7 +227,7 @@ impl Outbox {
         if head.push.is_none() {
             // A body without a push was fixed by the version before pushes, for this letter alone.
             let size = if head.body.is_none() { PUSH_MAX } else { 1 };
-            let waiting = self.letters.iter_mut().filter(|letter| letter.is_waiting());
+            let waiting = self.letters_mut(Letter::is_waiting);
             waiting.take(size).for_each(|letter| letter.push = Some(push));
         }
         Some(push)
@@ -236,7 +245,8 @@ impl Outbox {
 
     /// The letters of a push that still wait, in order.
     pub fn push(&self, push: u64) -> Vec<&Letter> {
-        self.letters.iter().filter(|letter| letter.is_waiting() && letter.is_in(push)).collect()
+        let waiting = self.letters.iter().map(Arc::as_ref).filter(|letter| letter.is_waiting());
+        waiting.filter(|letter| letter.is_in(push)).collect()
     }
 
     /// When the channel wants to be tried next; none when nothing waits.
@@ -263,12 +273,12 @@ impl Outbox {
 
     /// The letter of this number.
     pub fn letter(&self, id: u64) -> Option<&Letter> {
-        self.letters.iter().find(|letter| letter.id == id)
+        self.letters.iter().find(|letter| letter.id == id).map(Arc::as_ref)
     }
 
     /// Once there is a channel, what was withheld goes out if its fault is still there.
     pub fn release(&mut self, alerts: &AlertPolicy, is_open: impl Fn(u64) -> bool) {
-        for letter in self.letters.iter_mut().filter(|letter| letter.fate == Fate::Withheld) {
+        for letter in self.letters_mut(|letter| letter.fate == Fate::Withheld) {
             if letter.incident != 0 && !is_open(letter.incident) {
                 letter.fate = Fate::Superseded { reason: "over before there was a channel".to_owned() };
             } else if alerts.channel.is_ok() {
@@ -280,11 +290,14 @@ impl Outbox {
 
     /// Forgets the oldest finished letters, and the oldest reminders when too many wait.
     fn trim(&mut self) {
+        if self.letters.len() <= FINISHED_MAX {
+            return;
+        }
         let is_waiting = |letter: &Letter| matches!(letter.fate, Fate::Pending | Fate::Withheld);
         let waiting = self.letters.iter().filter(|letter| is_waiting(letter)).count();
         let mut finished = self.letters.len() - waiting;
         let mut excess = waiting.saturating_sub(PENDING_MAX);
-        self.letters.retain_mut(|letter| {
+        self.letters.retain(|letter| {
             if !is_waiting(letter) {
                 let keep = finished <= FINISHED_MAX;
                 finished -= 1;

@@ -111,11 +111,11 @@ pub struct TargetState {
     /// Runs that ended without ever being healthy, since one last was or an attempt was made.
     pub crashes: u32,
     /// The open incident.
-    pub incident: Option<Incident>,
+    pub incident: Option<Box<Incident>>,
     /// Open when it has not been ready for long.
-    pub not_ready: Option<Incident>,
+    pub not_ready: Option<Box<Incident>>,
     /// Open when its probes have known nothing for long.
-    pub blind: Option<Incident>,
+    pub blind: Option<Box<Incident>>,
     /// Faults that probes of others laid at its door, by who saw them.
     pub blamed: BTreeMap<String, String>,
     /// Why it is left alone, when that was said.

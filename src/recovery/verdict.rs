@@ -3,9 +3,9 @@
 
 use super::evidence::{Name, Reading};
 use super::gate::Hold;
-use super::health::{Health, counts};
-use super::policy::{Role, TargetPolicy};
-use super::state::{Phase, ProbeHealth, TargetState};
+use super::health::{Health, counting, counts};
+use super::policy::{ProbePolicy, Role, TargetPolicy};
+use super::state::{Phase, ProbeHealth, ProbeState, TargetState};
 use super::time::{Age, Timestamp};
 use std::fmt;
 use std::time::Duration;
@@ -21,8 +21,10 @@ pub struct Verdict {
     pub phase: Phase,
     /// What follows, with the rule behind it.
     pub ruling: Ruling,
-    /// What each probe saw.
-    pub seen: Vec<Seen>,
+    /// What the first readiness probe that counts and fails has seen, in words; none when it is ready.
+    pub not_ready: Option<String>,
+    /// Whether something that counts was not asked since the start, or since its run began.
+    pub unasked: bool,
     /// Attempts in the window.
     pub used: usize,
     /// Attempts allowed; 0 when nothing is configured that could repair it.
@@ -90,6 +92,22 @@ pub enum Ruling {
     Held(Hold),
 }
 
+impl Ruling {
+    /// What keeps it from acting; none when nothing does.
+    pub fn hold(&self) -> Option<&Hold> {
+        match self {
+            Self::Held(hold) => Some(hold),
+            Self::Fine
+            | Self::LeftAlone(_)
+            | Self::Suspect(_)
+            | Self::Unsure(_)
+            | Self::Recovering { .. }
+            | Self::Verifying { .. }
+            | Self::Act { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for Ruling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -110,7 +128,7 @@ impl fmt::Display for Ruling {
 impl fmt::Display for Verdict {
     /// Health and ruling in one sentence, each reason said once.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.health, &self.ruling, self.not_ready()) {
+        match (&self.health, &self.ruling, &self.not_ready) {
             (Health::Healthy, ruling, Some(why)) => write!(f, "alive, but not ready: {why}; {ruling}"),
             (Health::Healthy, Ruling::Fine, None) => write!(f, "healthy; {}", Ruling::Fine),
             (Health::Unhealthy(why), ruling, _) => write!(f, "{why}; {ruling}"),
@@ -121,14 +139,18 @@ impl fmt::Display for Verdict {
 }
 
 impl Verdict {
-    /// What the first readiness probe that counts and fails has seen.
-    pub fn not_ready(&self) -> Option<String> {
-        let fails = |seen: &&Seen| {
-            seen.role == Role::Readiness && seen.counts && seen.health == ProbeHealth::Unhealthy
-        };
-        let seen = self.seen.iter().find(fails)?;
-        let detail = seen.reading.as_ref().map_or("failing", Reading::detail);
-        Some(format!("{}: {detail}", seen.probe))
+    /// Whether it is told elsewhere, or is no news: an attempt and its outcome have lines of their own, and a
+    /// run that nobody has asked yet says nothing.
+    pub fn is_told_elsewhere(&self) -> bool {
+        match &self.ruling {
+            Ruling::Act { .. } | Ruling::Verifying { .. } => true,
+            Ruling::Unsure(_) => self.unasked,
+            Ruling::Fine
+            | Ruling::LeftAlone(_)
+            | Ruling::Suspect(_)
+            | Ruling::Recovering { .. }
+            | Ruling::Held(_) => false,
+        }
     }
 
     /// Puts a verdict together once the ruling is known.
@@ -140,22 +162,14 @@ impl Verdict {
         now: Timestamp,
     ) -> Self {
         let frees_at = target.attempts.first().map(|first| first.after(policy.window.per));
-        let next_at = match &ruling {
-            Ruling::Held(hold) => hold.until(),
-            Ruling::Fine
-            | Ruling::LeftAlone(_)
-            | Ruling::Suspect(_)
-            | Ruling::Unsure(_)
-            | Ruling::Recovering { .. }
-            | Ruling::Verifying { .. }
-            | Ruling::Act { .. } => None,
-        };
+        let next_at = ruling.hold().and_then(Hold::until);
         Self {
             target: policy.name.clone(),
             health,
             phase: target.phase.clone(),
             ruling,
-            seen: seen(policy, target),
+            not_ready: not_ready(policy, target),
+            unasked: unasked(policy, target),
             used: target.attempts.len(),
             allowed: if policy.ladder.is_empty() { 0 } else { policy.window.attempts },
             per: policy.window.per,
@@ -166,7 +180,22 @@ impl Verdict {
     }
 }
 
-fn seen(policy: &TargetPolicy, target: &TargetState) -> Vec<Seen> {
+fn not_ready(policy: &TargetPolicy, target: &TargetState) -> Option<String> {
+    let fails = |(policy, probe): &(&ProbePolicy, &ProbeState)| {
+        policy.role == Role::Readiness && probe.health == ProbeHealth::Unhealthy
+    };
+    let (policy, probe) = counting(policy, target).find(fails)?;
+    let detail = probe.last.as_ref().map_or("failing", |last| last.0.detail());
+    Some(format!("{}: {detail}", policy.name))
+}
+
+fn unasked(policy: &TargetPolicy, target: &TargetState) -> bool {
+    (policy.unit.is_some() && target.unit.is_none())
+        || counting(policy, target).any(|(_, probe)| probe.last.is_none())
+}
+
+/// What each probe saw, for whoever shows it; nearly every pass is looked at by nobody.
+pub fn seen(policy: &TargetPolicy, target: &TargetState) -> Vec<Seen> {
     let probes = policy.probes.iter().map(|probe| {
         let state = target.probes.get(&probe.name).cloned().unwrap_or_default();
         Seen {

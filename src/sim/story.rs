@@ -170,7 +170,7 @@ impl Story {
     fn verdict(&mut self, verdict: &Verdict) {
         let well = verdict.health == Health::Healthy
             && verdict.ruling == Ruling::Fine
-            && verdict.not_ready().is_none();
+            && verdict.not_ready.is_none();
         let known = self.said.get(&verdict.target).map(String::as_str);
         if well && known == Some("") {
             return;
@@ -182,7 +182,7 @@ impl Story {
         }
         let first = self.said.insert(verdict.target.clone(), words).is_none();
         let is_no_news = first && well;
-        if !is_no_news && !is_told_elsewhere(verdict) {
+        if !is_no_news && !verdict.is_told_elsewhere() {
             self.tell(What::Sees, format!("{}: {sentence}", verdict.target));
         }
     }
@@ -220,19 +220,6 @@ fn words(sentence: &str) -> String {
         !word.starts_with(|c: char| c.is_ascii_digit()) && !["ms", "s", "min", "h", "d"].contains(&word)
     };
     sentence.split_whitespace().filter(bare).collect::<Vec<_>>().join(" ")
-}
-
-/// An attempt and its outcome have lines of their own, and a run that nobody has asked yet is no news.
-fn is_told_elsewhere(verdict: &Verdict) -> bool {
-    match &verdict.ruling {
-        Ruling::Act { .. } | Ruling::Verifying { .. } => true,
-        Ruling::Unsure(_) => verdict.seen.iter().any(|seen| seen.counts && seen.reading.is_none()),
-        Ruling::Fine
-        | Ruling::LeftAlone(_)
-        | Ruling::Suspect(_)
-        | Ruling::Recovering { .. }
-        | Ruling::Held(_) => false,
-    }
 }
 
 /// What an attempt is, why it is made, and what becomes of it.

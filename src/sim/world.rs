@@ -14,7 +14,6 @@ use crate::recovery::outbox::{Fate, Letter, Outbox};
 use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
 use crate::recovery::time::{Age, Now};
-use std::mem::discriminant;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -55,8 +54,7 @@ impl World for Sim {
 
     fn save(&mut self, state: &State) -> Result<(), String> {
         self.charged_at = self.now;
-        let unchanged = self.disk.as_ref().is_some_and(|saved| is_same(saved, state));
-        if unchanged && self.unsaved.is_none() {
+        if self.disk.as_ref() == Some(state) && self.unsaved.is_none() {
             return Ok(());
         }
         if self.burn() {
@@ -64,11 +62,13 @@ impl World for Sim {
         }
         let result = if self.disk_works { Ok(()) } else { Err("No space left on device".to_owned()) };
         self.unsaved = result.clone().err();
+        if self.disk.as_ref().is_none_or(|saved| saved.outbox != state.outbox) {
+            self.read_letters(&state.outbox);
+        }
         if result.is_ok() {
             self.saved_at = self.now;
             self.disk = Some(state.clone());
         }
-        self.read_letters(&state.outbox);
         // Killed right after the save, before anything else happens.
         self.burn();
         result
@@ -285,22 +285,6 @@ impl Sim {
             Err(why) => Outcome::Failed(format!("restarting {unit}: {why}")),
         }
     }
-}
-
-/// Whether two states are the same. Of letters only what changes is compared, for there are a hundred of
-/// them, and every virtual minute ends here.
-fn is_same(one: &State, other: &State) -> bool {
-    let changing = |letter: &Letter| (letter.id, letter.tries, letter.push, discriminant(&letter.fate));
-    let letter = |(a, b): (&Letter, &Letter)| changing(a) == changing(b) && a.last_answer == b.last_answer;
-    let (ours, theirs) = (&one.outbox.letters, &other.outbox.letters);
-    ours.len() == theirs.len()
-        && ours.iter().zip(theirs).all(letter)
-        && (one.outbox.written, one.outbox.next_try) == (other.outbox.written, other.outbox.next_try)
-        && (&one.targets, &one.troubles, &one.kicks) == (&other.targets, &other.troubles, &other.kicks)
-        && (one.attempts, one.incidents) == (other.attempts, other.incidents)
-        && (&one.pauses, &one.offline) == (&other.pauses, &other.offline)
-        && (&one.stats, &one.outbox.quota) == (&other.stats, &other.outbox.quota)
-        && one.observe_until == other.observe_until
 }
 
 fn accepted(letter: &Letter) -> String {

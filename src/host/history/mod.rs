@@ -139,7 +139,7 @@ impl History {
             id: attempt.id,
             action: attempt.action.clone(),
             why: attempt.why.clone(),
-            verdict: Box::new(TargetView::new(&verdict)),
+            verdict: Box::new(verdict),
         };
         self.flush(true);
         self.write(now, &[record]);
@@ -147,7 +147,7 @@ impl History {
 
     /// The verdict behind an attempt, with what was seen. That of the pass itself comes after the attempt was
     /// charged, when all readings are forgotten.
-    fn verdict(&self, policy: &Policy, attempt: &Attempt, now: Now) -> Option<Verdict> {
+    fn verdict(&self, policy: &Policy, attempt: &Attempt, now: Now) -> Option<TargetView> {
         let of = policy.target(&attempt.target)?;
         let seen = self.pass.as_ref()?;
         let mut state = State { targets: self.before.clone(), ..State::default() };
@@ -159,7 +159,7 @@ impl History {
         target.incident = after.and_then(|after| after.incident.clone());
         let health = health::assess(of, target);
         let ruling = Ruling::Act { action: attempt.action.clone(), number: attempt.number.0 };
-        Some(Verdict::new(of, target, health, ruling, now.at))
+        Some(TargetView::new(of, target, &Verdict::new(of, target, health, ruling, now.at)))
     }
 
     /// An attempt was carried out.
@@ -258,7 +258,7 @@ impl History {
 }
 
 fn open_incidents(state: &State) -> impl Iterator<Item = (&Name, &Incident)> {
-    state.targets.iter().filter_map(|(name, target)| Some((name, target.incident.as_ref()?)))
+    state.targets.iter().filter_map(|(name, target)| Some((name, target.incident.as_deref()?)))
 }
 
 /// Where things stand. Of the letters only those that still wait, or that an open incident refers to.
@@ -268,7 +268,7 @@ fn keyframe(state: &State) -> Record {
     let matters = |letter: &Letter| {
         matches!(letter.fate, Fate::Pending | Fate::Withheld) || referred.contains(&letter.id)
     };
-    state.outbox.letters.retain(matters);
+    state.outbox.letters.retain(|letter| matters(letter));
     Record::Keyframe { version: env!("CARGO_PKG_VERSION").to_owned(), state: Box::new(state) }
 }
 

@@ -4,14 +4,14 @@
 use crate::recovery::policy::{Role, TargetPolicy};
 use crate::recovery::state::{Phase, TargetState};
 use crate::recovery::time::{Age, Timestamp};
-use crate::recovery::verdict::{Ruling, Seen, Verdict};
+use crate::recovery::verdict::{Ruling, Seen, Verdict, seen};
 
 /// One sentence; empty where the verdict has said all.
 pub(super) fn of(policy: &TargetPolicy, target: &TargetState, verdict: &Verdict, now: Timestamp) -> String {
     let Some(repair) = repair(policy, target) else { return String::new() };
     match &verdict.ruling {
-        Ruling::Fine => format!("{repair}, once {}", conditions(policy, verdict)),
-        Ruling::Suspect(_) => format!("{repair}, if {}", missing(verdict)),
+        Ruling::Fine => format!("{repair}, once {}", conditions(policy, target)),
+        Ruling::Suspect(_) => format!("{repair}, if {}", missing(policy, target)),
         Ruling::Unsure(_) => format!("nothing, for what is not known never leads to {repair}"),
         Ruling::LeftAlone(_) => format!("nothing until it is started; then {repair} when it fails"),
         Ruling::Recovering { passes, of } => {
@@ -40,9 +40,10 @@ fn repair(policy: &TargetPolicy, target: &TargetState) -> Option<String> {
 }
 
 /// What would have to happen to a healthy target.
-fn conditions(policy: &TargetPolicy, verdict: &Verdict) -> String {
+fn conditions(policy: &TargetPolicy, target: &TargetState) -> String {
     let unit = policy.unit.iter().map(|_| "its unit dies".to_owned());
-    let probes = judging(verdict).filter(|seen| seen.probe != "unit");
+    let witnesses = judging(policy, target);
+    let probes = witnesses.iter().filter(|seen| seen.probe != "unit");
     let probe = |seen: &Seen| match seen.fails.1 {
         1 => format!("{} fails", seen.probe),
         after => format!("{} fails {after} times in a row", seen.probe),
@@ -51,16 +52,19 @@ fn conditions(policy: &TargetPolicy, verdict: &Verdict) -> String {
 }
 
 /// How far the suspects are from being a fault.
-fn missing(verdict: &Verdict) -> String {
-    let suspects = judging(verdict).filter(|seen| seen.fails.0 > 0 && seen.fails.0 < seen.fails.1);
+fn missing(policy: &TargetPolicy, target: &TargetState) -> String {
+    let witnesses = judging(policy, target);
+    let suspects = witnesses.iter().filter(|seen| seen.fails.0 > 0 && seen.fails.0 < seen.fails.1);
     let more = |seen: &Seen| format!("{} fails {} more in a row", seen.probe, seen.fails.1 - seen.fails.0);
     let list: Vec<String> = suspects.map(more).collect();
     if list.is_empty() { "that is confirmed".to_owned() } else { list.join(", or ") }
 }
 
 /// The witnesses that may cause a repair.
-fn judging(verdict: &Verdict) -> impl Iterator<Item = &Seen> {
-    verdict.seen.iter().filter(|seen| seen.role == Role::Liveness && seen.counts)
+fn judging(policy: &TargetPolicy, target: &TargetState) -> Vec<Seen> {
+    let mut witnesses = seen(policy, target);
+    witnesses.retain(|seen| seen.role == Role::Liveness && seen.counts);
+    witnesses
 }
 
 fn deadline(target: &TargetState, now: Timestamp) -> String {

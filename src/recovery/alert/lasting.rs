@@ -3,25 +3,28 @@
 
 use super::{Desk, close};
 use crate::recovery::evidence::Reading;
-use crate::recovery::health::{Health, assess, counts, words};
+use crate::recovery::health::{Health, counts, words};
 use crate::recovery::policy::{Role, TargetPolicy};
 use crate::recovery::state::{Incident, LastReading, ProbeHealth, TargetState};
 use crate::recovery::text::{End, Lasting, Message};
 
 /// Opens, tells and closes them.
-pub(super) fn lasting(of: &TargetPolicy, target: &mut TargetState, ids: &mut u64, desk: &mut Desk<'_>) {
-    if target.incident.is_some() || matches!(assess(of, target), Health::Off(_)) {
+pub(super) fn lasting(
+    of: &TargetPolicy,
+    health: &Health,
+    target: &mut TargetState,
+    ids: &mut u64,
+    desk: &mut Desk<'_>,
+) {
+    if target.incident.is_some() || matches!(health, Health::Off(_)) {
         // While it is down, or a person has switched it off, that is the news; the rest neither begins nor ends.
         return;
     }
     let not_ready = not_ready(of, target);
     let blind = blind(of, target);
-    let blind_key = format!("{}_unknown", of.name);
-    let cases = [
-        (&mut target.not_ready, not_ready, of.keys.not_ready.as_str(), Lasting::NotReady),
-        (&mut target.blind, blind, blind_key.as_str(), Lasting::Blind),
-    ];
-    for (slot, condition, key, what) in cases {
+    let cases =
+        [(&mut target.not_ready, not_ready, Lasting::NotReady), (&mut target.blind, blind, Lasting::Blind)];
+    for (slot, condition, what) in cases {
         let Some(seen) = condition else {
             if let Some(ended) = slot.take() {
                 close(desk.alerts, desk.outbox, Some(&of.name), &ended, &End::ByItself, desk.now);
@@ -30,12 +33,16 @@ pub(super) fn lasting(of: &TargetPolicy, target: &mut TargetState, ids: &mut u64
         };
         let incident = slot.get_or_insert_with(|| {
             *ids = ids.saturating_add(1);
-            Incident::open(*ids, desk.now.at, &seen)
+            Box::new(Incident::open(*ids, desk.now.at, &seen))
         });
         let age = desk.now.at.since(incident.since);
-        if age >= desk.alerts.lasting && desk.may_tell(incident, key) {
+        let key = match what {
+            Lasting::NotReady => of.keys.not_ready.clone(),
+            Lasting::Blind => format!("{}_unknown", of.name),
+        };
+        if age >= desk.alerts.lasting && desk.may_tell(incident, &key) {
             let text = desk.text(&Message::Lasting { target: &of.name, what, age, seen: &seen });
-            desk.fault(incident, key, Some(&of.name), text);
+            desk.fault(incident, &key, Some(&of.name), text);
         }
     }
 }

@@ -120,7 +120,7 @@ fn a_letter_that_an_older_version_had_tried_goes_alone() {
     let mut outbox = Outbox::default();
     let old = outbox.write(draft("a"), &alerts(), at(0));
     outbox.write(draft("b"), &alerts(), at(0));
-    outbox.letters[0].body = Some("fixed".to_owned());
+    outbox.letters_mut(|letter| letter.id == 1).for_each(|letter| letter.body = Some("fixed".to_owned()));
     assert_eq!(outbox.charge(at(0)), Some(old));
     assert_eq!(outbox.push(old).len(), 1);
 }

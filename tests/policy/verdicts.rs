@@ -6,10 +6,10 @@ use crate::core::*;
 use picoclaw_watchdog::recovery::evidence::*;
 use picoclaw_watchdog::recovery::state::ProbeHealth;
 use picoclaw_watchdog::recovery::unit::{Active, UnitFacts};
-use picoclaw_watchdog::recovery::verdict::{Seen, Verdict};
+use picoclaw_watchdog::recovery::verdict::{Seen, Verdict, seen};
 
 /// The gateway's own probe and its `/ready`, which counts from its first pass on.
-fn verdict(unit: Result<UnitFacts, String>, health: Reading, ready: &[Reading]) -> Verdict {
+fn judge(unit: Result<UnitFacts, String>, health: Reading, ready: &[Reading]) -> (Verdict, Vec<Seen>) {
     let mut policy = policy_with_ollama();
     policy.targets.pop();
     policy.targets[0].probes.iter_mut().for_each(|probe| probe.fail_after = 2);
@@ -21,24 +21,24 @@ fn verdict(unit: Result<UnitFacts, String>, health: Reading, ready: &[Reading]) 
         evidence.units = vec![UnitReport { target: name("gateway"), facts: unit.clone() }];
         verdicts = bench.pass(2, evidence).verdicts;
     }
-    verdicts.remove(0)
+    (verdicts.remove(0), seen(&bench.policy.targets[0], bench.target("gateway")))
 }
 
 #[test]
 fn an_alive_target_says_why_it_is_not_ready() {
-    let said = |health: Reading, ready: &[Reading]| verdict(Ok(running("a", 60)), health, ready).not_ready();
+    let said = |health: Reading, ready: &[Reading]| judge(Ok(running("a", 60)), health, ready).0.not_ready;
     let failing = [pass(), fail("503"), fail("503")];
     assert_eq!(said(pass(), &failing), Some("ready: 503".to_owned()));
     assert_eq!(said(pass(), &failing[..2]), None, "not confirmed");
     assert_eq!(said(pass(), &[fail("503"), fail("503")]), None, "it never was ready, so it does not count");
     assert_eq!(said(fail("refused"), &[pass(), pass()]), None, "what is not alive is another matter");
-    let verdict = verdict(Ok(running("a", 60)), pass(), &failing);
+    let (verdict, _) = judge(Ok(running("a", 60)), pass(), &failing);
     assert_eq!(verdict.to_string(), "alive, but not ready: ready: 503; nothing to do");
 }
 
 #[test]
 fn the_unit_and_every_probe_are_shown_with_their_numbers() {
-    let verdict = verdict(Ok(running("a", 60)), fail("refused"), &[pass(), fail("503"), fail("503")]);
+    let (_, seen) = judge(Ok(running("a", 60)), fail("refused"), &[pass(), fail("503"), fail("503")]);
     let shown = |seen: &Seen| (seen.probe.clone(), seen.reading.clone(), seen.fails, seen.counts);
     let expected = [
         ("unit", pass_of("picoclaw-gateway.service runs"), (0, 1)),
@@ -46,7 +46,7 @@ fn the_unit_and_every_probe_are_shown_with_their_numbers() {
         ("ready", Some(fail("503")), (2, 2)),
     ];
     let expected = expected.map(|(probe, reading, fails)| (probe.to_owned(), reading, fails, true));
-    assert_eq!(verdict.seen.iter().map(shown).collect::<Vec<_>>(), expected);
+    assert_eq!(seen.iter().map(shown).collect::<Vec<_>>(), expected);
 }
 
 fn pass_of(text: &str) -> Option<Reading> {
@@ -56,7 +56,7 @@ fn pass_of(text: &str) -> Option<Reading> {
 #[test]
 fn a_unit_that_is_not_up_is_shown_so() {
     let unit = |facts: Result<UnitFacts, String>| {
-        let Seen { health, fails, reading, .. } = verdict(facts, pass(), &[pass()]).seen.remove(0);
+        let Seen { health, fails, reading, .. } = judge(facts, pass(), &[pass()]).1.remove(0);
         (health, fails, reading)
     };
     let failed = UnitFacts { active: Active::Failed, ..running("a", 60) };

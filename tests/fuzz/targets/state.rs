@@ -82,7 +82,7 @@ fn live(start: &Start) -> usize {
         let now = Now { at: first.at.after(Duration::from_secs(pass)), ..first };
         let text = "what was seen".to_owned();
         let reading = if pass < 4 { Reading::Fail(text) } else { Reading::Pass(text) };
-        let decision = decide(&CONFIG.policy, &state, &seen(reading), now);
+        let decision = decide(&CONFIG.policy, state.clone(), &seen(reading), now);
         state = decision.state;
         for attempt in &decision.attempts {
             record(&CONFIG.policy, &mut state, attempt, &Outcome::Failed("no".to_owned()), now);

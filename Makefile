@@ -59,7 +59,7 @@ contest: ## play S0 to S10 and print the table of the README
 
 YEARS ?= 100
 soak: ## play YEARS=100 virtual years of random faults, a seed each, over all cores
-	$(CARGO) test --release --locked --test soak -- '$(YEARS)'
+	$(CARGO) test --profile soak --locked --test soak -- '$(YEARS)'
 
 # A debug build is ready in a fraction of the time, and shows the same. Who has a release build sees that.
 demo: ## watch it recover a gateway that is killed and one that hangs (30 s, no root)

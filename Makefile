@@ -62,7 +62,7 @@ contest: ## play S0 to S10 and print the table of the README
 
 YEARS ?= 100
 soak: ## play YEARS=100 virtual years of random faults, a seed each, over all cores
-	$(CARGO) test --release --locked --test soak -- '$(YEARS)'
+	$(CARGO) test --profile soak --locked --test soak -- '$(YEARS)'
 
 fuzz: ## feed rubbish to everything that reads what others wrote (SECONDS=60 each; needs nightly, cargo-fuzz)
 	tests/fuzz/run.sh '$(SECONDS)' $(TARGETS)

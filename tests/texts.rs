@@ -75,7 +75,7 @@ fn funnel() -> TargetPolicy {
 /// A target whose unit stands like this and whose health probe fails with these words.
 fn target(standing: Result<Standing, String>, probe: &str) -> TargetState {
     let mut target = TargetState {
-        unit: Some(UnitView { standing, run: "a1".to_owned(), started: None, restarts: 0 }),
+        unit: Some(UnitView { standing, run: "a1".into(), started: None, restarts: 0 }),
         ..TargetState::default()
     };
     if !probe.is_empty() {

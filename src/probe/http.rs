@@ -17,6 +17,7 @@ use error::{Fault, fault};
 use reqwest::header::{CONTENT_LENGTH, LOCATION};
 use reqwest::{Method, Response, Url};
 use serde_json::Value;
+use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -232,6 +233,9 @@ fn shown(url: &Url) -> String {
 }
 
 /// A span in whole milliseconds while it is short, else as a person says it.
-fn span(span: Duration) -> String {
-    if span < Duration::from_secs(1) { format!("{} ms", span.as_millis()) } else { Age(span).to_string() }
+fn span(span: Duration) -> impl fmt::Display {
+    fmt::from_fn(move |f| match span < Duration::from_secs(1) {
+        true => write!(f, "{} ms", span.as_millis()),
+        false => Age(span).fmt(f),
+    })
 }

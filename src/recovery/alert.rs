@@ -197,7 +197,7 @@ impl Desk<'_> {
     /// Many repairs that all helped hide a fault of their own; said once per span.
     fn healed_often(&mut self, policy: &TargetPolicy, target: &TargetState) {
         let often = self.alerts.healed_often;
-        let recent = target.heals.iter().filter(|at| self.now.at.since(**at) < often.per).count();
+        let recent = target.heals.len();
         if recent < often.attempts as usize {
             return;
         }

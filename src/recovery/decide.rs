@@ -316,9 +316,12 @@ impl Pass<'_> {
         })
     }
 
-    /// Nothing is left but single tries; the next pass takes the first of them to the gate.
+    /// Nothing is left but single tries; the next pass takes the first of them to the gate. Where every rung was
+    /// tried within the window, the limit is what people know.
     fn exhaust(&mut self, policy: &TargetPolicy, spent: Spent, why: &str) -> Ruling {
         let target = self.state.targets.entry(policy.name.clone()).or_default();
+        let window_is_spent = self.now.at < policy.window.free_at(&target.attempts);
+        let spent = if spent == Spent::Ladder && window_is_spent { Spent::Window } else { spent };
         incident::exhaust(policy, target, 0, spent, Some(why), self.now.at);
         let until = self.now.at.after(policy.half_open_gap(0));
         let top = policy.ladder.last().map(|rung| rung.action.clone());

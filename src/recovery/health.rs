@@ -184,12 +184,16 @@ fn all_asked(policy: &TargetPolicy, evidence: &Evidence) -> bool {
 
 /// Judges one target from its folded state.
 pub fn assess(policy: &TargetPolicy, target: &TargetState) -> Health {
-    let counting: Vec<(&ProbePolicy, &ProbeState)> = liveness(policy, target).collect();
-    let all_pass = counting.iter().all(|(_, probe)| probe.health == ProbeHealth::Healthy);
+    let (mut alone, mut fails, mut all_pass) = (true, false, true);
+    for (_, probe) in liveness(policy, target) {
+        alone = false;
+        fails |= probe.health == ProbeHealth::Unhealthy;
+        all_pass &= probe.health == ProbeHealth::Healthy;
+    }
     let mut failing = Vec::new();
     match target.unit.as_ref().map(|view| &view.standing) {
         // Something else may run it: what answers is not off.
-        Some(Ok(Standing::Off(_) | Standing::Unusable(_))) if !counting.is_empty() && all_pass => {
+        Some(Ok(Standing::Off(_) | Standing::Unusable(_))) if !alone && all_pass => {
             return Health::Healthy;
         }
         Some(Ok(Standing::Off(why))) => return Health::Off(why.clone()),
@@ -197,22 +201,20 @@ pub fn assess(policy: &TargetPolicy, target: &TargetState) -> Health {
         Some(Ok(Standing::Running | Standing::Busy(_))) if target.crashes >= CRASH_LOOP => {
             failing.push(format!("unit: {CRASH_LOOP} runs in a row ended before they were healthy"));
         }
-        Some(Ok(Standing::Busy(why))) if !all_pass || counting.is_empty() => {
-            if counting.iter().all(|(_, probe)| probe.health != ProbeHealth::Unhealthy) {
-                return Health::Unknown(format!("unit: {why}"));
-            }
+        Some(Ok(Standing::Busy(why))) if !fails && (alone || !all_pass) => {
+            return Health::Unknown(format!("unit: {why}"));
         }
         Some(Ok(Standing::Running | Standing::Busy(_)) | Err(_)) | None => {}
     }
-    let unhealthy = counting.iter().filter(|(_, probe)| probe.health == ProbeHealth::Unhealthy);
+    let unhealthy = liveness(policy, target).filter(|(_, probe)| probe.health == ProbeHealth::Unhealthy);
     failing.extend(unhealthy.map(|(policy, probe)| format!("{}: {}", policy.name, words(probe))));
     if !failing.is_empty() {
         return Health::Unhealthy(failing.join("; "));
     }
-    if all_pass && !(counting.is_empty() && unit_unseen(policy, target)) {
+    if all_pass && !(alone && unit_unseen(policy, target)) {
         return Health::Healthy;
     }
-    Health::Unknown(unsettled(&counting, target))
+    Health::Unknown(unsettled(policy, target))
 }
 
 /// A target whose only witness is its unit is not healthy just because nobody could ask.
@@ -220,8 +222,8 @@ fn unit_unseen(policy: &TargetPolicy, target: &TargetState) -> bool {
     policy.unit.is_some() && target.unit.as_ref().is_none_or(|view| view.standing.is_err())
 }
 
-fn unsettled(counting: &[(&ProbePolicy, &ProbeState)], target: &TargetState) -> String {
-    let first = counting.iter().find(|(_, probe)| probe.health == ProbeHealth::Unsettled);
+fn unsettled(policy: &TargetPolicy, target: &TargetState) -> String {
+    let first = liveness(policy, target).find(|(_, probe)| probe.health == ProbeHealth::Unsettled);
     match (first, target.unit.as_ref().map(|view| &view.standing)) {
         (Some((policy, probe)), _) => format!("{}: {}", policy.name, words(probe)),
         (None, Some(Err(why))) => format!("unit: {why}"),

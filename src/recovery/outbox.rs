@@ -278,7 +278,7 @@ impl Outbox {
 
     /// Once there is a channel, what was withheld goes out if its fault is still there.
     pub fn release(&mut self, alerts: &AlertPolicy, is_open: impl Fn(u64) -> bool) {
-        for letter in self.letters_mut(|letter| letter.fate == Fate::Withheld) {
+        for letter in self.letters_mut(|letter| matches!(letter.fate, Fate::Withheld)) {
             if letter.incident != 0 && !is_open(letter.incident) {
                 letter.fate = Fate::Superseded { reason: "over before there was a channel".to_owned() };
             } else if alerts.channel.is_ok() {

@@ -9,6 +9,7 @@ use super::time::Timestamp;
 use super::unit::Standing;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +108,7 @@ pub struct TargetState {
     /// Attempts since it was last stable: the height reached on the ladder.
     pub climbed: u32,
     /// The unit run that has been healthy: for it, starting is over.
-    pub proven_run: String,
+    pub proven_run: Arc<str>,
     /// Runs that ended without ever being healthy, since one last was or an attempt was made.
     pub crashes: u32,
     /// The open incident.
@@ -213,7 +214,7 @@ pub struct UnitView {
     /// What the facts mean; `Err` holds why the manager could not be asked.
     pub standing: Result<Standing, String>,
     /// The run: systemd's invocation id.
-    pub run: String,
+    pub run: Arc<str>,
     /// When that run started, on our timeline.
     pub started: Option<Timestamp>,
     /// systemd's own restarts since the last manual start.

@@ -2,6 +2,7 @@
 //! talks to a bus.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// `LoadState` of a unit.
@@ -53,7 +54,7 @@ pub struct UnitFacts {
     /// `NRestarts`: automatic restarts since the last manual start.
     pub restarts: u32,
     /// `InvocationID` in hex; changes at every start; empty before the first.
-    pub invocation: String,
+    pub invocation: Arc<str>,
     /// `MainPID`, 0 when there is none.
     pub main_pid: u32,
     /// The kind of the job under way, such as `restart`; none when systemd is not working on it.
@@ -165,7 +166,7 @@ pub(crate) mod tests {
             result: "success".to_owned(),
             file_state: "enabled".to_owned(),
             restarts: 0,
-            invocation: "a1".to_owned(),
+            invocation: "a1".into(),
             main_pid: 42,
             job: None,
             left_inactive_ago: Some(s(3600)),

@@ -3,6 +3,7 @@
 
 use crate::recovery::time::Timestamp;
 use crate::recovery::unit::{Active, Load, UnitFacts};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// systemd's own limit: so many starts in so much time, and it starts it no more by itself.
@@ -45,7 +46,8 @@ pub struct Service {
     pub version: u64,
     started: Timestamp,
     ended: Timestamp,
-    run: u64,
+    runs: u64,
+    run: Arc<str>,
     by_itself: u32,
     starts: Vec<Timestamp>,
 }
@@ -63,7 +65,8 @@ impl Service {
             version: 1,
             started: now.before(Duration::from_secs(3600)),
             ended: now,
-            run: 1,
+            runs: 1,
+            run: "run1".into(),
             by_itself: 0,
             starts: Vec::new(),
         }
@@ -87,7 +90,8 @@ impl Service {
     /// Starts a new run.
     pub fn start(&mut self, now: Timestamp) {
         self.version += 1;
-        self.run += 1;
+        self.runs += 1;
+        self.run = format!("run{}", self.runs).into();
         self.started = now;
         self.process = Process::Runs;
         if self.exits_at_once {
@@ -156,7 +160,7 @@ impl Service {
             result: self.result().to_owned(),
             file_state: "enabled".to_owned(),
             restarts: self.by_itself,
-            invocation: format!("run{}", self.run),
+            invocation: Arc::clone(&self.run),
             main_pid: u32::from(running),
             job: None,
             left_inactive_ago: Some(age),

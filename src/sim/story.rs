@@ -172,7 +172,7 @@ impl Story {
             && verdict.ruling == Ruling::Fine
             && verdict.not_ready.is_none();
         let known = self.said.get(&verdict.target).map(String::as_str);
-        if well && known == Some("") {
+        if well && known.is_some_and(str::is_empty) {
             return;
         }
         let sentence = verdict.to_string();

@@ -207,7 +207,7 @@ fn assemble(listed: &Listed, details: &Details, now: u64) -> Result<UnitFacts, S
         result: service.result.clone(),
         file_state: details.file_state.clone(),
         restarts: service.restarts,
-        invocation: details.invocation.iter().map(|byte| format!("{byte:02x}")).collect(),
+        invocation: details.invocation.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into(),
         main_pid: service.main_pid,
         job: Some(listed.job.clone()).filter(|job| !job.is_empty()),
         left_inactive_ago: age(details.left_inactive),
@@ -269,7 +269,7 @@ mod tests {
         let facts = assemble(&listed, &details, 9_500_000).unwrap();
         assert_eq!(facts.left_inactive_ago, Some(Duration::from_millis(5_500)));
         assert_eq!((facts.became_active_ago, facts.job), (None, None));
-        assert_eq!(facts.invocation, "0aff");
+        assert_eq!(&*facts.invocation, "0aff");
         assert_eq!(facts.main_exited_ago, None, "that exit was the previous process's");
     }
 

@@ -111,7 +111,7 @@ pub(crate) fn running(run: &str, age_s: u64) -> UnitFacts {
         result: "success".to_owned(),
         file_state: "enabled".to_owned(),
         restarts: 0,
-        invocation: run.to_owned(),
+        invocation: run.into(),
         main_pid: 1,
         job: None,
         left_inactive_ago: age,

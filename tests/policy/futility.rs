@@ -1,9 +1,11 @@
 //! What changed nothing is not repeated for ever.
 
 use crate::bench::*;
+use crate::core::*;
 use picoclaw_watchdog::recovery::gate::Hold;
 use picoclaw_watchdog::recovery::record::Outcome;
 use picoclaw_watchdog::recovery::state::{Phase, Spent};
+use picoclaw_watchdog::recovery::window::Window;
 
 #[test]
 fn two_attempts_that_changed_nothing_forbid_a_third_of_that_kind() {
@@ -85,4 +87,24 @@ fn repairs_that_are_proven_are_counted_for_a_day() {
     assert_eq!(bench.target("gateway").heals.len(), 3);
     let _ = bench.pass(86_400, health(pass()));
     assert!(bench.target("gateway").heals.is_empty());
+}
+
+#[test]
+fn what_breaks_again_and_again_reaches_the_limit_and_people_hear_of_it_once() {
+    let mut policy = bare(&[("restart", 3)]);
+    policy.targets[0].window = Window { attempts: 3, per: secs(600) };
+    let mut bench = Bench::new(policy);
+    for _ in 0..3 {
+        assert_eq!(done(&bench.pass(60, health(fail("refused")))), ["restart"]);
+        let _ = bench.pass(10, health(pass()));
+    }
+    let fourth = bench.pass(60, health(fail("refused")));
+    assert!(matches!(held(&fourth, 0), Hold::HalfOpen { spent: Spent::Window, .. }), "{:?}", fourth.verdicts);
+    assert_eq!(bench.keys(), ["gateway_limit"]);
+    let text = &bench.state.outbox.letters[0].text;
+    assert!(text.contains("repair limit reached (3 per 10 min)"), "{text}");
+    for _ in 0..200 {
+        let _ = bench.pass(60, health(fail("refused")));
+    }
+    assert!(bench.keys().iter().all(|key| *key == "gateway_limit"), "{:?}", bench.keys());
 }

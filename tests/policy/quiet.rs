@@ -227,3 +227,18 @@ fn a_fault_told_before_a_pause_is_told_over_in_it() {
     let letters: Vec<Kind> = bench.state.outbox.letters.iter().map(|letter| letter.kind).collect();
     assert_eq!(letters, [Kind::Fault, Kind::Recovery]);
 }
+
+#[test]
+fn offline_mutes_what_is_external_and_nothing_else() {
+    let mut policy = with_funnel();
+    policy.targets.iter_mut().for_each(|target| target.ladder.clear());
+    policy.targets[1].depends_on.clear();
+    policy.targets[1].keys.failing = "funnel_down".to_owned();
+    let mut bench = Bench::new(policy.clone());
+    let _ = bench.pass(0, both(pass(), fail("502")));
+    assert_eq!(bench.keys(), ["funnel_down"], "online, what is external is told");
+    let mut bench = Bench::new(policy);
+    let _ = bench.pass(0, both(pass(), pass()));
+    let _ = bench.pass(60, cut_off(both(fail("refused"), fail("no route")), 2));
+    assert_eq!(bench.keys(), ["health_consecutive"], "offline, what is ours is told");
+}

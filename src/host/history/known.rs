@@ -5,6 +5,7 @@ use super::record::{Line, Record};
 use crate::recovery::evidence::{Evidence, Name, ProbeReport, Reading, ReferenceReport, UnitReport};
 use crate::recovery::unit::Standing;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What was written last.
 #[derive(Debug, Default)]
@@ -17,7 +18,7 @@ pub(super) struct Known {
 /// Pass, fail or unknown, and whom it blames.
 type ProbeKind = (u8, Vec<Name>);
 /// Standing, run, and how often systemd restarted it.
-type UnitKind = Option<(Standing, String, u32)>;
+type UnitKind = Option<(Standing, Arc<str>, u32)>;
 
 /// What is small, and is written whole whenever any of it differs.
 #[derive(Debug, Default, PartialEq, Eq)]

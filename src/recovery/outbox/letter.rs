@@ -131,7 +131,7 @@ pub struct Draft {
 impl Letter {
     /// Whether it waits to be accepted.
     pub fn is_waiting(&self) -> bool {
-        self.fate == Fate::Pending
+        matches!(self.fate, Fate::Pending)
     }
 
     /// Whether it is part of the push that begins with this letter.

@@ -334,7 +334,6 @@ impl World for Host {
             references,
             fresh: self.fresh(),
             quota,
-            ..Evidence::default()
         };
         self.history.iter_mut().for_each(|history| history.saw(scope, &evidence, self.clock.now()));
         evidence

@@ -19,7 +19,7 @@ MUSL := $(shell uname -m)-unknown-linux-musl
 PROGRAM := $(PREFIX)/bin/picoclaw-watchdog
 SHARE := $(PREFIX)/share/picoclaw
 UNITS := picoclaw-watchdog.service picoclaw-watchdog-once.service picoclaw-watchdog.timer
-SCRIPTS := tests/machine .ci/run $(wildcard tests/*.sh)
+SCRIPTS := tests/machine .ci/run $(wildcard tests/*.sh tests/fuzz/*.sh)
 USERCTL := systemctl --user
 
 # What a request carries may come from a chat: make must not expand it, and the shell reads it from the
@@ -29,7 +29,10 @@ override SOURCE := $(or $(value SOURCE),make)
 override TOKEN := $(value TOKEN)
 export ACTION SOURCE TOKEN
 
-.PHONY: help build test lint bench contest soak demo install-watchdog enable-watchdog disable-watchdog \
+# How long each fuzz target runs.
+SECONDS ?= 60
+
+.PHONY: help build test lint bench contest soak demo fuzz mutants install-watchdog enable-watchdog disable-watchdog \
 	watchdog-status watchdog-run-once watchdog-kick uninstall-watchdog
 
 help: ## list the targets
@@ -60,6 +63,12 @@ contest: ## play S0 to S10 and print the table of the README
 YEARS ?= 100
 soak: ## play YEARS=100 virtual years of random faults, a seed each, over all cores
 	$(CARGO) test --profile soak --locked --test soak -- '$(YEARS)'
+
+fuzz: ## feed rubbish to everything that reads what others wrote (SECONDS=60 each; needs nightly, cargo-fuzz)
+	tests/fuzz/run.sh '$(SECONDS)' $(TARGETS)
+
+mutants: ## plant small faults in the core and see that a test fails each time (FILES=gate.rs; needs cargo-mutants)
+	tests/mutants.sh $(FILES)
 
 # A debug build is ready in a fraction of the time, and shows the same. Who has a release build sees that.
 demo: ## watch it recover a gateway that is killed and one that hangs (30 s, no root)

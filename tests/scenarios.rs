@@ -15,8 +15,10 @@ use std::time::Duration;
 
 /// The kills are laid into this much of a scenario: what comes later repeats what came before.
 const SWEPT: Duration = Duration::from_secs(2 * 3600);
-/// Steps at which a scenario is cut, at most; those of long stories are spread evenly.
-const CUTS: u64 = 60;
+/// Steps at which a scenario is cut, at most; those of long stories are spread evenly. `CUTS=1000000` cuts at all.
+fn cuts_max() -> u64 {
+    std::env::var("CUTS").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
+}
 
 fn top() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -97,7 +99,7 @@ fn killed_at_any_step_every_scenario_keeps_its_promises() {
         let mut undisturbed = scenario.world(&blueprint, 1, span, None);
         undisturbed.run_until(BEGIN.after(span), |_, _| {});
         let steps = undisturbed.steps;
-        let cuts = (0..steps).step_by(usize::try_from(steps.div_ceil(CUTS)).unwrap_or(1).max(1));
+        let cuts = (0..steps).step_by(usize::try_from(steps.div_ceil(cuts_max())).unwrap_or(1).max(1));
         cuts.flat_map(|step| {
             let mut sim = scenario.world(&blueprint, 1, span, None);
             sim.fuse = Some(step);

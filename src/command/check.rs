@@ -1,11 +1,14 @@
 //! `check`: everything that is wrong with the configuration, and what it comes to. It starts nothing.
 
+use super::simulate::blueprint;
 use super::to_json;
 use crate::cli::Output;
 use crate::config::{Compiled, Config, LineSettings};
 use crate::exit::Exit;
 use crate::recovery::time::Age;
+use crate::sim::worst::{Worst, worst};
 use serde::Serialize;
+use std::time::Duration;
 
 /// What is printed with `--json`.
 #[derive(Serialize)]
@@ -15,6 +18,8 @@ struct Checked {
     problems: Vec<ProblemView>,
     targets: Vec<String>,
     off: Vec<String>,
+    /// What the configuration allows at worst.
+    worst: Option<Worst>,
 }
 
 #[derive(Serialize)]
@@ -68,6 +73,7 @@ fn checked(compiled: &Compiled) -> Checked {
         off: config.map_or_else(Vec::new, |config| {
             config.off.iter().map(|off| format!("{}: {}", off.what, off.why)).collect()
         }),
+        worst: config.map(|config| worst(&blueprint(config))),
     }
 }
 
@@ -103,5 +109,28 @@ fn summary(config: &Config) {
     );
     println!("state      {}", config.paths.state.display());
     println!("log        {}", config.paths.log.display());
+    at_worst(config);
     println!("every {}, a suspect again after {}", Age(config.policy.interval), Age(config.policy.reprobe));
+}
+
+/// What the configuration allows at worst, played out in virtual time.
+fn at_worst(config: &Config) {
+    let worst = worst(&blueprint(config));
+    let age = |ms: u64| Age(Duration::from_millis(ms)).to_string();
+    for target in &worst.targets {
+        let told = target.told_ms.map_or("nobody is told".to_owned(), |ms| format!("told after {}", age(ms)));
+        println!(
+            "at worst   {}: {} attempts in an hour; known after {}, {told}",
+            target.target,
+            target.attempts_per_hour,
+            age(target.detected_ms),
+        );
+    }
+    if config.policy.alerts.channel.is_err() {
+        return;
+    }
+    println!(
+        "at worst   {} messages a month, when everything fails and recovers over and over",
+        worst.messages_per_month
+    );
 }

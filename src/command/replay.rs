@@ -11,7 +11,7 @@ use crate::host::log::stamp;
 use crate::host::view::SCHEMA;
 use crate::recovery::evidence::Name;
 use crate::recovery::record::Outcome;
-use crate::sim::replay::{Event, RecordedAttempt, RecordedPass, Recording, Replayed, What, replay, word};
+use crate::sim::replay::{Event, RecordedAttempt, RecordedPass, Recording, Replayed, What, replay};
 use crate::values::parse_duration;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -121,7 +121,7 @@ fn event(line: &Line) -> Option<Event> {
             (What::Act(Name::parse(&verdict.name).ok()?, action.clone()), why.as_str())
         }
         Record::Letter { key, kind, text, .. } => {
-            (What::Tell(key.clone(), word(*kind)), text.lines().next().unwrap_or_default())
+            (What::Tell(key.clone(), kind.word()), text.lines().next().unwrap_or_default())
         }
         Record::Closed { target, how, .. } => (What::End(target.clone()), how.as_str()),
         Record::Keyframe { .. }

@@ -268,3 +268,19 @@ fn wishes(actions: &mut Section<'_>) -> Vec<Wish> {
         Some(Wish { action: action.ok()?.as_str().to_owned(), wish, spot: section.spot(key) })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Sources, compile};
+    use crate::recovery::policy::Language;
+
+    #[test]
+    fn a_variable_chooses_the_language() {
+        for (value, language) in [("", Language::En), ("en", Language::En), ("ja", Language::Ja)] {
+            let env = [("PICOCLAW_WATCHDOG_ALERT_LANGUAGE".to_owned(), value.to_owned())].into();
+            let sources = Sources { env, home: "/home/pico".into(), ..Sources::default() };
+            let config = compile(&sources).config.unwrap();
+            assert_eq!(config.policy.alerts.language, language, "{value}");
+        }
+    }
+}

@@ -95,7 +95,7 @@ impl LettersView {
     pub fn table(&self, zone: &TimeZone) -> String {
         let mut text = String::new();
         for letter in &self.letters {
-            let kind = word(letter.kind);
+            let kind = letter.kind.word();
             let raised = stamp(letter.raised_at, zone);
             let fate = letter.sentence(zone);
             let _ = writeln!(text, "#{:<4} {raised}  {kind:<8} {:<24} {fate}", letter.id, letter.key);
@@ -179,17 +179,6 @@ impl LetterView {
             let _ = write!(text, ": {}", self.reason);
         }
         text
-    }
-}
-
-fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Fault => "fault",
-        Kind::Reminder => "reminder",
-        Kind::Recovery => "recovery",
-        Kind::Notice => "notice",
-        Kind::Digest => "digest",
-        Kind::Test => "test",
     }
 }
 

@@ -15,7 +15,7 @@ use crate::recovery::time::Age;
 use crate::values::one_line;
 use error::{Fault, fault};
 use reqwest::header::{CONTENT_LENGTH, LOCATION};
-use reqwest::{Method, Response, StatusCode, Url};
+use reqwest::{Method, Response, Url};
 use serde_json::Value;
 use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
@@ -62,13 +62,16 @@ pub struct JsonCondition {
 }
 
 /// What came back.
-struct Answer {
-    status: StatusCode,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
     /// Where a redirect that was not followed leads, without its query.
-    location: Option<String>,
-    body: Vec<u8>,
+    pub location: Option<String>,
+    /// The body, or its beginning.
+    pub body: Vec<u8>,
     /// Whether there was more of the body than we read.
-    cut: bool,
+    pub cut: bool,
 }
 
 impl Http {
@@ -87,13 +90,12 @@ impl Http {
     /// stands for an answer that meets every condition.
     pub fn judge_given(&self, status: Option<u16>, body: &str, took: Duration) -> (Reading, Vec<Blame>) {
         let wanted = self.expect.first().map_or(200, |range| *range.start());
-        match StatusCode::from_u16(status.unwrap_or(wanted)) {
-            Ok(_) if status.is_none() => (Reading::Pass(self.praise(wanted, took)), Vec::new()),
-            Ok(status) => {
+        match status {
+            None => (Reading::Pass(self.praise(wanted, took)), Vec::new()),
+            Some(status) => {
                 let answer = Answer { status, location: None, body: body.as_bytes().to_vec(), cut: false };
                 self.judge(&answer, took)
             }
-            Err(_) => (Reading::Fail("no HTTP answer".to_owned()), Vec::new()),
         }
     }
 
@@ -113,7 +115,7 @@ impl Http {
     }
 
     async fn receive(&self, mut response: Response) -> Result<Answer, Fault> {
-        let (status, mut body) = (response.status(), Vec::new());
+        let (status, mut body) = (response.status().as_u16(), Vec::new());
         let location = onward(&response).map(|url| shown(&url));
         while let Some(chunk) = response.chunk().await.map_err(fault)? {
             let room = self.body_cap - body.len();
@@ -125,8 +127,9 @@ impl Http {
         Ok(Answer { status, location, body, cut: false })
     }
 
-    fn judge(&self, answer: &Answer, took: Duration) -> (Reading, Vec<Blame>) {
-        let status = answer.status.as_u16();
+    /// Judges an answer that took so long. Pure, so that any answer can be tried without a server.
+    pub fn judge(&self, answer: &Answer, took: Duration) -> (Reading, Vec<Blame>) {
+        let status = answer.status;
         let Faults { blames, blamed, own } = match self.blame.is_empty() {
             true => Faults::default(),
             false => faults(&answer.body, &self.blame),
@@ -153,7 +156,7 @@ impl Http {
 
     /// What is wrong with the status; none when it is as expected.
     fn wrong_status(&self, answer: &Answer) -> Option<Reading> {
-        let status = answer.status.as_u16();
+        let status = answer.status;
         if self.expect.iter().any(|range| range.contains(&status)) {
             return None;
         }
@@ -173,7 +176,7 @@ impl Http {
 
     /// Which condition the body does not meet; none when it meets all.
     fn wrong_json(&self, answer: &Answer) -> Option<Reading> {
-        let status = answer.status.as_u16();
+        let status = answer.status;
         if self.json.is_empty() {
             return None;
         }

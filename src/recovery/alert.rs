@@ -140,7 +140,7 @@ impl Desk<'_> {
         }
         if let Some(key) = self.reminder_due(&incident) {
             let text = text(self, &incident, Headline::StillDown);
-            incident.reminders += 1;
+            incident.reminders = incident.reminders.saturating_add(1);
             incident.letter = Some(self.write(&key, Kind::Reminder, Some(&policy.name), incident.id, text));
             incident.told = None;
         }
@@ -253,7 +253,12 @@ fn due<'a>(
     let headline = match ruling {
         Some(Ruling::Held(Hold::NoLadder)) => Headline::NothingRepairs,
         Some(Ruling::Held(Hold::Unusable(_))) => Headline::OnlyAPerson,
-        Some(Ruling::Held(_)) if now.at.since(incident.since) >= policy.alert_after => Headline::CannotNow,
+        // Whoever was told already that it is down learns nothing new from this.
+        Some(Ruling::Held(_))
+            if incident.raised.is_empty() && now.at.since(incident.since) >= policy.alert_after =>
+        {
+            Headline::CannotNow
+        }
         Some(_) | None => return None,
     };
     Some((policy.keys.failing.as_str(), headline))
@@ -263,17 +268,8 @@ fn due<'a>(
 fn dependents(rulings: &BTreeMap<Name, Ruling>, cause: &Name) -> Vec<Name> {
     let held_by = |upstream: &Name| {
         let upstream = upstream.clone();
-        rulings.iter().filter_map(move |(name, ruling)| match ruling {
-            Ruling::Held(Hold::Upstream(by)) if *by == upstream => Some(name.clone()),
-            Ruling::Held(_)
-            | Ruling::Fine
-            | Ruling::LeftAlone(_)
-            | Ruling::Suspect(_)
-            | Ruling::Unsure(_)
-            | Ruling::Recovering { .. }
-            | Ruling::Verifying { .. }
-            | Ruling::Act { .. } => None,
-        })
+        let is_held = move |ruling: &Ruling| ruling.hold() == Some(&Hold::Upstream(upstream.clone()));
+        rulings.iter().filter(move |(_, ruling)| is_held(ruling)).map(|(name, _)| name.clone())
     };
     let mut found: Vec<Name> = held_by(cause).collect();
     let mut next = 0;

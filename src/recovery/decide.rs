@@ -330,11 +330,11 @@ impl Pass<'_> {
     /// Charges an attempt. It is performed only after this state was saved.
     pub(super) fn attempt(&mut self, policy: &TargetPolicy, rung: &Rung, why: String) -> Ruling {
         let now = self.now.at;
-        self.state.attempts += 1;
+        self.state.attempts = self.state.attempts.saturating_add(1);
         let target = self.state.targets.entry(policy.name.clone()).or_default();
         ladder::remember_the_fault(policy, target);
         target.attempts.push(now);
-        target.climbed += 1;
+        target.climbed = target.climbed.saturating_add(1);
         target.crashes = 0;
         health::forget_readings(target);
         target.phase =

@@ -55,7 +55,7 @@ pub struct Times {
 impl Times {
     fn add(&mut self, took: Duration) {
         let ms = millis(took);
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         self.total_ms = self.total_ms.saturating_add(ms);
         self.worst_ms = self.worst_ms.max(ms);
     }
@@ -82,7 +82,8 @@ pub fn tally(policy: &Policy, state: &mut State, closed: &[Closed], attempts: &[
     }
     stats.incident = state.incidents;
     for attempt in attempts {
-        stats.targets.entry(attempt.target.clone()).or_default().attempts += 1;
+        let sums = stats.targets.entry(attempt.target.clone()).or_default();
+        sums.attempts = sums.attempts.saturating_add(1);
     }
     for Closed { target, lasted, .. } in closed {
         let sums = stats.targets.entry(target.clone()).or_default();

@@ -263,3 +263,19 @@ pub struct Evidence {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota: Option<QuotaReading>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_plain() {
+        let longest = "a".repeat(40);
+        for good in ["a", "ollama-2", "a_b", "0", &longest] {
+            assert_eq!(Name::parse(good).map(|name| name.to_string()), Ok(good.to_owned()));
+        }
+        for bad in ["", "A", "a b", "ä", "a.b", "*", &format!("{longest}a")] {
+            assert!(Name::parse(bad).is_err_and(|why| why.contains("is not a name")), "{bad}");
+        }
+    }
+}

@@ -101,7 +101,7 @@ pub fn forget_readings(target: &mut TargetState) {
 fn fold_reading(policy: &ProbePolicy, probe: &mut ProbeState, reading: &Reading, now: Timestamp) {
     match reading {
         Reading::Pass(_) => {
-            probe.passes = (probe.passes + 1).min(policy.pass_after);
+            probe.passes = probe.passes.saturating_add(1).min(policy.pass_after);
             probe.fails = 0;
             probe.armed = true;
             if probe.passes == policy.pass_after {
@@ -151,7 +151,7 @@ fn fold_streak(policy: &TargetPolicy, target: &mut TargetState, evidence: &Evide
         Health::Healthy => {
             target.healthy_since.get_or_insert(now);
             if all_asked(policy, evidence) {
-                target.streak = (target.streak + 1).min(policy.stable_passes);
+                target.streak = target.streak.saturating_add(1).min(policy.stable_passes);
             }
             if target.streak == policy.stable_passes {
                 prove_run(target);

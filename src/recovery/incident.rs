@@ -8,7 +8,7 @@ use super::time::Timestamp;
 /// Opens an incident unless there is one.
 pub(super) fn open(target: &mut TargetState, ids: &mut u64, cause: &str, now: Timestamp) {
     if target.incident.is_none() {
-        *ids += 1;
+        *ids = ids.saturating_add(1);
         target.incident = Some(Box::new(Incident::open(*ids, now, cause)));
     }
 }
@@ -34,7 +34,7 @@ pub(super) fn fail_attempt(
     incident.note(format!("{action} ({note})"));
     match (incident.half_open, incident.spent) {
         (Some(step), spent) => {
-            exhaust(policy, target, step + 1, spent.unwrap_or(Spent::Window), after, now);
+            exhaust(policy, target, step.saturating_add(1), spent.unwrap_or(Spent::Window), after, now);
         }
         (None, _) => target.phase = Phase::Failing { since: now },
     }

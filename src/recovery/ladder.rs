@@ -32,7 +32,7 @@ pub(super) fn next_rung<'p>(
             return Ok(rung);
         }
         spent = Spent::Futile;
-        target.climbed += 1;
+        target.climbed = target.climbed.saturating_add(1);
     }
     Err(Nothing::Left(spent))
 }

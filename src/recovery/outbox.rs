@@ -77,7 +77,7 @@ impl Outbox {
     }
 
     fn write_with(&mut self, draft: Draft, fate: Fate, now: Now) -> u64 {
-        self.written += 1;
+        self.written = self.written.saturating_add(1);
         let id = self.written;
         self.letters.push(Arc::new(Letter {
             id,
@@ -119,7 +119,7 @@ impl Outbox {
                 Delivery::Accepted { request_id } => {
                     let fate = Fate::Accepted { request_id: request_id.clone(), at: now.at, wall: now.wall };
                     finished.extend(self.finish(*push, &fate));
-                    self.quota.iter_mut().for_each(|quota| quota.used += 1);
+                    self.quota.iter_mut().for_each(|quota| quota.used = quota.used.saturating_add(1));
                 }
                 Delivery::Refused(reason) => {
                     finished
@@ -208,7 +208,7 @@ impl Outbox {
         let push = self.pack(now)?;
         for letter in self.push_mut(push) {
             letter.first_try.get_or_insert(now.at);
-            letter.tries += 1;
+            letter.tries = letter.tries.saturating_add(1);
         }
         let tries = self.letter(push)?.tries;
         let gap = if tries > PATIENT_TRIES { LONG_GAP } else { nth_or_last(&GAPS, tries as usize - 1) };

@@ -326,7 +326,7 @@ impl Incident {
 
     /// Counts an attempt that did not help. `after` is what is seen now; none when it was not carried out.
     pub fn count_failed(&mut self, action: &Name, after: Option<&str>) {
-        self.failed += 1;
+        self.failed = self.failed.saturating_add(1);
         let unchanged = after.is_none_or(|after| still_looks(&self.pattern, after));
         let count = self.futile.entry(action.clone()).or_default();
         *count = if unchanged { count.saturating_add(1) } else { 0 };

@@ -229,6 +229,22 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_systemd_restarts_by_itself_is_told_from_a_start() {
+        let activating = |sub: &str| UnitFacts {
+            active: Active::Activating,
+            sub: sub.to_owned(),
+            restarts: 4,
+            ..running()
+        };
+        let said = |sub| activating(sub).standing();
+        assert_eq!(
+            said("auto-restart"),
+            Standing::Busy("systemd restarts it by itself (4 so far)".to_owned())
+        );
+        assert_eq!(said("start-pre"), Standing::Busy("it is starting (start-pre)".to_owned()));
+    }
+
+    #[test]
     fn a_job_outranks_the_state_it_starts_from() {
         let restarting = UnitFacts { job: Some("restart".to_owned()), ..failed() };
         assert!(matches!(restarting.standing(), Standing::Busy(_)));

@@ -92,6 +92,22 @@ pub enum Ruling {
     Held(Hold),
 }
 
+impl Ruling {
+    /// What keeps it from acting; none when nothing does.
+    pub fn hold(&self) -> Option<&Hold> {
+        match self {
+            Self::Held(hold) => Some(hold),
+            Self::Fine
+            | Self::LeftAlone(_)
+            | Self::Suspect(_)
+            | Self::Unsure(_)
+            | Self::Recovering { .. }
+            | Self::Verifying { .. }
+            | Self::Act { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for Ruling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -146,16 +162,7 @@ impl Verdict {
         now: Timestamp,
     ) -> Self {
         let frees_at = target.attempts.first().map(|first| first.after(policy.window.per));
-        let next_at = match &ruling {
-            Ruling::Held(hold) => hold.until(),
-            Ruling::Fine
-            | Ruling::LeftAlone(_)
-            | Ruling::Suspect(_)
-            | Ruling::Unsure(_)
-            | Ruling::Recovering { .. }
-            | Ruling::Verifying { .. }
-            | Ruling::Act { .. } => None,
-        };
+        let next_at = ruling.hold().and_then(Hold::until);
         Self {
             target: policy.name.clone(),
             health,

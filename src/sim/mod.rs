@@ -19,6 +19,7 @@ pub mod service;
 pub mod story;
 pub mod thing;
 mod world;
+pub mod worst;
 
 use crate::cycle::{self, Report, Scope};
 use crate::recovery::evidence::{Fresh, Kick, KickWish, Name, Order, Receipt};

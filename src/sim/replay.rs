@@ -6,7 +6,7 @@ use super::ready;
 use crate::cycle::{self, Report, Scope, World};
 use crate::recovery::decide::{Answer, Attempt};
 use crate::recovery::evidence::{Delivery, Evidence, Name, ProbeReport, Receipt, UnitReport};
-use crate::recovery::outbox::{Kind, Letter};
+use crate::recovery::outbox::Letter;
 use crate::recovery::policy::{Policy, TargetPolicy};
 use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
@@ -87,18 +87,6 @@ pub enum What {
 /// The kind of a letter, as a word that sorts.
 pub type Word = &'static str;
 
-/// The word for a kind of letter.
-pub fn word(kind: Kind) -> Word {
-    match kind {
-        Kind::Fault => "fault",
-        Kind::Reminder => "reminder",
-        Kind::Recovery => "recovery",
-        Kind::Notice => "notice",
-        Kind::Digest => "digest",
-        Kind::Test => "test",
-    }
-}
-
 /// What a replay came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
@@ -148,7 +136,7 @@ fn events(report: &Report, state: &State, written: u64) -> Vec<Event> {
         .map(|(attempt, _)| event(What::Act(attempt.target.clone(), attempt.action.clone()), &attempt.why));
     let told = state.outbox.letters.iter().filter(|letter| letter.id > written).map(|letter| {
         event(
-            What::Tell(letter.key.clone(), word(letter.kind)),
+            What::Tell(letter.key.clone(), letter.kind.word()),
             letter.text.lines().next().unwrap_or_default(),
         )
     });

@@ -54,6 +54,27 @@ pub(crate) fn gateway_policy() -> TargetPolicy {
     }
 }
 
+/// The gateway's own `/ready`, which may lay faults at Ollama's door, and Ollama as a target.
+pub(crate) fn policy_with_ollama() -> Policy {
+    let mut policy = policy();
+    policy.targets[0].probes.push(ProbePolicy {
+        name: name("ready"),
+        role: Role::Readiness,
+        fail_after: 3,
+        pass_after: 1,
+        arm_on_pass: true,
+    });
+    policy.targets.push(TargetPolicy {
+        name: name("ollama"),
+        unit: None,
+        probes: vec![ProbePolicy { name: name("models"), ..policy.targets[0].probes[0].clone() }],
+        ladder: Vec::new(),
+        keys: AlertKeys { failing: "ollama_remote_outage".to_owned(), ..gateway_policy().keys },
+        ..gateway_policy()
+    });
+    policy
+}
+
 pub(crate) fn policy() -> Policy {
     Policy {
         interval: secs(60),

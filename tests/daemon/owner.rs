@@ -66,7 +66,7 @@ fn a_pause_needs_a_target_and_an_end() {
 }
 
 #[test]
-#[ignore = "core part"]
+
 fn what_is_paused_is_not_repaired_until_the_pause_ends() {
     let home = home(DEAD, "1s");
     assert_eq!(home.ask(&["pause", "gateway", "--for", "1h"]).status.code(), Some(69));

@@ -1,7 +1,8 @@
 //! What systemd or a person does to the gateway's unit, under a real user manager: what is theirs is left to them, and
 //! what nobody else does is done.
 
-use crate::common::{GATEWAY, Installation, UNIT, Watched};
+use crate::common::{GATEWAY, Installation, UNIT, Watched, wait_until};
+use std::time::Duration;
 
 const FILE: &str = ".config/systemd/user/picoclaw-gateway.service";
 
@@ -41,7 +42,8 @@ fn a_unit_that_a_person_stopped_or_masked_is_left_alone_and_said_once() {
     machine.start_gateway();
     machine.wait_until_well();
     machine.user_ok(&["systemctl", "--user", "stop", GATEWAY]);
-    machine.wait("it is said again", |_| machine.pushes().len() == 2);
+    // It waits for the minute in which messages gather.
+    wait_until(Duration::from_secs(90), "it is said again", || (machine.pushes().len() == 2).then_some(()));
     machine.user_ok(&["mv", FILE, "kept"]);
     machine.user_ok(&["systemctl", "--user", "mask", GATEWAY]);
     machine.wait("the mask is seen", |log| {

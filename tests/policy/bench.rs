@@ -9,6 +9,7 @@ use picoclaw_watchdog::recovery::policy::*;
 use picoclaw_watchdog::recovery::record::{Outcome, record};
 use picoclaw_watchdog::recovery::state::{State, TargetState};
 use picoclaw_watchdog::recovery::time::Now;
+use picoclaw_watchdog::recovery::unit::{Active, Load, UnitFacts};
 use picoclaw_watchdog::recovery::verdict::Ruling;
 use picoclaw_watchdog::recovery::window::Window;
 
@@ -91,12 +92,37 @@ pub(crate) fn fail(text: &str) -> Reading {
 }
 
 pub(crate) fn held(decision: &Decision, index: usize) -> &Hold {
-    match &decision.verdicts[index].ruling {
-        Ruling::Held(hold) => hold,
-        other => panic!("not held: {other:?}"),
-    }
+    let ruling = &decision.verdicts[index].ruling;
+    let Ruling::Held(hold) = ruling else { panic!("not held: {ruling:?}") };
+    hold
 }
 
 pub(crate) fn done(decision: &Decision) -> Vec<&str> {
     decision.attempts.iter().map(|attempt| attempt.action.as_str()).collect()
+}
+
+/// What systemd says of a run of this age.
+pub(crate) fn running(run: &str, age_s: u64) -> UnitFacts {
+    let age = Some(secs(age_s));
+    UnitFacts {
+        load: Load::Loaded,
+        active: Active::Active,
+        sub: "running".to_owned(),
+        result: "success".to_owned(),
+        file_state: "enabled".to_owned(),
+        restarts: 0,
+        invocation: run.into(),
+        main_pid: 1,
+        job: None,
+        left_inactive_ago: age,
+        became_active_ago: age,
+        left_active_ago: None,
+        main_started_ago: age,
+        main_exited_ago: None,
+    }
+}
+
+pub(crate) fn with_unit(facts: UnitFacts, reading: Reading) -> Evidence {
+    let units = vec![UnitReport { target: name("gateway"), facts: Ok(facts) }];
+    Evidence { units, ..health(reading) }
 }

@@ -5,5 +5,9 @@ mod bench;
 #[path = "../core/mod.rs"]
 mod core;
 mod futility;
+mod limits;
 mod quiet;
+mod readings;
 mod starts;
+mod verdicts;
+mod wake;

@@ -113,11 +113,25 @@ fn a_target_that_was_failing_before_waits_while_we_are_offline() {
 }
 
 #[test]
+fn what_was_held_for_another_reason_waits_offline_too() {
+    let mut policy = with_funnel();
+    policy.targets[0].probes[0].fail_after = 3;
+    let mut bench = Bench::new(policy);
+    let _ = bench.pass(0, both(pass(), pass()));
+    let decision = bench.pass(60, both(fail("refused"), fail("502")));
+    assert_eq!(held(&decision, 1), &Hold::Upstream(name("gateway")));
+    let decision = bench.pass(2, cut_off(both(pass(), fail("no route")), 2));
+    assert_eq!(held(&decision, 1), &Hold::Offline { since: bench.clock() });
+}
+
+#[test]
 fn an_external_answer_proves_that_we_are_back() {
     let mut bench = Bench::new(with_funnel());
     let _ = bench.pass(0, both(pass(), pass()));
     let _ = bench.pass(60, cut_off(both(pass(), fail("no route")), 2));
     assert!(bench.state.offline.is_some());
+    let _ = bench.pass(60, both(pass(), fail("no route")));
+    assert!(bench.state.offline.is_some(), "what is on this machine proves nothing, nor does a failure");
     let _ = bench.pass(60, both(pass(), pass()));
     assert!(bench.state.offline.is_none());
 }

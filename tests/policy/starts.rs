@@ -2,35 +2,8 @@
 
 use crate::bench::*;
 use crate::core::*;
-use picoclaw_watchdog::recovery::evidence::*;
 use picoclaw_watchdog::recovery::starts;
-use picoclaw_watchdog::recovery::unit::{Active, Load, UnitFacts};
 use std::time::Duration;
-
-fn running(run: &str, age_s: u64) -> UnitFacts {
-    let age = Some(secs(age_s));
-    UnitFacts {
-        load: Load::Loaded,
-        active: Active::Active,
-        sub: "running".to_owned(),
-        result: "success".to_owned(),
-        file_state: "enabled".to_owned(),
-        restarts: 0,
-        invocation: run.into(),
-        main_pid: 1,
-        job: None,
-        left_inactive_ago: age,
-        became_active_ago: age,
-        left_active_ago: None,
-        main_started_ago: age,
-        main_exited_ago: None,
-    }
-}
-
-fn with_unit(facts: UnitFacts, reading: Reading) -> Evidence {
-    let units = vec![UnitReport { target: name("gateway"), facts: Ok(facts) }];
-    Evidence { units, ..health(reading) }
-}
 
 /// A start that takes `took` seconds, seen from its beginning and proven.
 fn start(bench: &mut Bench, run: &str, took: u64) {
@@ -92,6 +65,18 @@ fn a_start_that_outlasts_what_was_learned_makes_it_forgotten() {
     let decision = bench.pass(20, with_unit(running("slow", 140), fail("refused")));
     assert_eq!(done(&decision), ["restart-gateway"]);
     assert_eq!(allowance(&bench), secs(180), "the next start has the configured time again");
+}
+
+#[test]
+fn a_fault_of_a_run_that_was_proven_makes_nothing_forgotten() {
+    let mut bench = Bench::new(policy());
+    for run in ["first", "a", "b", "c", "d", "e"] {
+        start(&mut bench, run, 50);
+    }
+    for later in 0..3 {
+        let _ = bench.pass(2, with_unit(running("e", 300 + 2 * later), fail("no answer")));
+    }
+    assert_eq!((bench.target("gateway").attempts.len(), allowance(&bench)), (1, secs(75)));
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(super) fn lasting(
             continue;
         };
         let incident = slot.get_or_insert_with(|| {
-            *ids += 1;
+            *ids = ids.saturating_add(1);
             Box::new(Incident::open(*ids, desk.now.at, &seen))
         });
         let age = desk.now.at.since(incident.since);

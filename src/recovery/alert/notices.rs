@@ -31,7 +31,7 @@ pub(super) fn troubles(policy: &Policy, state: &mut State, evidence: &Evidence, 
     for (key, text) in present {
         let ids = &mut state.incidents;
         let incident = state.troubles.entry(key.clone()).or_insert_with(|| {
-            *ids += 1;
+            *ids = ids.saturating_add(1);
             Incident::open(*ids, now.at, &text)
         });
         let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };

@@ -23,6 +23,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Its word, for people and for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fault => "fault",
+            Self::Reminder => "reminder",
+            Self::Recovery => "recovery",
+            Self::Notice => "notice",
+            Self::Digest => "digest",
+            Self::Test => "test",
+        }
+    }
+
     /// Whether it may use the last of the quota.
     pub fn is_critical(self) -> bool {
         match self {

@@ -84,16 +84,7 @@ impl<'a> Fault<'a> {
             Health::Healthy | Health::Off(_) => incident.cause.clone(),
         };
         let advice = advice(policy, target, ruling, &seen);
-        let wait = |ruling: &Ruling| match ruling {
-            Ruling::Held(hold) => hold.until().map(|until| until.since(now.at)),
-            Ruling::Fine
-            | Ruling::LeftAlone(_)
-            | Ruling::Suspect(_)
-            | Ruling::Unsure(_)
-            | Ruling::Recovering { .. }
-            | Ruling::Verifying { .. }
-            | Ruling::Act { .. } => None,
-        };
+        let wait = |ruling: &Ruling| Some(ruling.hold()?.until()?.since(now.at));
         let ruling = ruling.filter(|ruling| **ruling != Ruling::Held(Hold::NoLadder));
         Self {
             target: &policy.name,

@@ -1,0 +1,90 @@
+//! `check` says what a configuration allows at worst. Here random seeds look for something worse, and for the
+//! worst itself.
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests may fail like tests.
+
+mod core;
+mod shipped;
+
+use core::*;
+use picoclaw_watchdog::sim::BEGIN;
+use picoclaw_watchdog::sim::blueprint::Blueprint;
+use picoclaw_watchdog::sim::fault::{Cure, Fault, Wrong};
+use picoclaw_watchdog::sim::worst::{Worst, busiest_hour, hopeless, settled, strike, worst};
+use shipped::load;
+
+const SEEDS: u64 = 60;
+/// How near the random seeds come to the worst moment, of sixty thousand milliseconds.
+const NEAR_MS: u64 = 3000;
+
+/// The built-in configuration with everything switched on.
+fn everything() -> Blueprint {
+    load(
+        "S0",
+        "title = \"all\"\n[env]\nPICOCLAW_WATCHDOG_LINE_NOTIFY_ENABLED = \"true\"\n\
+         PICOCLAW_WATCHDOG_LINE_NOTIFY_TO = \"U00000000000000000000000000000000\"\n\
+         PICOCLAW_CHANNELS_LINE_CHANNEL_ACCESS_TOKEN = \"simulated\"\n\
+         PICOCLAW_WATCHDOG_WEBHOOK_URL = \"https://gateway.example/webhook/line\"\n\
+         PICOCLAW_WATCHDOG_OLLAMA_MODELS_URL = \"http://ollama.example:11434/v1/models\"\n",
+    )
+    .1
+}
+
+fn random(seed: u64, below: u64) -> u64 {
+    seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23).wrapping_mul(0x2545_f491_4f6c_dd1d) % below
+}
+
+/// A fault that nothing ends, at a random moment.
+fn strikes_once(blueprint: &Blueprint, target: usize, seed: u64) -> (u64, Option<u64>, u64) {
+    let target = &blueprint.policy.targets[target].name;
+    let mut sim = settled(blueprint);
+    let wait = std::time::Duration::from_millis(random(seed, 60_000));
+    sim.run_until(sim.clock().after(wait), |_, _| {});
+    strike(&mut sim, target, &hopeless()[random(seed, 3) as usize]);
+    sim.run_until(sim.clock().after(secs(2 * 3600)), |_, _| {});
+    let totals = sim.totals();
+    (totals.detected.unwrap(), totals.told, busiest_hour(&sim, target))
+}
+
+/// A fault that repairs end, and that comes back after random times.
+fn comes_back(blueprint: &Blueprint, target: usize, seed: u64) -> u64 {
+    let target = &blueprint.policy.targets[target].name;
+    let mut sim = settled(blueprint);
+    let fault = [Fault::Down { answers: Wrong::Silence, cured_by: Cure::AnyRepair }, Fault::Crashed];
+    for round in 0.. {
+        if sim.clock() > BEGIN.after(secs(4 * 3600)) {
+            break;
+        }
+        strike(&mut sim, target, &fault);
+        sim.run_until(sim.clock().after(secs(random(seed + round, 400))), |_, _| {});
+    }
+    busiest_hour(&sim, target)
+}
+
+#[test]
+fn no_seed_finds_anything_worse_and_some_come_near() {
+    let blueprint = everything();
+    let Worst { targets, .. } = worst(&blueprint);
+    for (index, of) in targets.iter().enumerate() {
+        let (mut detected, mut told, mut attempts) = (0, None, 0);
+        for seed in 1..=SEEDS {
+            let once = strikes_once(&blueprint, index, seed);
+            (detected, told) = (detected.max(once.0), told.max(once.1));
+            attempts = attempts.max(once.2).max(comes_back(&blueprint, index, seed));
+        }
+        assert!(detected <= of.detected_ms && detected + NEAR_MS >= of.detected_ms, "{of:?}: {detected}");
+        assert!(told <= of.told_ms, "{of:?}: {told:?}");
+        assert!(told.unwrap_or(0) + NEAR_MS >= of.told_ms.unwrap_or(0), "{of:?}: {told:?}");
+        assert!(attempts <= of.attempts_per_hour, "{of:?}: {attempts}");
+    }
+}
+
+#[test]
+fn the_worst_follows_from_the_window_and_the_times_of_the_probes() {
+    let worst = worst(&everything());
+    let gateway = &worst.targets[0];
+    assert_eq!(gateway.attempts_per_hour, 18, "three in every ten minutes");
+    // The whole interval, then 12 s of silence, a pause of 2 s and 12 s of silence again.
+    assert_eq!(gateway.detected_ms, 86_000 - 1, "{gateway:?}");
+    assert_eq!(worst.targets[1].attempts_per_hour, 0, "nothing here mends ollama");
+    assert!(worst.messages_per_month > 200, "more than LINE gives away: {}", worst.messages_per_month);
+}

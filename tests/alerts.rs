@@ -256,6 +256,15 @@ fn many_repairs_that_all_helped_are_worth_a_word_a_day() {
     heal(&mut core, 6);
     core.pass(60);
     assert_eq!(core.state.outbox.letters.len(), 2, "and again the next day");
+    let raised = core.letter("gateway_healed_often").raised;
+    let rest = raised.after(secs(86_400)).since(core.now.at);
+    core.pass(rest.as_secs() - 1);
+    heal(&mut core, 6);
+    core.pass(1);
+    assert_eq!(core.state.outbox.letters.len(), 2, "a second before the day is over");
+    heal(&mut core, 6);
+    core.pass(0);
+    assert_eq!(core.state.outbox.letters.len(), 3);
 }
 
 #[test]
@@ -281,6 +290,40 @@ fn the_digest_comes_once_a_week_with_the_figures_of_that_week() {
     core.pass_for(7 * 86_400);
     assert!(core.letter("digest").id > digest.id);
     assert!(core.letter("digest").text.contains("\ngateway: up 100 %, no incident\n"));
+}
+
+/// Incidents that the week has seen begin.
+fn begun(core: &Core) -> u64 {
+    core.state.stats.targets.get(&name("gateway")).map_or(0, |sums| sums.detect.count)
+}
+
+#[test]
+fn an_incident_belongs_to_the_week_in_which_it_was_seen_first() {
+    let mut core = Core::new();
+    core.policy.targets[0].ladder.clear();
+    core.reads(false).pass_for(600);
+    assert_eq!(begun(&core), 1);
+    // As after an update from a release that kept no sums: what is open is not news.
+    core.state.stats = Default::default();
+    core.pass(60);
+    assert_eq!(begun(&core), 0);
+    core.pass(7 * 86_400);
+    core.pass(60);
+    assert_eq!(begun(&core), 0, "nor is it in the week after");
+    core.reads(true).pass_for(600);
+    core.reads(false).pass_for(600);
+    assert_eq!(begun(&core), 1);
+}
+
+#[test]
+fn a_week_ends_when_seven_days_are_over_and_not_before() {
+    let mut core = Core::new();
+    core.reads(true).pass(7 * 86_400 - 1);
+    let since = core.state.stats.since;
+    core.pass(1);
+    assert_eq!(core.state.stats.since, since);
+    core.pass(0);
+    assert_eq!(core.state.stats.since, core.now.at);
 }
 
 #[test]

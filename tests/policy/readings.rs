@@ -80,11 +80,7 @@ fn a_run_that_was_healthy_is_no_crash() {
             let _ = bench.pass(2, with_unit(running(run, age), pass()));
             let gateway = bench.target("gateway");
             assert_eq!(gateway.crashes, 0, "{run:?} at {age} s");
-<<<<<<< HEAD
             assert_eq!(*gateway.proven_run == *run, age == 64, "three passes prove {run:?}, not one less");
-=======
-            assert_eq!(&*gateway.proven_run == run, age == 64, "three passes prove {run:?}, not one less");
->>>>>>> speed
         }
     }
 }

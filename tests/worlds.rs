@@ -135,7 +135,7 @@ fn killed_after_every_step_people_hear_of_the_fault_once_and_of_its_end_once() {
         assert_window(&performed(&sim), &context);
         assert_told(&sim, &context);
         let heard = |what: &str| received(&sim).iter().filter(|text| text.contains(what)).count();
-        assert_eq!(heard("repair limit reached"), 1, "{context}: {:#?}", received(&sim));
+        assert_eq!(heard("repairs do not help"), 1, "{context}: {:#?}", received(&sim));
         assert_eq!(heard("\nIt was: "), 1, "{context}: {:#?}", received(&sim));
     }
 }

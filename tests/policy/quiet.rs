@@ -242,3 +242,17 @@ fn offline_mutes_what_is_external_and_nothing_else() {
     let _ = bench.pass(60, cut_off(both(fail("refused"), fail("no route")), 2));
     assert_eq!(bench.keys(), ["health_consecutive"], "offline, what is ours is told");
 }
+
+#[test]
+fn what_has_no_remedy_is_not_told_either_while_its_cause_is() {
+    let mut policy = with_funnel();
+    policy.targets[1].ladder.clear();
+    policy.targets[1].keys.failing = "funnel_down".to_owned();
+    let mut bench = Bench::new(policy);
+    let _ = bench.pass(0, both(pass(), pass()));
+    for _ in 0..20 {
+        let _ = bench.pass(60, both(fail("refused"), fail("502")));
+    }
+    assert!(bench.keys().iter().all(|key| *key != "funnel_down"), "{:?}", bench.keys());
+    assert!(!bench.keys().is_empty(), "the cause is told");
+}

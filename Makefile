@@ -64,14 +64,14 @@ YEARS ?= 100
 soak: ## play YEARS=100 virtual years of random faults, a seed each, over all cores
 	$(CARGO) test --profile soak --locked --test soak -- '$(YEARS)'
 
-fuzz: ## feed rubbish to everything that reads what others wrote (SECONDS=60 each; needs nightly, cargo-fuzz)
+fuzz: ## feed rubbish to everything that reads what others wrote (SECONDS=60 each; needs a C++ compiler)
 	tests/fuzz/run.sh '$(SECONDS)' $(TARGETS)
 
 mutants: ## plant small faults in the core and see that a test fails each time (FILES=gate.rs; needs cargo-mutants)
 	tests/mutants.sh $(FILES)
 
 # A debug build is ready in a fraction of the time, and shows the same. Who has a release build sees that.
-demo: ## watch it recover a gateway that is killed and one that hangs (30 s, no root)
+demo: ## watch it recover a gateway that is killed and one that hangs (about 80 s, no root)
 	$(CARGO) build --locked $(if $(wildcard $(BUILT)),--release) --bin picoclaw-watchdog --example stand-in
 	tests/demo.sh $(dir $(if $(wildcard $(BUILT)),$(BUILT),$(subst /release/,/debug/,$(BUILT))))
 

@@ -77,7 +77,12 @@ write_restart_command() {
 set -eu
 echo "command \$EPOCHREALTIME" >>"$moments"
 port=\$(cat "$home/gateway.port" 2>/dev/null || echo 0)
-kill -9 "\$(cat "$home/gateway.pid" 2>/dev/null)" 2>/dev/null || true
+old=\$(cat "$home/gateway.pid" 2>/dev/null || echo 0)
+if [ "\$old" -gt 0 ]; then
+  kill -9 "\$old" 2>/dev/null || true
+  # Its port is free only once it is gone, which a busy machine takes its time for.
+  for _ in {1..100}; do kill -0 "\$old" 2>/dev/null || break; sleep 0.01; done
+fi
 : >"$home/gateway.out"
 # A session of its own: it must outlive the command that starts it.
 setsid "$stand_in" gateway --generation g1 --webhook-port none --port "\$port" --bind-failure exit \\

@@ -7,20 +7,22 @@ mod error;
 mod read;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use super::checks::{BlameRule, Faults, faults};
 use super::clients::Clients;
 use crate::recovery::evidence::{Blame, Reading};
 use crate::recovery::time::Age;
 use crate::values::one_line;
-use error::{Fault, fault};
-use reqwest::header::{CONTENT_LENGTH, LOCATION};
-use reqwest::{Method, Response, Url};
+use error::Fault;
+use reqwest::header::LOCATION;
+use reqwest::{Method, Url};
 use serde_json::Value;
 use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
+use wire::Reply;
 
 /// Bytes read of a body, unless configured otherwise: the health bodies that we know have less than 2 KiB.
 pub const BODY_CAP: usize = 64 * 1024;
@@ -103,28 +105,16 @@ impl Http {
         let mut url = self.url.clone();
         let mut method = self.method.clone();
         for _ in 0..MAX_REDIRECTS {
-            let response = send(clients, method, url.clone()).await?;
-            match onward(&response).filter(|_| self.follow_redirects) {
+            let reply = wire::fetch(clients, &method, &url, self.body_cap).await?;
+            let onward = onward(&url, &reply);
+            match onward.clone().filter(|_| self.follow_redirects) {
                 Some(next) => url = next,
-                None => return self.receive(response).await,
+                None => return Ok(reply.into_answer(onward)),
             }
             // As browsers do: what a redirect leads to is looked at, not posted to again.
             method = Method::GET;
         }
         Err(Fault::Unclear(format!("more than {MAX_REDIRECTS} redirects")))
-    }
-
-    async fn receive(&self, mut response: Response) -> Result<Answer, Fault> {
-        let (status, mut body) = (response.status().as_u16(), Vec::new());
-        let location = onward(&response).map(|url| shown(&url));
-        while let Some(chunk) = response.chunk().await.map_err(fault)? {
-            let room = self.body_cap - body.len();
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if chunk.len() > room {
-                return Ok(Answer { status, location, body, cut: true });
-            }
-        }
-        Ok(Answer { status, location, body, cut: false })
     }
 
     /// Judges an answer that took so long. Pure, so that any answer can be tried without a server.
@@ -209,19 +199,10 @@ impl JsonCondition {
     }
 }
 
-async fn send(clients: &Clients, method: Method, url: Url) -> Result<Response, Fault> {
-    let client = clients.for_url(&url).map_err(Fault::Unclear)?;
-    let posts = method == Method::POST;
-    let request = client.request(method, url);
-    // The library leaves the length of an empty body out, and some servers answer that with 411.
-    let request = if posts { request.header(CONTENT_LENGTH, 0) } else { request };
-    request.send().await.map_err(fault)
-}
-
 /// Where a redirect leads, if it is one that names a place we could ask.
-fn onward(response: &Response) -> Option<Url> {
-    let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
-    let url = response.url().join(location.to_str().ok()?).ok()?;
+fn onward(from: &Url, reply: &Reply) -> Option<Url> {
+    let location = reply.headers.get(LOCATION).filter(|_| reply.status.is_redirection())?;
+    let url = from.join(location.to_str().ok()?).ok()?;
     matches!(url.scheme(), "http" | "https").then_some(url)
 }
 

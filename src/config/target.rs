@@ -245,7 +245,7 @@ fn keys(section: &mut Section<'_>, target: Option<&Name>) -> AlertKeys {
     read.unwrap_or(default)
 }
 
-fn check_times(section: &Section<'_>, policy: &TargetPolicy, frame: &Frame<'_>) {
+fn check_times(section: &mut Section<'_>, policy: &TargetPolicy, frame: &Frame<'_>) {
     if section.has("reprobe") && policy.reprobe > frame.interval {
         let what = format!("longer than the interval of {}", written(frame.interval));
         section.error(&section.spot("reprobe"), what, "write less");

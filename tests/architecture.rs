@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cycle", &["recovery"]),
     ("config", &["action", "probe", "recovery", "section", "values"]),
     ("probe", &["recovery", "section", "systemd", "values"]),
-    ("action", &["exec", "recovery", "section", "systemd", "values"]),
+    ("action", &["exec", "probe", "recovery", "section", "systemd", "values"]),
     ("notify", &["recovery", "values"]),
     ("systemd", &["recovery", "values"]),
     ("section", &["values"]),

@@ -46,7 +46,12 @@ impl Http {
         let expect = expect.map(|list| list.into_iter().map(|status| status..=status).collect());
         // A condition that cannot be read must not look like none.
         let only_if = only_if.map_or(Some(None), |read| read.map(Some))?;
-        Some(Self { call: call?.for_json(), expect: expect.unwrap_or_else(|| vec![200..=299]), only_if, timeout })
+        Some(Self {
+            call: call?.for_json(),
+            expect: expect.unwrap_or_else(|| vec![200..=299]),
+            only_if,
+            timeout,
+        })
     }
 
     /// Whether it may be sent now.

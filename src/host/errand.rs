@@ -57,3 +57,38 @@ impl Errands {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::Do;
+    use crate::action::run::Run;
+
+    fn action(program: &str) -> Action {
+        let argv = vec![program.to_owned(), "600".to_owned()];
+        let act = Do::Run(Run { argv, timeout: Duration::from_secs(420) });
+        Action { name: Name::parse("back-up-now").unwrap(), disruptive: false, act }
+    }
+
+    #[tokio::test]
+    async fn an_errand_is_begun_and_known_until_it_ends() {
+        let (errands, bus, clients) = (Errands::default(), Bus::user(), Arc::new(Clients::new()));
+        let (long, short) = (action("sleep"), action("true"));
+        assert!(long.is_errand() && long.holds_up().is_zero());
+        let Outcome::Running(told) = errands.begin(&long, &bus, &clients) else { panic!() };
+        assert!(told.starts_with("asked; it may take up to 7 min"), "{told}");
+        assert!(errands.under_way(&long.name).is_some());
+        errands.begin(&short, &bus, &clients);
+        errands.finish(Duration::from_secs(20)).await;
+        assert_eq!(errands.under_way(&short.name), None);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_program_does_not_wait_for_ever() {
+        let (errands, bus, clients) = (Errands::default(), Bus::user(), Arc::new(Clients::new()));
+        errands.begin(&action("sleep"), &bus, &clients);
+        let began = Instant::now();
+        errands.finish(Duration::from_millis(50)).await;
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+}

@@ -141,7 +141,8 @@ fn header_text(text: &str) -> Result<Template, String> {
 /// Whether the value of a header of this name is nobody else's business.
 fn is_secret(name: &str) -> bool {
     let plain = name.replace('-', "_");
-    names_a_secret(&plain) || matches!(name.to_ascii_lowercase().as_str(), "authorization" | "cookie" | "apikey")
+    names_a_secret(&plain)
+        || matches!(name.to_ascii_lowercase().as_str(), "authorization" | "cookie" | "apikey")
 }
 
 #[cfg(test)]

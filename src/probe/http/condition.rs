@@ -79,7 +79,9 @@ impl AgeCondition {
         let Self { pointer, max } = self;
         let stamp = match body.pointer(pointer) {
             None => return Err(Reading::Fail(format!("there is no {pointer}"))),
-            Some(Value::Null) => return Err(Reading::Fail(format!("{pointer} is null: it has not happened yet"))),
+            Some(Value::Null) => {
+                return Err(Reading::Fail(format!("{pointer} is null: it has not happened yet")));
+            }
             Some(found) => found.as_str().and_then(|text| text.trim().parse().ok()).ok_or_else(|| {
                 Reading::Fail(format!("{pointer} is {}, not a time with its offset", shown(found)))
             })?,

@@ -39,6 +39,16 @@ impl Http {
             true => call?,
             false => call?.for_json(),
         };
-        Some(Self { call, expect, timeout, slow_after, body_cap: BODY_CAP, follow_redirects, json, age, blame })
+        Some(Self {
+            call,
+            expect,
+            timeout,
+            slow_after,
+            body_cap: BODY_CAP,
+            follow_redirects,
+            json,
+            age,
+            blame,
+        })
     }
 }

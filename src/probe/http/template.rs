@@ -58,8 +58,9 @@ fn render(text: &str, now: Timestamp) -> Result<String, String> {
 impl Mention {
     /// Reads what stands between `{now` and `}`.
     fn parse(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("{{now{text}}} is not a time; write {{now}}, {{now-2h}}, {{now+5m}} or {{now-2h:date}}");
+        let wrong = || {
+            format!("{{now{text}}} is not a time; write {{now}}, {{now-2h}}, {{now+5m}} or {{now-2h:date}}")
+        };
         let (shift, only_date) = match text.split_once(':') {
             Some((shift, "date")) => (shift, true),
             Some(_) => return Err(wrong()),

@@ -40,7 +40,8 @@ impl Object {
             let most = Age(self.max_age);
             return Ok(Reading::Fail(format!("stale: {what} is {} old, more than {most}", Age(age))));
         }
-        let wrong_size = size.and_then(|size| self.too_small(size).or_else(|| self.shrunk(size, &found.before)));
+        let wrong_size =
+            size.and_then(|size| self.too_small(size).or_else(|| self.shrunk(size, &found.before)));
         Ok(match wrong_size {
             Some(why) => Reading::Fail(format!("{what} is fresh, but {why}")),
             None => Reading::Pass(format!("fresh: {what} is {} old", Age(age))),
@@ -58,7 +59,9 @@ impl Object {
         let usual = median(before)?;
         let so_many = before.len();
         (u128::from(size) * 100 < u128::from(usual) * u128::from(shrink)).then(|| {
-            format!("shrunk: {size} bytes, less than {shrink} % of {usual}, the median of the {so_many} before it")
+            format!(
+                "shrunk: {size} bytes, less than {shrink} % of {usual}, the median of the {so_many} before it"
+            )
         })
     }
 }

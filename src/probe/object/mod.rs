@@ -133,7 +133,8 @@ impl Object {
             }
         }
         let prefix = named(prefix);
-        Err(self.misconfigured(&format!("more than {MAX_PAGES} pages under {prefix}: name a narrower prefix")))
+        Err(self
+            .misconfigured(&format!("more than {MAX_PAGES} pages under {prefix}: name a narrower prefix")))
     }
 
     /// One page of a list, and when it was true.

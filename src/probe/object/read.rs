@@ -79,7 +79,12 @@ fn sign(section: &mut Section<'_>) -> Option<Sign> {
     let prefixes = section.list("prefixes", parse::text);
     match (section.has("marker"), section.has("prefixes")) {
         (true, false) => {
-            unless(section, "shrink", "only a list of objects has a history", "use prefixes, or leave it out");
+            unless(
+                section,
+                "shrink",
+                "only a list of objects has a history",
+                "use prefixes, or leave it out",
+            );
             let holds_time = section.or("content", true, content);
             Some(Sign::Marker { key: marker?, holds_time })
         }
@@ -160,6 +165,8 @@ fn content(text: &str) -> Result<bool, String> {
     match text {
         "time" => Ok(true),
         "none" => Ok(false),
-        _ => Err(format!("{text:?} is neither; write \"time\" (it holds one) or \"none\" (its own time counts)")),
+        _ => Err(format!(
+            "{text:?} is neither; write \"time\" (it holds one) or \"none\" (its own time counts)"
+        )),
     }
 }

@@ -33,7 +33,10 @@ impl Object {
             (429, _) => Reading::Unknown(format!("429: {} is asked too often", self.host())),
             (500.., code) => {
                 let code = code.map(|code| format!(" {code}")).unwrap_or_default();
-                Reading::Unknown(format!("{status}{code}: {} is in trouble, so nothing is known", self.host()))
+                Reading::Unknown(format!(
+                    "{status}{code}: {} is in trouble, so nothing is known",
+                    self.host()
+                ))
             }
             (_, code) => self.misconfigured(&format!("{status} {}", meaning(status, code))),
         }

@@ -78,9 +78,8 @@ struct Info {
 /// A page of a list; none when the body is something else.
 pub(super) fn page(body: &[u8]) -> Option<Page> {
     let list: List = serde_json::from_slice(body).ok().filter(|list: &List| list.success)?;
-    let entry = |item: Item| {
-        Some(Entry { at: item.last_modified.parse().ok()?, key: item.key, size: item.size })
-    };
+    let entry =
+        |item: Item| Some(Entry { at: item.last_modified.parse().ok()?, key: item.key, size: item.size });
     let entries = list.result.into_iter().map(entry).collect::<Option<Vec<_>>>()?;
     let info = list.result_info.filter(|info| info.is_truncated != Some(false));
     let next = info.and_then(|info| info.cursor).filter(|cursor| !cursor.is_empty());

@@ -110,7 +110,10 @@ fn cloudflare_s_numbers_mean_the_same() {
     let bucket = refused(&rest, 404, &body(10006, "The specified bucket does not exist."));
     assert!(unknown(&bucket).contains("404 NoSuchBucket: there is no such bucket"), "{bucket:?}");
     let token = refused(&rest, 401, &body(10000, "Authentication error"));
-    assert!(unknown(&token).ends_with("401 code 10000: the key or token is wrong, or has expired"), "{token:?}");
+    assert!(
+        unknown(&token).ends_with("401 code 10000: the key or token is wrong, or has expired"),
+        "{token:?}"
+    );
 }
 
 #[test]
@@ -184,9 +187,12 @@ fn lists_are_read_in_both_languages() {
         "last_modified":"2026-02-08T13:00:00.000Z","storage_class":"Standard"}],"result_info":{"cursor":"c","per_page":1}}"#;
     let page = object(REST).store.page(list.as_bytes()).unwrap();
     assert_eq!(page, Page { entries: vec![entry("k", "2026-02-08T13:00:00Z")], next: Some("c".to_owned()) });
-    let rubbish = ["", "<html/>", "null", "<ListBucketResult><Contents></Contents></ListBucketResult>", "[1]"];
+    let rubbish =
+        ["", "<html/>", "null", "<ListBucketResult><Contents></Contents></ListBucketResult>", "[1]"];
     for body in rubbish {
-        assert!(s3().store.page(body.as_bytes()).is_err() && object(REST).store.page(body.as_bytes()).is_err());
+        assert!(
+            s3().store.page(body.as_bytes()).is_err() && object(REST).store.page(body.as_bytes()).is_err()
+        );
     }
 }
 
@@ -258,7 +264,10 @@ async fn a_store_that_is_away_or_silent_proves_nothing() {
 #[tokio::test]
 async fn a_list_without_end_is_given_up() {
     let endless = ask_at(&say(|_| ok(LIST)), "prefixes = [\"daily/\"]\n").await;
-    assert!(unknown(&endless).contains("more than 20 pages under daily/: name a narrower prefix"), "{endless:?}");
+    assert!(
+        unknown(&endless).contains("more than 20 pages under daily/: name a narrower prefix"),
+        "{endless:?}"
+    );
     let huge = say(|_| ok(&" ".repeat(PAGE_CAP + 1)));
     let huge = ask_at(&huge, "prefixes = [\"daily/\"]\n").await;
     assert!(unknown(&huge).contains("longer than the 2097152 bytes we read"), "{huge:?}");

@@ -1,6 +1,7 @@
 //! A moltworker whose backup grows old, behind Cloudflare Access: the age is judged, never what it says of itself.
 
 use crate::common::{Home, OpsLog, StandIn};
+use nix::sys::signal::Signal;
 use std::time::Duration;
 
 /// The age by the worker's own word, with the questions that wake it kept for when the backup looks stale.
@@ -75,7 +76,7 @@ fn a_stale_backup_is_made_anew_and_the_pass_does_not_wait() {
     assert!(!repaired(&log) && log.slowest_cycle_ms() < 2_000, "{}", log.0);
     let log = daemon.wait("the backup is fresh again", repaired);
     assert_eq!((requests(&molt, SYNC), log.attempts("backup")), (1, 1), "{}", log.0);
-    let ended = ["target=errand", "action=back-up-now", "200, says: {\\\"success\\\":true"];
+    let ended = ["target=errand", "action=back-up-now", "200, says: ", "Sync completed successfully"];
     assert_eq!(log.lines(&ended).len(), 1, "{}", log.0);
     assert!(!log.0.contains("cfast_stand-in"), "{}", log.0);
 }
@@ -105,7 +106,7 @@ fn who_is_asleep_is_not_blamed() {
     let log = daemon.cycles(4);
     assert!(log.attempts("backup") == 0 && log.alerts().is_empty(), "{}", log.0);
     assert_eq!(requests(&molt, SYNC), 0);
-    let said = String::from_utf8_lossy(&home.ask(&["explain", "backup"]).stdout).into_owned();
+    let said = String::from_utf8_lossy(&home.ask(&["status"]).stdout).into_owned();
     assert!(said.contains("but excused: 200") && said.contains(r#"/status is "not_running""#), "{said}");
 
     // Still starting is no excuse for ever: awake, it is asked to back up.
@@ -126,7 +127,51 @@ fn a_login_page_is_our_misconfiguration() {
         "{}",
         log.0
     );
-    let said = String::from_utf8_lossy(&home.ask(&["explain", "backup"]).stdout).into_owned();
+    let said = String::from_utf8_lossy(&home.ask(&["status"]).stdout).into_owned();
     let told = "misconfigured probe: 302, redirected to https://team.cloudflareaccess.com/";
     assert!(said.contains(told) && !said.contains("kid="), "{said}");
+}
+
+#[test]
+fn nothing_is_sent_to_who_does_not_run() {
+    let molt = StandIn::moltworker();
+    let home = home(&molt);
+    molt.steer("last-sync", "3600");
+    molt.steer("status", "error");
+    let daemon = home.start();
+    let log = daemon
+        .wait("it was not asked", |log| !log.lines(&["failed: not asked: 200, but /status is"]).is_empty());
+    assert_eq!(requests(&molt, SYNC), 0, "{}", log.0);
+}
+
+#[test]
+fn the_end_of_the_daemon_does_not_wait_for_a_backup() {
+    let molt = StandIn::moltworker();
+    let home = home(&molt);
+    molt.steer("last-sync", "3600");
+    molt.steer("sync-takes", "60000");
+    let mut daemon = home.start();
+    daemon.wait("it is asked to back up", |log| !log.lines(&["under way: asked"]).is_empty());
+    // A new configuration changes nothing for what is under way.
+    daemon.signal(Signal::SIGHUP);
+    let log = daemon.wait("it is read again", |log| !log.lines(&["action=reload"]).is_empty());
+    assert!(log.lines(&["target=errand"]).is_empty(), "{}", log.0);
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.wait_for_end(Duration::from_secs(5)).success());
+}
+
+#[test]
+fn a_single_run_waits_for_the_backup_that_it_has_asked_for() {
+    let molt = StandIn::moltworker();
+    let home = home(&molt);
+    molt.steer("last-sync", "3600");
+    molt.steer("sync-takes", "2000");
+    home.ask(&["once"]);
+    let log = home.log();
+    assert_eq!(
+        log.lines(&["target=errand", "result=OK", "Sync completed successfully"]).len(),
+        1,
+        "{}",
+        log.0
+    );
 }

@@ -1,18 +1,23 @@
 //! What can be done about a target, one file per kind.
 
+pub mod http;
 pub mod restart_unit;
 pub mod run;
 
+use crate::probe::Check;
+use crate::probe::clients::Clients;
 use crate::recovery::evidence::Name;
 use crate::recovery::record::Outcome;
 use crate::section::{Section, parse};
 use crate::systemd::Bus;
+use http::Http;
 use restart_unit::RestartUnit;
 use run::Run;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// What an action may take. One that hangs holds up every other repair, hence the upper bound.
+/// What an action may take while the pass waits for it. One that hangs holds up every other repair, hence the
+/// upper bound.
 pub(crate) const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(120);
 
 /// One thing that can be done.
@@ -33,6 +38,8 @@ pub enum Do {
     RestartUnit(RestartUnit),
     /// Runs a program.
     Run(Run),
+    /// Asks a service over HTTP.
+    Http(Http),
 }
 
 impl Action {
@@ -46,11 +53,23 @@ impl Action {
 }
 
 impl Action {
+    /// Whether it may be carried out now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn allowed(&self, clients: &Clients) -> Result<(), String> {
+        match &self.act {
+            Do::RestartUnit(_) | Do::Run(_) => Ok(()),
+            Do::Http(http) => http.allowed(clients).await,
+        }
+    }
+
     /// Carries it out, within its timeout.
-    pub async fn perform(&self, bus: &Bus) -> Outcome {
+    pub async fn perform(&self, bus: &Bus, clients: &Clients) -> Outcome {
         match &self.act {
             Do::RestartUnit(restart) => restart.perform(bus).await,
             Do::Run(run) => run.perform().await,
+            Do::Http(http) => http.perform(clients).await,
         }
     }
 
@@ -59,6 +78,21 @@ impl Action {
         match &self.act {
             Do::RestartUnit(restart) => restart.timeout,
             Do::Run(run) => run.timeout,
+            Do::Http(http) => http.timeout,
+        }
+    }
+
+    /// Whether it may take longer than a pass waits, so that it has to go on beside it.
+    pub fn is_errand(&self) -> bool {
+        self.timeout() > *TIMEOUT.end()
+    }
+
+    /// The longest that a pass waits for it.
+    pub fn holds_up(&self) -> Duration {
+        let itself = if self.is_errand() { Duration::ZERO } else { self.timeout() };
+        match &self.act {
+            Do::RestartUnit(_) | Do::Run(_) => itself,
+            Do::Http(http) => itself + http.only_if.as_ref().map_or(Duration::ZERO, Check::timeout),
         }
     }
 }
@@ -70,6 +104,7 @@ impl Do {
             &[
                 ("restart-unit", |section| RestartUnit::read(section).map(Self::RestartUnit)),
                 ("run", |section| Run::read(section).map(Self::Run)),
+                ("http", |section| Http::read(section).map(Self::Http)),
             ],
         )
     }

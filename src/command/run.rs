@@ -1,6 +1,7 @@
 //! `run`: the daemon. Waits for the next pass or event, runs the pass, publishes, beats. It decides nothing.
 
 use super::{init_log, only_one};
+use crate::action::Action;
 use crate::config::{Config, Problem, Sources, compile};
 use crate::cycle::{self, Report, Scope};
 use crate::exit::Exit;
@@ -73,8 +74,8 @@ fn say_settings(config: &Config, warnings: &[Problem]) {
 
 /// The longest that a pass may take.
 fn pass_max(config: &Config) -> Duration {
-    let probes = config.probes.iter().map(|probe| probe.check.timeout()).max().unwrap_or_default();
-    let actions = config.actions.values().map(|action| action.timeout()).max().unwrap_or_default();
+    let probes = config.probes.iter().map(|probe| probe.timeout()).max().unwrap_or_default();
+    let actions = config.actions.values().map(Action::holds_up).max().unwrap_or_default();
     probes + actions + PASS_SLACK
 }
 

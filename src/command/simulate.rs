@@ -7,6 +7,7 @@ use crate::cli::Output;
 use crate::config::{Config, Sources, compile};
 use crate::exit::Exit;
 use crate::probe::{Check, Probe};
+use crate::recovery::evidence::Reading;
 use crate::recovery::policy::Role;
 use crate::sim::blueprint::{Asks, Blueprint, Judge, Question, Remedy};
 use crate::sim::scenario::{self, Scenario};
@@ -153,6 +154,14 @@ fn question(config: &Config, probe: &Probe) -> Question {
     let policy = config.policy.target(&probe.target).and_then(|target| target.probe(&probe.name));
     let asks = match &probe.check {
         Check::Port(port) => Asks::Port(port.port),
+        // What would be stale is decided by the scenario, not by any clock.
+        Check::Object(_) => Asks::Service(Rc::new(|answer| {
+            let reading = match answer.status {
+                None => Reading::Pass("fresh".to_owned()),
+                Some(_) => Reading::Fail("stale".to_owned()),
+            };
+            (reading, Vec::new())
+        })),
         Check::Http(http) => {
             let http = http.clone();
             let judge: Judge =
@@ -163,16 +172,16 @@ fn question(config: &Config, probe: &Probe) -> Question {
     Question {
         target: probe.target.clone(),
         probe: probe.name.clone(),
-        timeout: probe.check.timeout(),
+        timeout: probe.timeout(),
         is_readiness: policy.is_some_and(|policy| policy.role == Role::Readiness),
         asks,
     }
 }
 
 fn remedy(action: &Action) -> Remedy {
-    let timeout = action.timeout();
+    let timeout = action.holds_up();
     match &action.act {
         Do::RestartUnit(restart) => Remedy::Restart { unit: restart.unit.to_string(), timeout },
-        Do::Run(_) => Remedy::Command { timeout },
+        Do::Run(_) | Do::Http(_) => Remedy::Command { timeout },
     }
 }

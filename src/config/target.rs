@@ -75,6 +75,8 @@ pub(super) struct Step {
 pub(super) struct Question {
     pub(super) policy: ProbePolicy,
     pub(super) check: Option<Check>,
+    /// What is asked when that fails.
+    pub(super) excuse: Option<Check>,
     pub(super) off: Option<String>,
     pub(super) spot: Spot,
     pub(super) blame: Spot,
@@ -156,13 +158,14 @@ fn question(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Question> {
     let pass_after = section.or("pass_after", 1, parse::within(1..=100));
     let arm_on_pass = section.or("arm_on_pass", false, parse::flag);
     let every = section.opt("every", parse::span(frame.interval..=MOST));
-    let check = Check::read(section);
+    let check = Check::read(section, "check");
+    let excuse = section.has("excuse").then(|| Check::read(section, "excuse")).flatten();
     if let Some(check) = &check {
-        check_timeout(section, check, frame);
+        check_timeout(section, check, excuse.as_ref(), frame);
     }
     let policy = ProbePolicy { name: name?, role, fail_after, pass_after, arm_on_pass, every };
     let (spot, blame) = (section.spot("name"), section.spot("check.http.blame"));
-    Some(Question { policy, check, off, spot, blame })
+    Some(Question { policy, check, excuse, off, spot, blame })
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -270,16 +273,16 @@ fn pace(policy: &TargetPolicy) -> Duration {
     policy.reprobe.max(rarely.filter(|_| policy.unit.is_none()).unwrap_or(Duration::ZERO))
 }
 
-fn check_timeout(section: &Section<'_>, check: &Check, frame: &Frame<'_>) {
+/// The excuse is asked after the check, so both together have to fit.
+fn check_timeout(section: &Section<'_>, check: &Check, excuse: Option<&Check>, frame: &Frame<'_>) {
     // A second is left for all else that a pass does; less where the whole interval is short.
     let most = frame.interval - (frame.interval / 4).min(seconds(1));
     let spot = section.spot(&format!("check.{}.timeout", check.kind()));
-    if check.timeout() > most {
-        let what = format!(
-            "{} does not fit into the interval of {}",
-            written(check.timeout()),
-            written(frame.interval)
-        );
+    let both = check.timeout() + excuse.map_or(Duration::ZERO, Check::timeout);
+    if both > most {
+        let with_excuse = if excuse.is_some() { ", its excuse included," } else { "" };
+        let (both, interval) = (written(both), written(frame.interval));
+        let what = format!("{both}{with_excuse} does not fit into the interval of {interval}");
         section.error(&spot, what, format!("write at most {}, or a longer interval", written(most)));
     }
     let Check::Http(http) = check else { return };

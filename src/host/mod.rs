@@ -6,6 +6,7 @@ pub mod channel;
 pub mod chronicle;
 pub mod clock;
 pub mod doorbell;
+mod errand;
 pub mod events;
 pub mod files;
 pub mod heartbeat;
@@ -41,6 +42,7 @@ use crate::recovery::unit::UnitFacts;
 use crate::systemd::Bus;
 use channel::Channel;
 use clock::Clock;
+use errand::Errands;
 use history::History;
 use inbox::Inbox;
 use kicks::{KickResult, ReceivedKick};
@@ -66,6 +68,7 @@ pub struct Host {
     /// The trouble found at start, and when its consequences are over.
     start_trouble: Option<(String, Timestamp)>,
     channel: Channel,
+    errands: Errands,
     kick: Option<ReceivedKick>,
     /// Where orders are left; none for those who only look.
     inbox: Option<Inbox>,
@@ -117,6 +120,7 @@ impl Host {
             troubles: BTreeMap::new(),
             start_trouble: None,
             channel: Channel::new(start.state.outbox.quota.as_ref().map(|quota| quota.at)),
+            errands: Errands::default(),
             kick: None,
             inbox: None,
             seen: BTreeMap::new(),

@@ -38,9 +38,9 @@ pub async fn probes(
 async fn ask(probe: &Probe, clients: &Clients, unit: Option<&Unit>) -> ProbeReport {
     /// What a probe may need beyond its own deadline to say that it is over.
     const GRACE: std::time::Duration = std::time::Duration::from_secs(1);
-    let limit = probe.check.timeout() + GRACE;
+    let limit = probe.timeout() + GRACE;
     let (reading, blames) =
-        tokio::time::timeout(limit, probe.check.ask(clients, unit)).await.unwrap_or_else(|_| {
+        tokio::time::timeout(limit, probe.ask(clients, unit)).await.unwrap_or_else(|_| {
             (Reading::Unknown("the probe itself did not end in time".to_owned()), Vec::new())
         });
     ProbeReport { target: probe.target.clone(), probe: probe.name.clone(), reading, blames }

@@ -1,9 +1,11 @@
 //! Questions that are asked of a target, one file per kind. A probe answers; it never judges health, and
 //! never acts.
 
+pub mod age;
 pub mod checks;
 pub mod clients;
 pub mod http;
+pub mod object;
 pub mod port;
 pub mod reference;
 pub mod sock_diag;
@@ -24,7 +26,7 @@ pub struct Unit {
 }
 
 /// One question, and whose health it is about.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// The target.
     pub target: Name,
@@ -32,25 +34,48 @@ pub struct Probe {
     pub name: Name,
     /// What is asked.
     pub check: Check,
+    /// What is asked when that fails: when this passes, the failure is excused.
+    pub excuse: Option<Check>,
 }
 
 /// What is asked, by kind.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "there are a handful of them, made once")]
 pub enum Check {
     /// A request over HTTP.
     Http(http::Http),
     /// Whether something listens on a port of this machine.
     Port(port::Port),
+    /// Whether a backup in an object store is fresh.
+    Object(object::Object),
+}
+
+impl Probe {
+    /// Asks, and asks for an excuse when the answer is a failure. Beside the answer come faults of other
+    /// targets that it names.
+    pub async fn ask(&self, clients: &Clients, unit: Option<&Unit>) -> (Reading, Vec<Blame>) {
+        let (reading, blames) = self.check.ask(clients, unit).await;
+        let (Reading::Fail(why), Some(excuse)) = (&reading, &self.excuse) else { return (reading, blames) };
+        match excuse.ask(clients, unit).await.0 {
+            Reading::Pass(text) => (Reading::Pass(format!("{why}, but excused: {text}")), Vec::new()),
+            Reading::Fail(_) | Reading::Unknown(_) => (reading, blames),
+        }
+    }
+
+    /// The longest that the answer may take.
+    pub fn timeout(&self) -> Duration {
+        self.check.timeout() + self.excuse.as_ref().map_or(Duration::ZERO, Check::timeout)
+    }
 }
 
 impl Check {
-    /// Reads `check.KIND = { … }`.
-    pub fn read(section: &mut Section<'_>) -> Option<Self> {
+    /// Reads `KEY.KIND = { … }`, where the key is `check` or says what else the question is for.
+    pub fn read(section: &mut Section<'_>, key: &'static str) -> Option<Self> {
         section.kind(
-            "check",
+            key,
             &[
                 ("http", |section| http::Http::read(section).map(Self::Http)),
+                ("object", |section| object::Object::read(section).map(Self::Object)),
                 ("port", |section| port::Port::read(section).map(Self::Port)),
             ],
         )
@@ -64,6 +89,7 @@ impl Check {
                 let rightful = unit.map(|unit| port::Rightful { unit: &unit.name, main_pid: unit.main_pid });
                 (port.ask(rightful).await, Vec::new())
             }
+            Self::Object(object) => (object.ask(clients).await, Vec::new()),
         }
     }
 
@@ -72,6 +98,7 @@ impl Check {
         match self {
             Self::Http(_) => "http",
             Self::Port(_) => "port",
+            Self::Object(_) => "object",
         }
     }
 
@@ -80,14 +107,16 @@ impl Check {
         match self {
             Self::Http(http) => http.timeout,
             Self::Port(port) => port.timeout,
+            Self::Object(object) => object.timeout,
         }
     }
 
     /// Whether the answer comes over the internet.
     pub fn is_external(&self) -> bool {
         match self {
-            Self::Http(http) => clients::is_external(&http.url),
+            Self::Http(http) => clients::is_external(&http.call.url),
             Self::Port(_) => false,
+            Self::Object(object) => clients::is_external(object.store.url()),
         }
     }
 
@@ -95,7 +124,7 @@ impl Check {
     pub fn blamed(&self) -> Vec<&Name> {
         match self {
             Self::Http(http) => http.blame.iter().map(|rule| &rule.target).collect(),
-            Self::Port(_) => Vec::new(),
+            Self::Port(_) | Self::Object(_) => Vec::new(),
         }
     }
 }

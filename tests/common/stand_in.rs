@@ -57,6 +57,16 @@ impl StandIn {
         Self::start("line", &["--port", "0"], &["--port", &port.to_string()])
     }
 
+    /// A moltworker on a free port, whose backup is fresh.
+    pub(crate) fn moltworker() -> Self {
+        Self::start("moltworker", &["--port", "0"], &[])
+    }
+
+    /// All that a moltworker was asked, a line each.
+    pub(crate) fn record(&self) -> String {
+        fs::read_to_string(self.record_file()).unwrap_or_default()
+    }
+
     /// `http://ADDRESS` of the main server, followed by `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())
@@ -105,7 +115,7 @@ impl StandIn {
         let mut command = Command::new(stand_in_binary());
         command.arg(kind).args(without_overridden(defaults, options)).args(options);
         command.arg("--until-eof").arg("--control").arg(&control);
-        if kind == "line" {
+        if matches!(kind, "line" | "moltworker") {
             command.arg("--record").arg(home.path().join("record"));
         }
         let command = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -45,8 +45,9 @@ fn check<'c>(config: &'c Config, target: &str, probe: &str) -> &'c Check {
 
 pub(crate) fn url(config: &Config, target: &str, probe: &str) -> String {
     match check(config, target, probe) {
-        Check::Http(http) => http.url.to_string(),
+        Check::Http(http) => http.call.url.to_string(),
         Check::Port(port) => format!("port {}", port.port),
+        Check::Object(object) => object.store.url().to_string(),
     }
 }
 

@@ -15,6 +15,7 @@ mod units;
 
 // Where no systemd is needed: as a process in a home directory of its own.
 mod alerts;
+mod backup;
 mod channel;
 mod kick;
 mod owner;

@@ -6,7 +6,7 @@ use std::io;
 
 /// Why there was no answer to judge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// The service did not serve.
     Theirs(String),
     /// It could not be asked properly, which proves nothing about it.

@@ -87,6 +87,8 @@ impl Known {
         if let LineSettings::On { token, .. } = &config.line {
             values.insert(token.expose());
         }
+        values.extend(config.probes.iter().flat_map(|probe| probe.check.secrets()).map(Secret::expose));
+        values.extend(config.lifesign.iter().map(|lifesign| lifesign.url.expose()));
         let named = self.variables.iter().filter(|(name, _)| names_a_secret(name));
         let long =
             named.map(|(_, variable)| variable.value.as_str()).filter(|value| value.len() >= LEAST_SECRET);

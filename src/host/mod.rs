@@ -14,6 +14,7 @@ pub mod inbox;
 pub mod kicks;
 pub mod legacy;
 pub mod letters;
+pub mod lifesign;
 pub mod lock;
 pub mod log;
 pub mod memory;
@@ -199,6 +200,11 @@ impl Host {
     /// Whether the channel is being asked for its quota.
     pub fn asks_quota(&self) -> bool {
         self.channel.asks_quota()
+    }
+
+    /// The HTTP clients, for whoever else has something to send.
+    pub fn clients(&self) -> &Arc<Clients> {
+        &self.clients
     }
 
     /// Whether the last save failed, and why.

@@ -3,7 +3,7 @@
 //! An answer that does not prove the service dead (a login page, a quota, our own lack of files or of a
 //! resolver) is `Unknown`. Nothing here may retry, or print the query of a URL: it may hold a signature.
 
-mod error;
+pub(super) mod error;
 mod read;
 #[cfg(test)]
 mod tests;

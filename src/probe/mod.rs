@@ -1,16 +1,19 @@
 //! Questions that are asked of a target, one file per kind. A probe answers; it never judges health, and
 //! never acts.
 
+mod api;
 pub mod checks;
 pub mod clients;
 pub mod http;
+pub mod line_webhook;
+pub mod ollama;
 pub mod port;
 pub mod reference;
 pub mod sock_diag;
 
 use crate::recovery::evidence::{Blame, Name, Reading};
 use crate::section::Section;
-use crate::values::UnitName;
+use crate::values::{Secret, UnitName};
 use clients::Clients;
 use std::time::Duration;
 
@@ -42,6 +45,10 @@ pub enum Check {
     Http(http::Http),
     /// Whether something listens on a port of this machine.
     Port(port::Port),
+    /// Ollama and its models.
+    Ollama(ollama::Ollama),
+    /// The webhook as LINE sees it.
+    LineWebhook(line_webhook::LineWebhook),
 }
 
 impl Check {
@@ -52,6 +59,8 @@ impl Check {
             &[
                 ("http", |section| http::Http::read(section).map(Self::Http)),
                 ("port", |section| port::Port::read(section).map(Self::Port)),
+                ("ollama", |section| ollama::Ollama::read(section).map(Self::Ollama)),
+                ("line-webhook", |section| line_webhook::LineWebhook::read(section).map(Self::LineWebhook)),
             ],
         )
     }
@@ -64,6 +73,8 @@ impl Check {
                 let rightful = unit.map(|unit| port::Rightful { unit: &unit.name, main_pid: unit.main_pid });
                 (port.ask(rightful).await, Vec::new())
             }
+            Self::Ollama(ollama) => (ollama.check(clients).await, Vec::new()),
+            Self::LineWebhook(webhook) => (webhook.check(clients).await, Vec::new()),
         }
     }
 
@@ -72,6 +83,8 @@ impl Check {
         match self {
             Self::Http(_) => "http",
             Self::Port(_) => "port",
+            Self::Ollama(_) => "ollama",
+            Self::LineWebhook(_) => "line-webhook",
         }
     }
 
@@ -80,6 +93,8 @@ impl Check {
         match self {
             Self::Http(http) => http.timeout,
             Self::Port(port) => port.timeout,
+            Self::Ollama(ollama) => ollama.timeout,
+            Self::LineWebhook(webhook) => webhook.timeout,
         }
     }
 
@@ -88,6 +103,8 @@ impl Check {
         match self {
             Self::Http(http) => clients::is_external(&http.url),
             Self::Port(_) => false,
+            Self::Ollama(ollama) => clients::is_external(&ollama.base),
+            Self::LineWebhook(webhook) => webhook.is_external(),
         }
     }
 
@@ -95,7 +112,24 @@ impl Check {
     pub fn blamed(&self) -> Vec<&Name> {
         match self {
             Self::Http(http) => http.blame.iter().map(|rule| &rule.target).collect(),
-            Self::Port(_) => Vec::new(),
+            Self::Port(_) | Self::Ollama(_) | Self::LineWebhook(_) => Vec::new(),
+        }
+    }
+
+    /// The least time between two questions, for those that cost somebody something.
+    pub fn needs_every(&self) -> Option<Duration> {
+        match self {
+            Self::Http(_) | Self::Port(_) => None,
+            Self::Ollama(ollama) => ollama.needs_every(),
+            Self::LineWebhook(webhook) => webhook.needs_every(),
+        }
+    }
+
+    /// What must be masked in every text that leaves the program.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        match self {
+            Self::Http(_) | Self::Port(_) | Self::Ollama(_) => Vec::new(),
+            Self::LineWebhook(webhook) => vec![&webhook.token],
         }
     }
 }

@@ -17,5 +17,8 @@ mod units;
 mod alerts;
 mod channel;
 mod kick;
+mod lifesign;
+mod ollama;
 mod owner;
 mod state;
+mod webhook;

@@ -6,7 +6,7 @@ use std::io;
 
 /// Why there was no answer to judge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::probe) enum Fault {
     /// The service did not serve.
     Theirs(String),
     /// It could not be asked properly, which proves nothing about it.
@@ -14,7 +14,7 @@ pub(super) enum Fault {
 }
 
 /// Reads the innermost error: the outer ones only say that a request failed, and repeat its URL.
-pub(super) fn fault(error: reqwest::Error) -> Fault {
+pub(in crate::probe) fn fault(error: reqwest::Error) -> Fault {
     let inner = innermost(&error);
     if let Some(io) = inner.downcast_ref::<io::Error>() {
         return io_fault(io);

@@ -13,8 +13,12 @@ use source::{Source, words_of};
 /// always import itself.
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli", "command", "exit"]),
-    ("command", &["action", "cli", "config", "cycle", "exit", "host", "probe", "recovery", "sim", "values"]),
+    (
+        "command",
+        &["action", "cli", "config", "cycle", "doctor", "exit", "host", "probe", "recovery", "sim", "values"],
+    ),
     ("cli", &[]),
+    ("doctor", &["action", "config", "exec", "notify", "probe", "recovery", "section", "systemd", "values"]),
     ("host", &["config", "cycle", "exec", "exit", "notify", "probe", "recovery", "systemd", "values"]),
     ("sim", &["cycle", "recovery", "section"]),
     ("cycle", &["recovery"]),

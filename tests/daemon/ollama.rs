@@ -99,7 +99,6 @@ fn who_believes_that_a_restart_of_the_gateway_cures_ollama_gets_one() {
 const FAILURES: &[(&str, &str, &str)] = &[
     ("hang", "", "no answer from /api/version within"),
     ("down-500", "", "/api/version gave 500: llama runner process has terminated"),
-    ("refuse-host", "", "refuses the host name 127.0.0.1"),
     ("no-models", "", "there is no model; run `ollama pull chat-v1:latest`"),
     ("missing", "worker-v1:latest", "the model worker-v1:latest is missing, there is chat-v1:latest"),
     ("unloaded", "", "chat-v1:latest is not loaded"),
@@ -122,6 +121,10 @@ fn the_log_calls_every_failure_by_its_name() {
             log.0[known..].lines().any(|line| line.contains("action=end ") && line.contains("all well"))
         });
     }
+    // What is wrong with our question is not Ollama's failure; it is told when it lasts, and explained at once.
+    ollama.steer("refuse-host", "");
+    let explained = String::from_utf8(home.ask(&["explain", "ollama"]).stdout).unwrap();
+    assert!(explained.contains("refuses the host name 127.0.0.1"), "{explained}");
 }
 
 /// Asks a stand-in for a token, steered by one file.

@@ -8,8 +8,7 @@ use picoclaw_watchdog::section::Severity;
 use picoclaw_watchdog::values::mask;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{path::Path, path::PathBuf, time::Duration};
 
 fn sources(env: &[(&str, &str)]) -> Sources {
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -45,8 +44,7 @@ fn url(config: &Config, target: &str, probe: &str) -> String {
     match check(config, target, probe) {
         Check::Http(http) => http.url.to_string(),
         Check::Port(port) => format!("port {}", port.port),
-        Check::Ollama(ollama) => ollama.base.to_string(),
-        Check::LineWebhook(webhook) => webhook.endpoint.to_string(),
+        other @ (Check::Ollama(_) | Check::LineWebhook(_)) => other.kind().to_owned(),
     }
 }
 

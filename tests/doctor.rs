@@ -70,7 +70,7 @@ fn line_is_asked_for_everything_and_sends_nothing() {
 
 #[test]
 fn without_a_bus_and_with_a_bad_configuration_it_says_so_all_the_same() {
-    let home = Home::new("intervall = \"2s\"\n");
+    let home = Home::new("intervall = \"2s\"\n[[target]]\nname = \"a\"\nunit = \"a\"\n");
     let report = Report::of(&home.ask(&["doctor", "--json"]));
     assert_eq!((report.0, report.1["overall"].as_str()), (Some(2), Some("fail")));
     let (grade, what, fix) = report.about("config");
@@ -98,16 +98,14 @@ const SUDO: &str = "#!/bin/bash\n[[ $1 == -n && $2 == -l ]]\n";
 
 #[test]
 fn what_it_names_mends_what_it_found() {
-    let env = "PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:9/webhook\n";
+    let env = "PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:18791/webhook/line\n";
     let Some(machine) = Watched::up("doctor", &[], &Installation { env, ..Installation::default() }) else {
         return;
     };
     machine.write("/home/pico/sudo", SUDO);
     machine.root_ok(&["install", "-m755", "/home/pico/sudo", "/usr/local/bin/sudo"]);
     let report = examined(&machine);
-    for good in
-        ["config", "linger", "bus", "watchdog", "rights", "line", "recipient", "quota", "state", "log"]
-    {
+    for good in ["linger", "bus", "watchdog", "rights", "line", "recipient", "quota", "state", "log"] {
         assert_eq!(report.about(good).0, "ok", "{good}: {}", report.2);
     }
     // The unit of the test was never enabled.
@@ -144,7 +142,7 @@ fn what_it_names_mends_what_it_found() {
 
 #[test]
 fn hardening_that_defeats_sudo_is_seen_in_the_process_itself() {
-    let env = "PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:9/webhook\n";
+    let env = "PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:18791/webhook/line\n";
     let Some(machine) = Watched::up("hardened", &[], &Installation { env, ..Installation::default() }) else {
         return;
     };

@@ -55,7 +55,8 @@ struct Endpoint {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Test {
-    success: bool,
+    /// LINE may leave it out.
+    success: Option<bool>,
     /// What the webhook answered; not positive when it did not.
     #[serde(default)]
     status_code: i64,
@@ -168,7 +169,12 @@ impl LineWebhook {
         let Ok(test) = serde_json::from_slice::<Test>(&reply.body) else {
             return Err(Reading::Unknown("what LINE says of its test call cannot be read".to_owned()));
         };
-        if test.success { Ok(test.status_code) } else { Err(Reading::Fail(test.failure())) }
+        let answered = (200..300).contains(&test.status_code);
+        if test.success.unwrap_or(answered) {
+            Ok(test.status_code)
+        } else {
+            Err(Reading::Fail(test.failure()))
+        }
     }
 }
 
@@ -262,7 +268,8 @@ mod tests {
             assert!(matches!(set(status, r#"{"message":"no"}"#), Reading::Unknown(_)), "{status}");
             assert!(matches!(probe().judge_given(Some(status)), Reading::Unknown(_)), "{status}");
         }
-        for garbage in ["", "<html>", "[]", r#"{"endpoint":7}"#, r#"{"endpoint":"https://a.b/"}"#] {
+        for garbage in ["", "<html>", "7", r#"{"endpoint":7}"#, r#"{"success":1,"endpoint":"https://a.b/"}"#]
+        {
             assert!(matches!(set(200, garbage), Reading::Unknown(_)), "{garbage}");
             assert!(matches!(probe().tested(&reply(200, garbage)), Err(Reading::Unknown(_))), "{garbage}");
         }
@@ -287,6 +294,8 @@ mod tests {
         assert!(failed(0, "SOMETHING_NEW").contains("SOMETHING_NEW: d"));
         let good = r#"{"success":true,"timestamp":"2026-11-22T12:00:00.0Z","statusCode":200,"reason":"OK","detail":"200"}"#;
         assert_eq!(probe().tested(&reply(200, good)), Ok(200));
+        assert_eq!(probe().tested(&reply(200, &good.replace(r#""success":true,"#, ""))), Ok(200));
+        assert!(tested(r#"{"statusCode":0,"reason":"REQUEST_TIMEOUT","detail":""}"#).contains("longer"));
     }
 
     #[test]

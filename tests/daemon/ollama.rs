@@ -121,11 +121,11 @@ fn the_log_calls_every_failure_by_its_name() {
             log.0[known..].lines().any(|line| line.contains("action=end ") && line.contains("all well"))
         });
     }
-    // What is wrong with our question is not Ollama's failure; it is told when it lasts, and explained at once.
+    // What is wrong with our question is not Ollama's failure; it is told when it lasts, and shown at once.
     ollama.steer("refuse-host", "");
-    let explained = home.ask(&["explain", "ollama"]);
-    let text = String::from_utf8_lossy(&explained.stdout);
-    assert!(text.contains("refuses the host name 127.0.0.1"), "{explained:?}");
+    daemon.cycles(1);
+    let status = String::from_utf8(home.ask(&["status"]).stdout).unwrap();
+    assert!(status.contains("refuses the host name 127.0.0.1"), "{status}");
 }
 
 /// Asks a stand-in for a token, steered by one file.

@@ -10,6 +10,7 @@ use crate::recovery::evidence::Name;
 use crate::recovery::record::Outcome;
 use crate::section::{Section, parse};
 use crate::systemd::Bus;
+use crate::values::Secret;
 use http::Http;
 use restart_unit::RestartUnit;
 use run::Run;
@@ -70,6 +71,17 @@ impl Action {
             Do::RestartUnit(restart) => restart.perform(bus).await,
             Do::Run(run) => run.perform().await,
             Do::Http(http) => http.perform(clients).await,
+        }
+    }
+
+    /// What must be masked in every text that leaves the program.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        match &self.act {
+            Do::RestartUnit(_) | Do::Run(_) => Vec::new(),
+            Do::Http(http) => {
+                let asked = http.only_if.iter().flat_map(Check::secrets);
+                http.call.secrets().into_iter().chain(asked).collect()
+            }
         }
     }
 

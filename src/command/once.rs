@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::cycle::{self, Scope, World};
 use crate::exit::Exit;
 use crate::host::chronicle::{self, Chronicle};
+use crate::host::lifesign::LifeSign;
 use crate::host::view::View;
 use crate::host::{Host, publish};
 use crate::recovery::state::State;
@@ -49,6 +50,11 @@ pub async fn run(config: Rc<Config>, output: Output) -> Exit {
         chronicle::trouble("status", &why);
     }
     show(&view, output.json);
+    // In the timer mode a run is the cycle; it is over when the sign was given, too.
+    let mut lifesign = LifeSign::new(host.config.lifesign.clone());
+    let unsaved = host.unsaved().map(|why| format!("the state is not saved: {why}"));
+    lifesign.cycle(&view.summary(), unsaved.as_deref(), host.clients());
+    lifesign.sent().await;
     view.overall.into()
 }
 

@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::host::chronicle::{self, Chronicle};
 use crate::host::events::{Event, Events};
 use crate::host::heartbeat::Heartbeat;
+use crate::host::lifesign::LifeSign;
 use crate::host::view::View;
 use crate::host::{Host, publish};
 use crate::recovery::state::State;
@@ -54,7 +55,9 @@ pub async fn run(config: Rc<Config>, warnings: &[Problem], config_flag: Option<P
     host.keep_history(&state, false);
     let chronicle = Chronicle::new(&state.outbox);
     let heartbeat = Heartbeat::new(config.policy.interval, pass_max(&config));
-    let daemon = Daemon { state, chronicle, heartbeat, config_flag, last_full: None };
+    let mut lifesign = LifeSign::new(config.lifesign.clone());
+    lifesign.start(host.clients());
+    let daemon = Daemon { state, chronicle, heartbeat, lifesign, config_flag, last_full: None };
     daemon.watch(&mut host, events).await;
     publish::clear(&host.config.paths.state);
     info!(subject = "watchdog", result = "OK", action = "stop", "stopped as asked");
@@ -83,6 +86,7 @@ struct Daemon {
     state: State,
     chronicle: Chronicle,
     heartbeat: Heartbeat,
+    lifesign: LifeSign,
     config_flag: Option<PathBuf>,
     last_full: Option<Timestamp>,
 }
@@ -125,6 +129,8 @@ impl Daemon {
         if *scope == Scope::Everything {
             self.last_full = Some(report.now.at);
             chronicle::cycle_end(&view, began.elapsed());
+            let unsaved = host.unsaved().map(|why| format!("the state is not saved: {why}"));
+            self.lifesign.cycle(&view.summary(), unsaved.as_deref(), host.clients());
         }
         self.publish(host, &view, &report);
         self.heartbeat.beat(&view.summary());
@@ -165,6 +171,7 @@ impl Daemon {
         host.set_trouble(KEY, None);
         say_settings(&config, &compiled.problems);
         host.adopt(Rc::new(config));
+        self.lifesign.adopt(host.config.lifesign.clone());
         events.follow(host);
         self.heartbeat = Heartbeat::new(host.config.policy.interval, pass_max(&host.config));
         info!(subject = "config", result = "OK", action = "reload", "the configuration was read again");

@@ -168,6 +168,14 @@ fn question(config: &Config, probe: &Probe) -> Question {
                 Rc::new(move |answer| http.judge_given(answer.status, answer.body, answer.took));
             Asks::Service(judge)
         }
+        Check::Ollama(ollama) => {
+            let ollama = ollama.clone();
+            Asks::Service(Rc::new(move |answer| (ollama.judge_given(answer.status), Vec::new())))
+        }
+        Check::LineWebhook(webhook) => {
+            let webhook = webhook.clone();
+            Asks::Service(Rc::new(move |answer| (webhook.judge_given(answer.status), Vec::new())))
+        }
     };
     Question {
         target: probe.target.clone(),

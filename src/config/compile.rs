@@ -77,6 +77,7 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
     let paths = settings::paths(root, home);
     let log = settings::log(root);
     let line = settings::line(root);
+    let lifesign = settings::lifesign(root);
     let alerts = settings::alerts(root, &line);
     let (references, offline_quorum) = settings::offline(root);
     let (kicks, wishes) = settings::kick(root, home, &paths);
@@ -104,6 +105,7 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
         paths,
         log,
         line,
+        lifesign,
         secrets: Vec::new(),
     }
 }

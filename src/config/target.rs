@@ -161,6 +161,7 @@ fn question(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Question> {
     let check = Check::read(section, "check");
     let excuse = section.has("excuse").then(|| Check::read(section, "excuse")).flatten();
     if let Some(check) = &check {
+        check_pace(section, check, every);
         check_timeout(section, check, excuse.as_ref(), frame);
     }
     let policy = ProbePolicy { name: name?, role, fail_after, pass_after, arm_on_pass, every };
@@ -271,6 +272,15 @@ fn pace(policy: &TargetPolicy) -> Duration {
     let liveness = policy.probes.iter().filter(|probe| probe.role == Role::Liveness);
     let rarely = liveness.map(|probe| probe.every.unwrap_or(Duration::ZERO)).min();
     policy.reprobe.max(rarely.filter(|_| policy.unit.is_none()).unwrap_or(Duration::ZERO))
+}
+
+/// What costs somebody something is not asked in every pass.
+fn check_pace(section: &Section<'_>, check: &Check, every: Option<Duration>) {
+    let Some(least) = check.needs_every().filter(|least| every.is_none_or(|every| every < *least)) else {
+        return;
+    };
+    let (spot, least) = (section.spot(if every.is_some() { "every" } else { "name" }), written(least));
+    section.error(&spot, "it would be asked too often", format!("write every = \"{least}\", or more"));
 }
 
 /// The excuse is asked after the check, so both together have to fit.

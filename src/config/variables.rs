@@ -2,11 +2,14 @@
 //! of them are secrets.
 
 use super::{Config, LineSettings, SourceFile, Sources, dotenv};
+use crate::action::Action;
+use crate::probe::Check;
 use crate::section::{
     Findings, Origin, Problem, Severity, Use, Variable, Variables, did_you_mean, names_a_secret,
 };
 use crate::values::Secret;
 use std::collections::BTreeSet;
+use std::iter;
 
 /// The prefix of variables that are meant for us and nobody else.
 const OUR_PREFIX: &str = "PICOCLAW_WATCHDOG_";
@@ -89,6 +92,10 @@ impl Known {
         if let LineSettings::On { token, .. } = &config.line {
             values.insert(token.expose());
         }
+        let asked = config.probes.iter().flat_map(|probe| iter::once(&probe.check).chain(&probe.excuse));
+        values.extend(asked.flat_map(Check::secrets).map(Secret::expose));
+        values.extend(config.actions.values().flat_map(Action::secrets).map(Secret::expose));
+        values.extend(config.lifesign.iter().map(|lifesign| lifesign.url.expose()));
         let named = self.variables.iter().filter(|(name, _)| names_a_secret(name));
         let long =
             named.map(|(_, variable)| variable.value.as_str()).filter(|value| value.len() >= LEAST_SECRET);

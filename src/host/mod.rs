@@ -15,6 +15,7 @@ pub mod inbox;
 pub mod kicks;
 pub mod legacy;
 pub mod letters;
+pub mod lifesign;
 pub mod lock;
 pub mod log;
 pub mod memory;
@@ -29,11 +30,8 @@ use crate::config::{Config, LineSettings};
 use crate::cycle::{Report, Scope, World};
 use crate::notify::line::Line;
 use crate::probe::clients::Clients;
-use crate::probe::reference;
 use crate::recovery::decide::{Answer, Attempt};
-use crate::recovery::evidence::{
-    Evidence, Fresh, Kick, KickRefusal, Name, ProbeReport, Reading, ReferenceReport, Resting, SelfTrouble,
-};
+use crate::recovery::evidence::{Evidence, Fresh, Kick, KickRefusal, Name, Resting, SelfTrouble};
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
@@ -205,6 +203,11 @@ impl Host {
         self.channel.asks_quota()
     }
 
+    /// The HTTP clients, for whoever else has something to send.
+    pub fn clients(&self) -> &Arc<Clients> {
+        &self.clients
+    }
+
     /// Whether the last save failed, and why.
     pub fn unsaved(&self) -> Option<&str> {
         self.memory.unsaved.as_deref()
@@ -263,23 +266,6 @@ impl Host {
         let kick = Kick { action: received.action.clone(), source: received.source.clone(), wish };
         self.kick = Some(received);
         Some(kick)
-    }
-
-    /// Asks the reference points while something external fails, and until they are well again.
-    async fn references(&mut self, probes: &[ProbeReport], scope: &Scope) -> Vec<ReferenceReport> {
-        let policy = &self.config.policy;
-        let external = |name: &Name| policy.target(name).is_some_and(|target| target.external);
-        // A name that cannot be resolved is nobody's failure, and still the first sign of a dead line.
-        let passes = |report: &ProbeReport| matches!(report.reading, Reading::Pass(_));
-        let wanted = self.cut_off || probes.iter().any(|report| !passes(report) && external(&report.target));
-        // A unit that changed is answered at once; nothing external is asked in such a pass.
-        let in_haste = matches!(scope, Scope::Units(_));
-        if !wanted || in_haste || self.config.references.is_empty() {
-            return Vec::new();
-        }
-        let reports = reference::ask_all(&self.config.references).await;
-        self.cut_off = reports.iter().any(|report| matches!(report.reading, Reading::Fail(_)));
-        reports
     }
 
     /// Whether the machine was booted or woken since the last pass.

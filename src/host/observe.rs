@@ -1,11 +1,13 @@
 //! Asks: units over the bus first, then all probes side by side, each under its own deadline. It judges
 //! nothing and remembers nothing.
 
+use super::Host;
 use crate::config::Config;
 use crate::cycle::Scope;
 use crate::probe::clients::Clients;
+use crate::probe::reference;
 use crate::probe::{Probe, Unit};
-use crate::recovery::evidence::{Name, ProbeReport, Reading, Resting, UnitReport};
+use crate::recovery::evidence::{Name, ProbeReport, Reading, ReferenceReport, Resting, UnitReport};
 use crate::systemd::Bus;
 use crate::values::{Secret, UnitName, mask};
 use futures_util::stream::{FuturesOrdered, StreamExt};
@@ -44,6 +46,25 @@ async fn ask(probe: &Probe, clients: &Clients, unit: Option<&Unit>) -> ProbeRepo
             (Reading::Unknown("the probe itself did not end in time".to_owned()), Vec::new())
         });
     ProbeReport { target: probe.target.clone(), probe: probe.name.clone(), reading, blames }
+}
+
+impl Host {
+    /// Asks the reference points while something external fails, and until they are well again.
+    pub(super) async fn references(&mut self, probes: &[ProbeReport], scope: &Scope) -> Vec<ReferenceReport> {
+        let policy = &self.config.policy;
+        let external = |name: &Name| policy.target(name).is_some_and(|target| target.external);
+        // A name that cannot be resolved is nobody's failure, and still the first sign of a dead line.
+        let passes = |report: &ProbeReport| matches!(report.reading, Reading::Pass(_));
+        let wanted = self.cut_off || probes.iter().any(|report| !passes(report) && external(&report.target));
+        // A unit that changed is answered at once; nothing external is asked in such a pass.
+        let in_haste = matches!(scope, Scope::Units(_));
+        if !wanted || in_haste || self.config.references.is_empty() {
+            return Vec::new();
+        }
+        let reports = reference::ask_all(&self.config.references).await;
+        self.cut_off = reports.iter().any(|report| matches!(report.reading, Reading::Fail(_)));
+        reports
+    }
 }
 
 /// Takes the secrets out of an answer.

@@ -2,17 +2,20 @@
 //! never acts.
 
 pub mod age;
+mod api;
 pub mod checks;
 pub mod clients;
 pub mod http;
+pub mod line_webhook;
 pub mod object;
+pub mod ollama;
 pub mod port;
 pub mod reference;
 pub mod sock_diag;
 
 use crate::recovery::evidence::{Blame, Name, Reading};
 use crate::section::Section;
-use crate::values::UnitName;
+use crate::values::{Secret, UnitName};
 use clients::Clients;
 use std::time::Duration;
 
@@ -48,6 +51,10 @@ pub enum Check {
     Port(port::Port),
     /// Whether a backup in an object store is fresh.
     Object(object::Object),
+    /// Ollama and its models.
+    Ollama(ollama::Ollama),
+    /// The webhook as LINE sees it.
+    LineWebhook(line_webhook::LineWebhook),
 }
 
 impl Probe {
@@ -77,6 +84,8 @@ impl Check {
                 ("http", |section| http::Http::read(section).map(Self::Http)),
                 ("object", |section| object::Object::read(section).map(Self::Object)),
                 ("port", |section| port::Port::read(section).map(Self::Port)),
+                ("ollama", |section| ollama::Ollama::read(section).map(Self::Ollama)),
+                ("line-webhook", |section| line_webhook::LineWebhook::read(section).map(Self::LineWebhook)),
             ],
         )
     }
@@ -90,6 +99,8 @@ impl Check {
                 (port.ask(rightful).await, Vec::new())
             }
             Self::Object(object) => (object.ask(clients).await, Vec::new()),
+            Self::Ollama(ollama) => (ollama.check(clients).await, Vec::new()),
+            Self::LineWebhook(webhook) => (webhook.check(clients).await, Vec::new()),
         }
     }
 
@@ -99,6 +110,8 @@ impl Check {
             Self::Http(_) => "http",
             Self::Port(_) => "port",
             Self::Object(_) => "object",
+            Self::Ollama(_) => "ollama",
+            Self::LineWebhook(_) => "line-webhook",
         }
     }
 
@@ -108,6 +121,8 @@ impl Check {
             Self::Http(http) => http.timeout,
             Self::Port(port) => port.timeout,
             Self::Object(object) => object.timeout,
+            Self::Ollama(ollama) => ollama.timeout,
+            Self::LineWebhook(webhook) => webhook.timeout,
         }
     }
 
@@ -117,6 +132,8 @@ impl Check {
             Self::Http(http) => clients::is_external(&http.call.url),
             Self::Port(_) => false,
             Self::Object(object) => clients::is_external(object.store.url()),
+            Self::Ollama(ollama) => clients::is_external(&ollama.base),
+            Self::LineWebhook(webhook) => webhook.is_external(),
         }
     }
 
@@ -124,7 +141,26 @@ impl Check {
     pub fn blamed(&self) -> Vec<&Name> {
         match self {
             Self::Http(http) => http.blame.iter().map(|rule| &rule.target).collect(),
-            Self::Port(_) | Self::Object(_) => Vec::new(),
+            Self::Port(_) | Self::Object(_) | Self::Ollama(_) | Self::LineWebhook(_) => Vec::new(),
+        }
+    }
+
+    /// The least time between two questions, for those that cost somebody something.
+    pub fn needs_every(&self) -> Option<Duration> {
+        match self {
+            Self::Http(_) | Self::Port(_) | Self::Object(_) => None,
+            Self::Ollama(ollama) => ollama.needs_every(),
+            Self::LineWebhook(webhook) => webhook.needs_every(),
+        }
+    }
+
+    /// What must be masked in every text that leaves the program.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        match self {
+            Self::Http(http) => http.call.secrets(),
+            Self::Port(_) | Self::Ollama(_) => Vec::new(),
+            Self::Object(object) => object.store.secrets(),
+            Self::LineWebhook(webhook) => vec![&webhook.token],
         }
     }
 }

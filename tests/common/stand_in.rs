@@ -47,6 +47,11 @@ impl StandIn {
         Self::start("ollama", &["--port", "0"], &[])
     }
 
+    /// An Ollama on this port, which must be free.
+    pub(crate) fn ollama_on(port: u16) -> Self {
+        Self::start("ollama", &[], &["--port", &port.to_string()])
+    }
+
     /// A LINE endpoint on a free port.
     pub(crate) fn line() -> Self {
         Self::start("line", &["--port", "0"], &[])

@@ -10,8 +10,7 @@ use picoclaw_watchdog::section::Severity;
 use picoclaw_watchdog::values::mask;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{path::Path, path::PathBuf, time::Duration};
 
 pub(crate) fn sources(env: &[(&str, &str)]) -> Sources {
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -48,6 +47,7 @@ pub(crate) fn url(config: &Config, target: &str, probe: &str) -> String {
         Check::Http(http) => http.call.url.to_string(),
         Check::Port(port) => format!("port {}", port.port),
         Check::Object(object) => object.store.url().to_string(),
+        other @ (Check::Ollama(_) | Check::LineWebhook(_)) => other.kind().to_owned(),
     }
 }
 

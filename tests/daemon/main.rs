@@ -18,5 +18,8 @@ mod alerts;
 mod backup;
 mod channel;
 mod kick;
+mod lifesign;
+mod ollama;
 mod owner;
 mod state;
+mod webhook;

@@ -4,6 +4,7 @@
 use super::exchange::Request;
 use super::template::Template;
 use crate::section::{Section, names_a_secret, parse};
+use crate::values::Secret;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
@@ -72,6 +73,12 @@ impl Call {
             headers.insert(CONTENT_TYPE, content_type(body));
         }
         Ok(Request { method: self.method.clone(), url, headers, body })
+    }
+
+    /// What must be masked in every text that leaves the program.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        let secret = self.headers.iter().filter(|(name, _)| is_secret(name.as_str()));
+        secret.map(|(_, text)| text.secret()).collect()
     }
 
     fn has(&self, name: &HeaderName) -> bool {

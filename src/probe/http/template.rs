@@ -32,6 +32,11 @@ impl Template {
         render(self.0.expose(), now).unwrap_or_else(|_| self.0.expose().to_owned())
     }
 
+    /// The text as it is written.
+    pub(super) fn secret(&self) -> &Secret {
+        &self.0
+    }
+
     /// Whether it mentions the time at all.
     pub(super) fn is_timed(&self) -> bool {
         render(self.0.expose(), Timestamp::UNIX_EPOCH).is_ok_and(|text| text != self.0.expose())

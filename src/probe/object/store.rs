@@ -3,6 +3,7 @@
 use super::rest::Rest;
 use super::s3::S3;
 use crate::probe::http::exchange::Request;
+use crate::values::Secret;
 use jiff::Timestamp;
 use reqwest::Url;
 
@@ -42,6 +43,14 @@ impl Store {
         match self {
             Self::S3(s3) => &s3.endpoint,
             Self::Rest(rest) => &rest.api,
+        }
+    }
+
+    /// What must be masked in every text that leaves the program.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        match self {
+            Self::S3(s3) => vec![&s3.access_key, &s3.secret_key],
+            Self::Rest(rest) => vec![&rest.token],
         }
     }
 

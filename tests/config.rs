@@ -42,11 +42,12 @@ fn check<'c>(config: &'c Config, target: &str, probe: &str) -> &'c Check {
 }
 
 fn url(config: &Config, target: &str, probe: &str) -> String {
-    match check(config, target, probe) {
-        Check::Http(http) => http.call.url.to_string(),
-        Check::Port(port) => format!("port {}", port.port),
-        Check::Object(object) => object.store.url().to_string(),
-    }
+    let check = check(config, target, probe);
+    let Check::Port(port) = check else {
+        let Check::Http(http) = check else { unreachable!("{probe} asks for {}", check.kind()) };
+        return http.call.url.to_string();
+    };
+    format!("port {}", port.port)
 }
 
 const ALL_ON: [(&str, &str); 2] = [

@@ -160,3 +160,46 @@ fn unknown<'n>(
     };
     root.error(spot, format!("no {what} is called {name}"), hint);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{SourceFile, Sources, compile};
+
+    const BACKUP: &str = r#"
+[[target]]
+name = "backup"
+settle = "8m"
+ladder = [{ action = "back-up-now" }]
+[[target.probe]]
+name = "age"
+check.http = { url = "http://127.0.0.1:1/storage", age = { pointer = "/lastSync", max = "20m" }, timeout = "20s" }
+excuse.http = { url = "http://127.0.0.1:1/status", timeout = "10s" }
+[action.back-up-now]
+do.http = { url = "http://127.0.0.1:1/sync", timeout = "7m" }
+"#;
+
+    fn problems(from: &str, to: &str) -> Vec<String> {
+        assert!(BACKUP.contains(from));
+        let text = BACKUP.replace(from, to);
+        let toml = Some(SourceFile { path: "w.toml".into(), text, mode: 0o600 });
+        let compiled = compile(&Sources { toml, home: "/home/x".into(), ..Sources::default() });
+        compiled.problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_rung_is_not_given_up_before_its_action_can_be_over() {
+        assert_eq!(problems("8m", "7m"), [""; 0]);
+        let told = "w.toml:5:22: error: target[backup].ladder[0].action: back-up-now may take 7m, and settle is over \
+             after 6m; write settle = \"7m\" or more in this target";
+        assert_eq!(problems("8m", "6m"), [told]);
+    }
+
+    #[test]
+    fn a_check_and_its_excuse_fit_into_the_interval_together() {
+        let told = problems("10s", "40s");
+        assert_eq!(told.len(), 1, "{told:?}");
+        let why = "1m, its excuse included, does not fit into the interval of 1m; write at most 59s";
+        assert!(told[0].contains(why), "{told:?}");
+        assert!(problems("excuse.http", "excuse.htp")[0].contains("did you mean http?"));
+    }
+}

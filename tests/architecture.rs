@@ -15,7 +15,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli", "command", "exit"]),
     ("command", &["action", "cli", "config", "cycle", "exit", "host", "probe", "recovery", "sim", "values"]),
     ("cli", &[]),
-    ("host", &["action", "config", "cycle", "exec", "exit", "notify", "probe", "recovery", "systemd", "values"]),
+    (
+        "host",
+        &["action", "config", "cycle", "exec", "exit", "notify", "probe", "recovery", "systemd", "values"],
+    ),
     ("sim", &["cycle", "recovery", "section"]),
     ("cycle", &["recovery"]),
     ("config", &["action", "probe", "recovery", "section", "values"]),

@@ -8,6 +8,7 @@ mod check;
 mod compile;
 pub mod dotenv;
 mod plan;
+mod profile;
 mod settings;
 mod sources;
 mod target;

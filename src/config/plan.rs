@@ -49,7 +49,7 @@ impl Plan {
     }
 
     fn policy(&self, target: &Draft) -> TargetPolicy {
-        let ladder = target.ladder.iter().map(|step| self.rung(step)).collect();
+        let ladder = target.ladder.iter().filter(|step| step.on).map(|step| self.rung(step)).collect();
         let mut policy = TargetPolicy { ladder, ..target.policy.clone() };
         policy.depends_on.retain(|name| self.is_on(name));
         policy

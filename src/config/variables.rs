@@ -67,17 +67,19 @@ impl Known {
     pub(super) fn without_effect(&self, findings: &Findings, file: &str) -> Vec<Problem> {
         let used: BTreeSet<&str> = findings.uses.iter().map(|used| used.name.as_str()).collect();
         let ours = self.variables.iter().filter(|(name, _)| name.starts_with(OUR_PREFIX));
-        ours.filter(|(name, _)| !used.contains(name.as_str()))
-            .map(|(name, Variable { origin, .. })| {
-                let near = did_you_mean(name, used.iter().copied());
-                let what = format!("{name} has no effect, for {file} does not use it");
-                let problem = |place: &str| Problem::new(Severity::Warning, place, &what, &near);
-                match origin {
-                    Origin::Environment => problem("environment"),
-                    Origin::File { path, line } => problem(path).at_line(*line),
-                }
-            })
-            .collect()
+        let idle = ours.filter(|(name, _)| !used.contains(name.as_str()));
+        let warning = |(name, Variable { origin, .. }): (&String, &Variable)| {
+            let near = did_you_mean(name, used.iter().copied());
+            let what = format!("{name} has no effect, for {file} does not use it");
+            let problem = |place: &str| Problem::new(Severity::Warning, place, &what, &near);
+            match origin {
+                Origin::Environment => Some(problem("environment")),
+                Origin::File { path, line } => Some(problem(path).at_line(*line)),
+                // A file of one's own need not use all that a profile sets.
+                Origin::Profile(_) => None,
+            }
+        };
+        idle.filter_map(warning).collect()
     }
 
     /// What is to be masked everywhere: our own tokens, and whatever else is named like a secret, since

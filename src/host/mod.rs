@@ -32,7 +32,7 @@ use crate::probe::clients::Clients;
 use crate::probe::reference;
 use crate::recovery::decide::{Answer, Attempt};
 use crate::recovery::evidence::{
-    Evidence, Fresh, Kick, KickRefusal, Name, ProbeReport, Reading, ReferenceReport, SelfTrouble,
+    Evidence, Fresh, Kick, KickRefusal, Name, ProbeReport, Reading, ReferenceReport, Resting, SelfTrouble,
 };
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
@@ -308,7 +308,7 @@ impl World for Host {
         self.clock.now()
     }
 
-    async fn observe(&mut self, scope: &Scope) -> Evidence {
+    async fn observe(&mut self, scope: &Scope, resting: &Resting) -> Evidence {
         let config = Rc::clone(&self.config);
         let kicks = (self.mode == Mode::Acts && self.kick.is_none()).then(|| self.read_kick()).flatten();
         // Orders are no hurry: the doorbell asks for a full pass, and so does the interval.
@@ -319,7 +319,7 @@ impl World for Host {
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
         let units = observe::units(&self.bus, &config, scope).await;
         self.units.extend(units.iter().map(|report| (report.target.clone(), report.facts.clone())));
-        let mut probes = observe::probes(&self.clients, &config, &units, scope).await;
+        let mut probes = observe::probes(&self.clients, &config, &units, (scope, resting)).await;
         // What a service says of itself may hold a token of ours; from here on it is stored and sent.
         probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));
         let references = self.references(&probes, scope).await;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 /// What we call ourselves in other people's access logs.
-const USER_AGENT: &str = concat!("picoclaw-watchdog/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("picoclaw-watchdog/", env!("CARGO_PKG_VERSION"));
 
 /// Clients by kind, each built when its first URL comes along: a profile without `https` never loads the root
 /// certificates, and one that only looks at loopback never asks the environment for a proxy.

@@ -14,15 +14,15 @@ pub enum Fault {
 }
 
 /// Reads the innermost error: the outer ones only say that a request failed, and repeat its URL.
-pub(super) fn fault(error: reqwest::Error) -> Fault {
-    let inner = innermost(&error);
+pub(super) fn fault(error: &(dyn Error + 'static)) -> Fault {
+    let inner = innermost(error);
     if let Some(io) = inner.downcast_ref::<io::Error>() {
         return io_fault(io);
     }
     if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
         return Fault::Theirs(format!("TLS: {tls}"));
     }
-    if error.is_builder() {
+    if error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_builder) {
         return Fault::Unclear(format!("cannot be asked: {inner}"));
     }
     Fault::Theirs(plain(&inner.to_string()))

@@ -2,12 +2,24 @@
 //! nothing.
 
 use super::error::{Fault, fault};
-use crate::probe::clients::Clients;
+use crate::probe::clients::{Clients, USER_AGENT, is_loopback};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Bytes};
+use hyper::client::conn::http1;
+use hyper::http::response::Parts;
+use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::header::{CONTENT_LENGTH, DATE, HeaderMap, HeaderName, LOCATION};
-use reqwest::{Method, Response, Url};
+use reqwest::header::{
+    CONTENT_LENGTH, DATE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT as AGENT,
+};
+use reqwest::{Method, Url};
+use std::error::Error;
 use std::fmt;
+use std::future::pending;
+use std::pin::pin;
+use tokio::net::TcpStream;
+use url::Position;
 
 /// What is sent.
 pub struct Request {
@@ -62,36 +74,93 @@ impl Answer {
 
 /// Sends a request and reads at most `cap` bytes of the answer's body. The caller bounds the time.
 ///
+/// Our own machine is asked by the protocol library alone, for that is most of a healthy cycle; the rest of the world
+/// has proxies and TLS, and is asked through the client that knows both.
+///
 /// # Errors
 /// Why there is no answer.
 pub async fn send(clients: &Clients, request: &Request, cap: usize) -> Result<Answer, Fault> {
+    match request.url.scheme() == "http" && is_loopback(&request.url) {
+        true => near(request, cap).await,
+        false => far(clients, request, cap).await,
+    }
+}
+
+async fn near(request: &Request, cap: usize) -> Result<Answer, Fault> {
+    let url = &request.url;
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(80));
+    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await.map_err(|e| fault(&e))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| fault(&e))?;
+    let exchange = async {
+        let plain = plain(request).map_err(|error| Fault::Unclear(error.to_string()))?;
+        let (head, body) = sender.send_request(plain).await.map_err(|error| fault(&error))?.into_parts();
+        receive(url, head, body, cap).await
+    };
+    // The connection moves the bytes; what goes wrong with it is told to the exchange.
+    let connection = async {
+        let _ = connection.await;
+        pending::<Answer>().await
+    };
+    tokio::select! {
+        answer = exchange => answer,
+        never = connection => Ok(never),
+    }
+}
+
+/// The request as it goes over the wire, without what only the far side needs.
+fn plain(request: &Request) -> Result<hyper::Request<Full<Bytes>>, hyper::http::Error> {
+    let host = &request.url[Position::BeforeHost..Position::AfterPort];
+    let path = &request.url[Position::BeforePath..Position::AfterQuery];
+    let body = Full::from(request.body.clone().unwrap_or_default());
+    let mut plain = hyper::Request::builder().method(&request.method).uri(path).body(body)?;
+    let headers = plain.headers_mut();
+    headers.clone_from(&request.headers);
+    headers.entry(HOST).or_insert(HeaderValue::from_str(host)?);
+    headers.entry(AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+    if has_length(request) {
+        headers.insert(CONTENT_LENGTH, request.body.as_ref().map_or(0, String::len).into());
+    }
+    Ok(plain)
+}
+
+/// Some servers answer an empty body that does not say so with 411.
+fn has_length(request: &Request) -> bool {
+    request.body.is_some() || request.method == Method::POST
+}
+
+async fn far(clients: &Clients, request: &Request, cap: usize) -> Result<Answer, Fault> {
     let client = clients.for_url(&request.url).map_err(Fault::Unclear)?;
     let sent = client.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
     let sent = match &request.body {
         Some(body) => sent.body(body.clone()),
-        // The library leaves the length of an empty body out, and some servers answer that with 411.
-        None if request.method == Method::POST => sent.header(CONTENT_LENGTH, 0),
+        None if has_length(request) => sent.header(CONTENT_LENGTH, 0),
         None => sent,
     };
-    receive(sent.send().await.map_err(fault)?, cap).await
+    let (head, body) = hyper::Response::from(sent.send().await.map_err(|error| fault(&error))?).into_parts();
+    receive(&request.url, head, body, cap).await
 }
 
-async fn receive(mut response: Response, cap: usize) -> Result<Answer, Fault> {
-    let (status, location) = (response.status().as_u16(), onward(&response));
-    let headers = std::mem::take(response.headers_mut());
+async fn receive<B>(asked: &Url, head: Parts, body: B, cap: usize) -> Result<Answer, Fault>
+where
+    B: Body<Data = Bytes, Error: Error + 'static>,
+{
+    let mut frames = pin!(body);
     let (mut body, mut cut) = (Vec::new(), false);
-    while !cut && let Some(chunk) = response.chunk().await.map_err(fault)? {
+    while !cut && let Some(frame) = frames.frame().await {
+        let frame = frame.map_err(|error| fault(&error))?;
+        let Some(chunk) = frame.data_ref() else { continue };
         let room = cap - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
         cut = chunk.len() > room;
     }
-    Ok(Answer { status, location, headers, body, cut })
+    let location = onward(asked, &head);
+    Ok(Answer { status: head.status.as_u16(), location, headers: head.headers, body, cut })
 }
 
 /// Where a redirect leads, if it is one that names a place we could ask.
-fn onward(response: &Response) -> Option<Url> {
-    let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
-    let url = response.url().join(location.to_str().ok()?).ok()?;
+fn onward(asked: &Url, head: &Parts) -> Option<Url> {
+    let location = head.headers.get(LOCATION).filter(|_| head.status.is_redirection())?;
+    let url = asked.join(location.to_str().ok()?).ok()?;
     matches!(url.scheme(), "http" | "https").then_some(url)
 }
 

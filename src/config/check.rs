@@ -180,7 +180,10 @@ do.http = { url = "http://127.0.0.1:1/sync", timeout = "7m" }
 
     fn problems(from: &str, to: &str) -> Vec<String> {
         assert!(BACKUP.contains(from));
-        let text = BACKUP.replace(from, to);
+        problems_of(BACKUP.replace(from, to))
+    }
+
+    fn problems_of(text: String) -> Vec<String> {
         let toml = Some(SourceFile { path: "w.toml".into(), text, mode: 0o600 });
         let compiled = compile(&Sources { toml, home: "/home/x".into(), ..Sources::default() });
         compiled.problems.iter().map(ToString::to_string).collect()
@@ -201,5 +204,22 @@ do.http = { url = "http://127.0.0.1:1/sync", timeout = "7m" }
         let why = "1m, its excuse included, does not fit into the interval of 1m; write at most 59s";
         assert!(told[0].contains(why), "{told:?}");
         assert!(problems("excuse.http", "excuse.htp")[0].contains("did you mean http?"));
+    }
+
+    #[test]
+    fn an_action_is_switched_off_with_the_rungs_that_lead_to_it() {
+        let unset = "url = \"${UNSET}/sync\", headers = { Cookie = \"${UNSET}\" }";
+        let without = |when: &str| {
+            let text = BACKUP.replace("url = \"http://127.0.0.1:1/sync\"", unset);
+            problems_of(text.replace("\"back-up-now\" }", &format!("\"back-up-now\", when = \"{when}\" }}")))
+        };
+        assert_eq!(without("no"), [""; 0]);
+        let told = without("yes");
+        assert!(told.len() == 2 && told.iter().all(|told| told.contains("UNSET is not set")), "{told:?}");
+        assert!(
+            problems("name = \"backup\"", "name = \"backup\"\nwhen = \"no\"")
+                .iter()
+                .all(|told| told.contains("warning"))
+        );
     }
 }

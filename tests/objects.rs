@@ -49,7 +49,7 @@ impl Server {
         let mut says = BufReader::new(child.stdout.take().unwrap()).lines();
         let said =
             |line: io::Result<String>| Some(line.unwrap().split("running at ").nth(1)?.trim().to_owned());
-        let address = says.find_map(said).expect("s3s-fs says where it listens");
+        let address = says.find_map(said).unwrap();
         Some(Self { child, address, root, _says: says })
     }
 

@@ -34,6 +34,7 @@ pub struct Action {
 
 /// What is done, by kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "there are a handful of them, made once")]
 pub enum Do {
     /// Restarts a unit of systemd.
     RestartUnit(RestartUnit),

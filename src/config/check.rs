@@ -160,3 +160,66 @@ fn unknown<'n>(
     };
     root.error(spot, format!("no {what} is called {name}"), hint);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{SourceFile, Sources, compile};
+
+    const BACKUP: &str = r#"
+[[target]]
+name = "backup"
+settle = "8m"
+ladder = [{ action = "back-up-now" }]
+[[target.probe]]
+name = "age"
+check.http = { url = "http://127.0.0.1:1/storage", age = { pointer = "/lastSync", max = "20m" }, timeout = "20s" }
+excuse.http = { url = "http://127.0.0.1:1/status", timeout = "10s" }
+[action.back-up-now]
+do.http = { url = "http://127.0.0.1:1/sync", timeout = "7m" }
+"#;
+
+    fn problems(from: &str, to: &str) -> Vec<String> {
+        assert!(BACKUP.contains(from));
+        problems_of(BACKUP.replace(from, to))
+    }
+
+    fn problems_of(text: String) -> Vec<String> {
+        let toml = Some(SourceFile { path: "w.toml".into(), text, mode: 0o600 });
+        let compiled = compile(&Sources { toml, home: "/home/x".into(), ..Sources::default() });
+        compiled.problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_rung_is_not_given_up_before_its_action_can_be_over() {
+        assert_eq!(problems("8m", "7m"), [""; 0]);
+        let told = "w.toml:5:22: error: target[backup].ladder[0].action: back-up-now may take 7m, and settle is over \
+             after 6m; write settle = \"7m\" or more in this target";
+        assert_eq!(problems("8m", "6m"), [told]);
+    }
+
+    #[test]
+    fn a_check_and_its_excuse_fit_into_the_interval_together() {
+        let told = problems("10s", "40s");
+        assert_eq!(told.len(), 1, "{told:?}");
+        let why = "1m, its excuse included, does not fit into the interval of 1m; write at most 59s";
+        assert!(told[0].contains(why), "{told:?}");
+        assert!(problems("excuse.http", "excuse.htp")[0].contains("did you mean http?"));
+    }
+
+    #[test]
+    fn an_action_is_switched_off_with_the_rungs_that_lead_to_it() {
+        let unset = "url = \"${UNSET}/sync\", headers = { Cookie = \"${UNSET}\" }";
+        let without = |when: &str| {
+            let text = BACKUP.replace("url = \"http://127.0.0.1:1/sync\"", unset);
+            problems_of(text.replace("\"back-up-now\" }", &format!("\"back-up-now\", when = \"{when}\" }}")))
+        };
+        assert_eq!(without("no"), [""; 0]);
+        let told = without("yes");
+        assert!(told.len() == 2 && told.iter().all(|told| told.contains("UNSET is not set")), "{told:?}");
+        assert!(
+            problems("name = \"backup\"", "name = \"backup\"\nwhen = \"no\"")
+                .iter()
+                .all(|told| told.contains("warning"))
+        );
+    }
+}

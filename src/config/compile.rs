@@ -5,7 +5,7 @@ use super::check;
 use super::plan::{Entry, Plan};
 use super::profile::Profile;
 use super::settings::{self, Wish};
-use super::target::{self, Frame};
+use super::target::{self, Draft, Frame};
 use super::variables::{Known, Mention};
 use super::{BUILT_IN, Config, Off, Sources};
 use crate::action::Action;
@@ -132,13 +132,21 @@ fn plan(root: &mut Section<'_>, frame: &Frame<'_>, wishes: Vec<Wish>) -> Plan {
     if !root.has("target") {
         root.error(&root.here(), "nothing is watched", "add a [[target]]");
     }
-    let actions = root.table("action", |actions| Some(actions.named(entry))).unwrap_or_default();
     let targets = root.tables("target", |section| target::read(section, frame));
+    let entry = |name: &str, section: &mut Section<'_>| entry(name, section, &targets);
+    let actions = root.table("action", |actions| Some(actions.named(entry))).unwrap_or_default();
     Plan { targets, actions, wishes }
 }
 
-fn entry(name: &str, section: &mut Section<'_>) -> Option<Entry> {
+/// An action for targets or rungs that are all switched off is switched off with them.
+fn entry(name: &str, section: &mut Section<'_>, targets: &[Draft]) -> Option<Entry> {
     let spot = section.here();
+    let rungs = targets.iter().flat_map(|target| target.ladder.iter().map(move |step| (target, step)));
+    let leading = rungs.filter(|(_, step)| step.action.as_str() == name);
+    let on: Vec<bool> = leading.map(|(target, step)| target.off.is_none() && step.on).collect();
+    if !on.is_empty() && !on.contains(&true) {
+        section.hush();
+    }
     let named = Name::parse(name).map_err(|sentence| section.error(&spot, sentence, "")).ok();
     let action = Action::read(named.clone(), section);
     Some(Entry { action, name: named?, spot })

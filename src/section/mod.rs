@@ -136,8 +136,12 @@ impl<'a> Section<'a> {
     /// Notes in the findings when a value in the table `key` is secret, by its name, and written in the file.
     pub fn note_literals(&self, key: &str, is_secret: impl Fn(&str) -> bool) {
         let table = self.table.get(key).and_then(|value| value.get_ref().as_table());
-        let mut texts = table.into_iter().flatten().filter(|(name, _)| is_secret(name.get_ref()));
-        if texts.any(|(_, text)| text.get_ref().as_str().is_none_or(|text| self.document.is_literal(text))) {
+        let mut secrets = table.into_iter().flatten().filter(|(name, _)| is_secret(name.get_ref()));
+        let filled =
+            |value| self.document.fill(key, value).is_ok_and(|text| text.parse(parse::filled).is_ok());
+        if secrets.any(|(_, value)| {
+            filled(value) && value.get_ref().as_str().is_none_or(|text| self.document.is_literal(text))
+        }) {
             self.document.note_literal_secret();
         }
     }

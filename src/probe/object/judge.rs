@@ -1,7 +1,7 @@
 //! Judges what was found: its age first, then its size. Pure.
 
 use super::store::Entry;
-use super::{Object, Sign};
+use super::{Object, Trace};
 use crate::probe::age::Stamp;
 use crate::recovery::evidence::Reading;
 use crate::recovery::time::Age;
@@ -55,7 +55,7 @@ impl Object {
 
     /// A dump of a database that is half gone is as fresh as any.
     fn shrunk(&self, size: u64, before: &[u64]) -> Option<String> {
-        let Sign::Newest { shrink, .. } = self.sign else { return None };
+        let Trace::Newest { shrink, .. } = self.trace else { return None };
         let usual = median(before)?;
         let so_many = before.len();
         (u128::from(size) * 100 < u128::from(usual) * u128::from(shrink)).then(|| {

@@ -48,7 +48,7 @@ pub struct Object {
     /// The bucket.
     pub bucket: String,
     /// What tells of it.
-    pub sign: Sign,
+    pub trace: Trace,
     /// The greatest age.
     pub max_age: Duration,
     /// The least size in bytes; 0 for any.
@@ -59,7 +59,7 @@ pub struct Object {
 
 /// What tells of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sign {
+pub enum Trace {
     /// One object that each backup writes anew.
     Marker {
         /// Its key.
@@ -80,9 +80,9 @@ impl Object {
     /// Asks once.
     pub async fn ask(&self, clients: &Clients) -> Reading {
         let looked = async {
-            let found = match &self.sign {
-                Sign::Marker { key, holds_time } => self.marker(clients, key, *holds_time).await?,
-                Sign::Newest { prefixes, .. } => self.newest(clients, prefixes).await?,
+            let found = match &self.trace {
+                Trace::Marker { key, holds_time } => self.marker(clients, key, *holds_time).await?,
+                Trace::Newest { prefixes, .. } => self.newest(clients, prefixes).await?,
             };
             self.judge(&found)
         };

@@ -2,7 +2,7 @@
 
 use super::rest::Rest;
 use super::s3::S3;
-use super::{Object, Sign, Store};
+use super::{Object, Store, Trace};
 use crate::probe::age;
 use crate::section::{Section, parse};
 use crate::values::Secret;
@@ -29,11 +29,11 @@ impl Object {
             false => s3(section).map(Store::S3),
         };
         let bucket = section.need("bucket", name);
-        let sign = sign(section);
+        let trace = trace(section);
         let max_age = section.need("max_age", parse::span(age::LEAST..=age::MOST));
         let min_size = section.or("min_size", 0, parse::within(0..=u64::MAX));
         let timeout = section.or("timeout", DEFAULT_TIMEOUT, parse::span(LEAST_TIMEOUT..=MOST_TIMEOUT));
-        Some(Self { store: store?, bucket: bucket?, sign: sign?, max_age: max_age?, min_size, timeout })
+        Some(Self { store: store?, bucket: bucket?, trace: trace?, max_age: max_age?, min_size, timeout })
     }
 }
 
@@ -41,7 +41,10 @@ fn s3(section: &mut Section<'_>) -> Option<S3> {
     let account = section.opt("account", name);
     let jurisdiction = section.opt("jurisdiction", jurisdiction);
     let endpoint = match (section.opt("endpoint", endpoint), account) {
-        (Some(endpoint), None) => Some(endpoint),
+        (Some(endpoint), None) => {
+            unless(section, "jurisdiction", "the endpoint has its own", "leave it out, or use account");
+            Some(endpoint)
+        }
         (None, Some(account)) => r2(&account, jurisdiction.as_deref()),
         (Some(_), Some(_)) => {
             section.error(&section.spot("endpoint"), "account makes one, too", "leave one of them out");
@@ -74,7 +77,7 @@ fn rest(section: &mut Section<'_>) -> Option<Rest> {
     Some(Rest { api: api?, account: account?, jurisdiction, token: token? })
 }
 
-fn sign(section: &mut Section<'_>) -> Option<Sign> {
+fn trace(section: &mut Section<'_>) -> Option<Trace> {
     let marker = section.opt("marker", key);
     let prefixes = section.list("prefixes", parse::text);
     match (section.has("marker"), section.has("prefixes")) {
@@ -86,7 +89,7 @@ fn sign(section: &mut Section<'_>) -> Option<Sign> {
                 "use prefixes, or leave it out",
             );
             let holds_time = section.or("content", true, content);
-            Some(Sign::Marker { key: marker?, holds_time })
+            Some(Trace::Marker { key: marker?, holds_time })
         }
         (false, true) => {
             unless(section, "content", "only a marker holds a time", "use marker, or leave it out");
@@ -96,7 +99,7 @@ fn sign(section: &mut Section<'_>) -> Option<Sign> {
                 let what = format!("there are {} prefixes", prefixes.len());
                 section.error(&section.spot("prefixes"), what, format!("write 1 to {MAX_PREFIXES}"));
             }
-            Some(Sign::Newest { prefixes, shrink })
+            Some(Trace::Newest { prefixes, shrink })
         }
         (both, _) => {
             let what = if both { "both marker and prefixes tell" } else { "nothing tells of the backup" };

@@ -82,7 +82,9 @@ pub(super) fn page(body: &[u8]) -> Option<Page> {
         |item: Item| Some(Entry { at: item.last_modified.parse().ok()?, key: item.key, size: item.size });
     let entries = list.result.into_iter().map(entry).collect::<Option<Vec<_>>>()?;
     let info = list.result_info.filter(|info| info.is_truncated != Some(false));
-    let next = info.and_then(|info| info.cursor).filter(|cursor| !cursor.is_empty());
+    let cursor = info.and_then(|info| info.cursor).filter(|cursor| !cursor.is_empty());
+    // Whatever it says of a next page, there is none after an empty one.
+    let next = cursor.filter(|_| !entries.is_empty());
     Some(Page { entries, next })
 }
 

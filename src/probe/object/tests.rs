@@ -299,6 +299,10 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
         (with("marker = \"a\"\njurisdiction = \"moon\""), "write eu, fedramp, us"),
         (without("account", "marker = \"a\""), "it is not said which store; add account"),
         (without("account", "marker = \"a\"\nendpoint = \"https://x/b\""), "more than an endpoint"),
+        (
+            without("account", "marker = \"a\"\nendpoint = \"https://x\"\njurisdiction = \"eu\""),
+            "the endpoint has its own",
+        ),
         (without("secret_key", "marker = \"a\""), "secret_key is missing or empty; add secret_key"),
         (without("max_age", "marker = \"a\""), "max_age is missing"),
         (problem(&format!("{REST}region = \"auto\"")), "region: it belongs to S3"),

@@ -2,6 +2,7 @@
 //! joined. Pure: the same sources always give the same result.
 
 use super::check;
+use super::lifesign;
 use super::plan::{Entry, Plan};
 use super::profile::Profile;
 use super::settings::{self, Wish};
@@ -77,7 +78,7 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
     let paths = settings::paths(root, home);
     let log = settings::log(root);
     let line = settings::line(root);
-    let lifesign = settings::lifesign(root);
+    let lifesign = lifesign::read(root);
     let alerts = settings::alerts(root, &line);
     let (references, offline_quorum) = settings::offline(root);
     let (kicks, wishes) = settings::kick(root, home, &paths);

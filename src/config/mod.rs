@@ -7,6 +7,7 @@
 mod check;
 mod compile;
 pub mod dotenv;
+mod lifesign;
 mod plan;
 mod profile;
 mod settings;

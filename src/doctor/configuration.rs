@@ -13,7 +13,7 @@ const WRITTEN_BY_OTHERS: u32 = 0o022;
 pub(super) fn check(sources: &Sources, problems: &[Problem], config: Option<&Config>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = problems.iter().map(told).collect();
     let files = [&sources.toml, &sources.dotenv];
-    findings.extend(files.into_iter().flatten().filter_map(|file| loose(file)));
+    findings.extend(files.into_iter().flatten().filter_map(loose));
     if findings.is_empty() {
         let file = sources
             .toml

@@ -15,6 +15,7 @@ mod units;
 use crate::config::{Config, Sources};
 use crate::probe::clients::Clients;
 use crate::section::Problem;
+use crate::values::mask;
 use serde::Serialize;
 use std::fmt;
 use std::future::Future;
@@ -100,7 +101,15 @@ pub async fn examine(sources: &Sources, problems: &[Problem], config: Option<&Co
     );
     let settings = configuration::check(sources, problems, config);
     let places = config.map(|config| places::check(&config.paths)).unwrap_or_default();
-    [settings, linger, bus, own, gateway, rights, line, time, places].concat()
+    let mut findings = [settings, linger, bus, own, gateway, rights, line, time, places].concat();
+    // Programs and services may repeat what they were told.
+    let secrets = config.map_or(&[][..], |config| &config.secrets);
+    for text in
+        findings.iter_mut().flat_map(|finding| [Some(&mut finding.what), finding.fix.as_mut()]).flatten()
+    {
+        *text = mask(text, secrets);
+    }
+    findings
 }
 
 /// Each check has deadlines of its own; this one is for our own mistakes.

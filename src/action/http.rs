@@ -41,11 +41,9 @@ impl Http {
     pub fn read(section: &mut Section<'_>) -> Option<Self> {
         let call = Call::read(section, Method::POST);
         let expect = section.list("expect", parse::within(100..=599));
-        let only_if = section.has("only_if").then(|| Check::read(section, "only_if"));
+        let only_if = Check::read_by_choice(section, "only_if");
         let timeout = section.or("timeout", DEFAULT_TIMEOUT, parse::span(TIMEOUT));
         let expect = expect.map(|list| list.into_iter().map(|status| status..=status).collect());
-        // A condition that cannot be read must not look like none.
-        let only_if = only_if.map_or(Some(None), |read| read.map(Some))?;
         Some(Self {
             call: call?.for_json(),
             expect: expect.unwrap_or_else(|| vec![200..=299]),

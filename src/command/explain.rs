@@ -34,6 +34,9 @@ pub async fn run(config: Rc<Config>, target: Option<&str>, output: Output) -> Ex
     let evidence = host.observe(&Scope::Everything, &resting).await;
     let now = host.now();
     let decision = decide(&config.policy, state.clone(), &evidence, now);
+    // What was seen counts; what would be done has not been done, so nothing of it is taken from the budget.
+    let mut seen = state;
+    health::fold(&config.policy, &mut seen, &evidence, now);
     let report = Report {
         now,
         verdicts: decision.verdicts,
@@ -41,7 +44,7 @@ pub async fn run(config: Rc<Config>, target: Option<&str>, output: Output) -> Ex
         closed: Vec::new(),
         quick: decision.quick,
     };
-    let mut view = host.view(&state, &report);
+    let mut view = host.view(&seen, &report);
     if let Some(name) = &wanted {
         view.targets.retain(|target| target.name == name.as_str());
         view.overall = view.targets.iter().map(|target| target.grade).max().unwrap_or(view.overall);

@@ -10,7 +10,7 @@ use crate::host::events::{Event, Events};
 use crate::host::heartbeat::Heartbeat;
 use crate::host::lifesign::LifeSign;
 use crate::host::view::View;
-use crate::host::{Host, publish};
+use crate::host::{Host, publish, room};
 use crate::recovery::state::State;
 use crate::recovery::time::Timestamp;
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ pub async fn run(config: Rc<Config>, warnings: &[Problem], config_flag: Option<P
         env!("CARGO_PKG_VERSION"),
         std::process::id()
     );
-    say_settings(&config, warnings);
+    settle_into(&config, warnings);
     host.set_log(log);
     host.keep_history(&state, false);
     let chronicle = Chronicle::new(&state.outbox);
@@ -65,10 +65,14 @@ pub async fn run(config: Rc<Config>, warnings: &[Problem], config_flag: Option<P
     Exit::Ok
 }
 
-/// What a person should know about the configuration in force: it works, but perhaps not as meant.
-fn say_settings(config: &Config, warnings: &[Problem]) {
+/// Makes room for the configuration in force, and says what a person should know about it: it works, but perhaps
+/// not as meant.
+fn settle_into(config: &Config, warnings: &[Problem]) {
     for warning in warnings {
         chronicle::trouble("config", &warning.to_string());
+    }
+    if let Err(why) = room::ask_for(config.probes.len()) {
+        chronicle::trouble("watchdog", &why);
     }
     if let Err(why) = &config.policy.alerts.channel {
         chronicle::trouble("line", &format!("alerts go to this log only: {why}"));
@@ -169,7 +173,7 @@ impl Daemon {
             chronicle::trouble("config", "new paths take effect at the next start");
         }
         host.set_trouble(KEY, None);
-        say_settings(&config, &compiled.problems);
+        settle_into(&config, &compiled.problems);
         host.adopt(Rc::new(config));
         self.lifesign.adopt(host.config.lifesign.clone());
         events.follow(host);

@@ -158,8 +158,8 @@ fn question(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Question> {
     let pass_after = section.or("pass_after", 1, parse::within(1..=100));
     let arm_on_pass = section.or("arm_on_pass", false, parse::flag);
     let every = section.opt("every", parse::span(frame.interval..=MOST));
-    let check = Check::read(section, "check");
-    let excuse = section.has("excuse").then(|| Check::read(section, "excuse")).flatten();
+    let check = Check::read(section);
+    let excuse = Check::read_by_choice(section, "excuse");
     if let Some(check) = &check {
         check_pace(section, check, every);
         check_timeout(section, check, excuse.as_ref(), frame);

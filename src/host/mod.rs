@@ -23,6 +23,7 @@ pub mod observe;
 pub mod publish;
 pub mod quota;
 mod repair;
+pub mod room;
 pub mod store;
 pub mod view;
 

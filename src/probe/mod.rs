@@ -14,7 +14,7 @@ pub mod reference;
 pub mod sock_diag;
 
 use crate::recovery::evidence::{Blame, Name, Reading};
-use crate::section::Section;
+use crate::section::{Reader, Section};
 use crate::values::{Secret, UnitName};
 use clients::Clients;
 use std::time::Duration;
@@ -75,19 +75,24 @@ impl Probe {
     }
 }
 
+/// How each kind is read.
+const KINDS: &[(&str, Reader<Check>)] = &[
+    ("http", |section| http::Http::read(section).map(Check::Http)),
+    ("port", |section| port::Port::read(section).map(Check::Port)),
+    ("ollama", |section| ollama::Ollama::read(section).map(Check::Ollama)),
+    ("line-webhook", |section| line_webhook::LineWebhook::read(section).map(Check::LineWebhook)),
+    ("object", |section| object::Object::read(section).map(Check::Object)),
+];
+
 impl Check {
-    /// Reads `KEY.KIND = { … }`, where the key is `check` or says what else the question is for.
-    pub fn read(section: &mut Section<'_>, key: &'static str) -> Option<Self> {
-        section.kind(
-            key,
-            &[
-                ("http", |section| http::Http::read(section).map(Self::Http)),
-                ("object", |section| object::Object::read(section).map(Self::Object)),
-                ("port", |section| port::Port::read(section).map(Self::Port)),
-                ("ollama", |section| ollama::Ollama::read(section).map(Self::Ollama)),
-                ("line-webhook", |section| line_webhook::LineWebhook::read(section).map(Self::LineWebhook)),
-            ],
-        )
+    /// Reads `check.KIND = { … }`.
+    pub fn read(section: &mut Section<'_>) -> Option<Self> {
+        section.kind("check", KINDS)
+    }
+
+    /// Reads `KEY.KIND = { … }`, a question that need not be there, and may be switched off.
+    pub fn read_by_choice(section: &mut Section<'_>, key: &'static str) -> Option<Self> {
+        section.kind_by_choice(key, KINDS)
     }
 
     /// Asks. Beside the answer come faults of other targets that it names.

@@ -2,6 +2,7 @@
 //! that no reader can forget to.
 
 use super::document::kind_of;
+use super::parse;
 use super::{Key, Reader, Section, Severity, Spot, Value, did_you_mean, shown};
 use toml::de::DeTable;
 
@@ -51,23 +52,38 @@ impl<'a> Section<'a> {
 
     /// A table with exactly one key, which says what kind of thing it holds: `check.http = { … }`.
     pub fn kind<T>(&mut self, key: &'static str, kinds: &[(&'static str, Reader<T>)]) -> Option<T> {
-        let names =
-            kinds.iter().map(|(name, _)| format!("{key}.{name} = {{ … }}")).collect::<Vec<_>>().join(" or ");
         if !self.has(key) {
-            self.error(&self.here(), format!("{key} is missing"), format!("write {names}"));
+            self.error(&self.here(), format!("{key} is missing"), format!("write {}", ways(key, kinds)));
+        }
+        self.table(key, |section| section.one_of(key, kinds))
+    }
+
+    /// The same, but it may be missing, or switched off by a `when` beside its kind.
+    pub fn kind_by_choice<T>(&mut self, key: &'static str, kinds: &[(&'static str, Reader<T>)]) -> Option<T> {
+        if !self.has(key) {
+            return None;
         }
         self.table(key, |section| {
-            let mut chosen = kinds.iter().filter(|(name, _)| section.has(name)).collect::<Vec<_>>();
-            match (chosen.pop(), chosen.is_empty()) {
-                (Some((name, read)), true) => section.table(name, read),
-                // A key that is none of the kinds is reported as unknown already.
-                (None, _) if !section.table.is_empty() => None,
-                _ => {
-                    section.error(&section.here(), "exactly one kind is needed", format!("write {names}"));
-                    None
-                }
+            let on = section.or("when", true, parse::when);
+            if !on {
+                section.hush();
             }
+            section.one_of(key, kinds).filter(|_| on)
         })
+    }
+
+    fn one_of<T>(&mut self, key: &str, kinds: &[(&'static str, Reader<T>)]) -> Option<T> {
+        let mut chosen = kinds.iter().filter(|(name, _)| self.has(name)).collect::<Vec<_>>();
+        match (chosen.pop(), chosen.is_empty()) {
+            (Some((name, read)), true) => self.table(name, read),
+            // A key that is none of the kinds is reported as unknown already.
+            (None, _) if !self.table.is_empty() => None,
+            _ => {
+                let hint = format!("write {}", ways(key, kinds));
+                self.error(&self.here(), "exactly one kind is needed", hint);
+                None
+            }
+        }
     }
 
     pub(super) fn table_of(&self, key: &str, value: &'a Value<'a>) -> Option<(&'a DeTable<'a>, String)> {
@@ -112,4 +128,8 @@ impl<'a> Section<'a> {
             keys => format!("the keys here are {}", keys.join(", ")),
         }
     }
+}
+
+fn ways<T>(key: &str, kinds: &[(&'static str, Reader<T>)]) -> String {
+    kinds.iter().map(|(name, _)| format!("{key}.{name} = {{ … }}")).collect::<Vec<_>>().join(" or ")
 }

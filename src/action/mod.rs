@@ -1,5 +1,6 @@
 //! What can be done about a target, one file per kind.
 
+pub mod funnel;
 pub mod restart_unit;
 pub mod run;
 
@@ -7,6 +8,7 @@ use crate::recovery::evidence::Name;
 use crate::recovery::record::Outcome;
 use crate::section::{Section, parse};
 use crate::systemd::Bus;
+use funnel::PublishFunnel;
 use restart_unit::RestartUnit;
 use run::Run;
 use std::ops::RangeInclusive;
@@ -33,6 +35,8 @@ pub enum Do {
     RestartUnit(RestartUnit),
     /// Runs a program.
     Run(Run),
+    /// Publishes a port through Tailscale Funnel.
+    PublishFunnel(PublishFunnel),
 }
 
 impl Action {
@@ -51,6 +55,7 @@ impl Action {
         match &self.act {
             Do::RestartUnit(restart) => restart.perform(bus).await,
             Do::Run(run) => run.perform().await,
+            Do::PublishFunnel(funnel) => funnel.perform().await,
         }
     }
 
@@ -59,6 +64,7 @@ impl Action {
         match &self.act {
             Do::RestartUnit(restart) => restart.timeout,
             Do::Run(run) => run.timeout,
+            Do::PublishFunnel(funnel) => funnel.timeout(),
         }
     }
 }
@@ -70,6 +76,7 @@ impl Do {
             &[
                 ("restart-unit", |section| RestartUnit::read(section).map(Self::RestartUnit)),
                 ("run", |section| Run::read(section).map(Self::Run)),
+                ("publish-funnel", |section| PublishFunnel::read(section).map(Self::PublishFunnel)),
             ],
         )
     }

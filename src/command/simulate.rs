@@ -6,7 +6,9 @@ use crate::action::{Action, Do};
 use crate::cli::Output;
 use crate::config::{Config, Sources, compile};
 use crate::exit::Exit;
+use crate::probe::http::Http;
 use crate::probe::{Check, Probe};
+use crate::recovery::evidence::Reading;
 use crate::recovery::policy::Role;
 use crate::sim::blueprint::{Asks, Blueprint, Judge, Question, Remedy};
 use crate::sim::scenario::{self, Scenario};
@@ -153,12 +155,10 @@ fn question(config: &Config, probe: &Probe) -> Question {
     let policy = config.policy.target(&probe.target).and_then(|target| target.probe(&probe.name));
     let asks = match &probe.check {
         Check::Port(port) => Asks::Port(port.port),
-        Check::Http(http) => {
-            let http = http.clone();
-            let judge: Judge =
-                Rc::new(move |answer| http.judge_given(answer.status, answer.body, answer.took));
-            Asks::Service(judge)
-        }
+        Check::Http(http) => Asks::Service(by_answer(http)),
+        Check::Reach(reach) => Asks::Service(by_answer(&reach.public)),
+        // tailscaled is modelled as well or not well; what it says is not.
+        Check::Tailscale(_) | Check::Funnel(_) => Asks::Service(by_status()),
     };
     Question {
         target: probe.target.clone(),
@@ -169,10 +169,23 @@ fn question(config: &Config, probe: &Probe) -> Question {
     }
 }
 
+fn by_answer(http: &Http) -> Judge {
+    let http = http.clone();
+    Rc::new(move |answer| http.judge_given(answer.status, answer.body, answer.took))
+}
+
+/// No status stands for an answer that is as it should be.
+fn by_status() -> Judge {
+    Rc::new(|answer| {
+        let fail = |status: u16| Reading::Fail(format!("it is in trouble ({status})"));
+        (answer.status.map_or_else(|| Reading::Pass("as it should be".to_owned()), fail), Vec::new())
+    })
+}
+
 fn remedy(action: &Action) -> Remedy {
     let timeout = action.timeout();
     match &action.act {
         Do::RestartUnit(restart) => Remedy::Restart { unit: restart.unit.to_string(), timeout },
-        Do::Run(_) => Remedy::Command { timeout },
+        Do::Run(_) | Do::PublishFunnel(_) => Remedy::Command { timeout },
     }
 }

@@ -13,9 +13,10 @@ use super::clients::Clients;
 use crate::recovery::evidence::{Blame, Reading};
 use crate::recovery::time::Age;
 use crate::values::one_line;
-use error::{Fault, fault};
+pub(super) use error::{Fault, fault, io_fault};
+pub(super) use read::method;
 use reqwest::header::{CONTENT_LENGTH, LOCATION};
-use reqwest::{Method, Response, Url};
+use reqwest::{Client, Method, Response, Url};
 use serde_json::Value;
 use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
@@ -77,8 +78,20 @@ pub struct Answer {
 impl Http {
     /// Asks once. Beside the reading come the faults of other targets that the body named.
     pub async fn check(&self, clients: &Clients) -> (Reading, Vec<Blame>) {
+        self.within(self.exchange(clients)).await
+    }
+
+    /// As [`Self::check`], but over this client, which may know better where the host is, and without
+    /// following redirects.
+    pub async fn check_over(&self, client: &Client) -> Reading {
+        let exchange =
+            async { self.receive(send(client, self.method.clone(), self.url.clone()).await?).await };
+        self.within(exchange).await.0
+    }
+
+    async fn within(&self, exchange: impl Future<Output = Result<Answer, Fault>>) -> (Reading, Vec<Blame>) {
         let started = Instant::now();
-        match timeout(self.timeout, self.exchange(clients)).await {
+        match timeout(self.timeout, exchange).await {
             Ok(Ok(answer)) => self.judge(&answer, started.elapsed()),
             Ok(Err(Fault::Theirs(reason))) => (Reading::Fail(reason), Vec::new()),
             Ok(Err(Fault::Unclear(reason))) => (Reading::Unknown(reason), Vec::new()),
@@ -103,7 +116,8 @@ impl Http {
         let mut url = self.url.clone();
         let mut method = self.method.clone();
         for _ in 0..MAX_REDIRECTS {
-            let response = send(clients, method, url.clone()).await?;
+            let client = clients.for_url(&url).map_err(Fault::Unclear)?;
+            let response = send(client, method, url.clone()).await?;
             match onward(&response).filter(|_| self.follow_redirects) {
                 Some(next) => url = next,
                 None => return self.receive(response).await,
@@ -209,8 +223,7 @@ impl JsonCondition {
     }
 }
 
-async fn send(clients: &Clients, method: Method, url: Url) -> Result<Response, Fault> {
-    let client = clients.for_url(&url).map_err(Fault::Unclear)?;
+async fn send(client: &Client, method: Method, url: Url) -> Result<Response, Fault> {
     let posts = method == Method::POST;
     let request = client.request(method, url);
     // The library leaves the length of an empty body out, and some servers answer that with 411.

@@ -5,8 +5,10 @@ pub mod checks;
 pub mod clients;
 pub mod http;
 pub mod port;
+pub mod reach;
 pub mod reference;
 pub mod sock_diag;
+pub mod tailscale;
 
 use crate::recovery::evidence::{Blame, Name, Reading};
 use crate::section::Section;
@@ -42,6 +44,12 @@ pub enum Check {
     Http(http::Http),
     /// Whether something listens on a port of this machine.
     Port(port::Port),
+    /// Whether the node is well within its tailnet.
+    Tailscale(tailscale::Tailscale),
+    /// Whether a port is published through Funnel, by tailscaled's configuration.
+    Funnel(tailscale::Funnel),
+    /// Whether the internet comes in.
+    Reach(reach::Reach),
 }
 
 impl Check {
@@ -52,6 +60,9 @@ impl Check {
             &[
                 ("http", |section| http::Http::read(section).map(Self::Http)),
                 ("port", |section| port::Port::read(section).map(Self::Port)),
+                ("tailscale", |section| tailscale::Tailscale::read(section).map(Self::Tailscale)),
+                ("funnel", |section| tailscale::Funnel::read(section).map(Self::Funnel)),
+                ("reach", |section| reach::Reach::read(section).map(Self::Reach)),
             ],
         )
     }
@@ -64,6 +75,9 @@ impl Check {
                 let rightful = unit.map(|unit| port::Rightful { unit: &unit.name, main_pid: unit.main_pid });
                 (port.ask(rightful).await, Vec::new())
             }
+            Self::Tailscale(tailscale) => (tailscale.ask(clients).await, Vec::new()),
+            Self::Funnel(funnel) => (funnel.ask(clients).await, Vec::new()),
+            Self::Reach(reach) => (reach.ask(clients).await, Vec::new()),
         }
     }
 
@@ -72,6 +86,9 @@ impl Check {
         match self {
             Self::Http(_) => "http",
             Self::Port(_) => "port",
+            Self::Tailscale(_) => "tailscale",
+            Self::Funnel(_) => "funnel",
+            Self::Reach(_) => "reach",
         }
     }
 
@@ -80,6 +97,9 @@ impl Check {
         match self {
             Self::Http(http) => http.timeout,
             Self::Port(port) => port.timeout,
+            Self::Tailscale(tailscale) => tailscale.timeout,
+            Self::Funnel(funnel) => funnel.timeout,
+            Self::Reach(reach) => reach.timeout,
         }
     }
 
@@ -87,7 +107,8 @@ impl Check {
     pub fn is_external(&self) -> bool {
         match self {
             Self::Http(http) => clients::is_external(&http.url),
-            Self::Port(_) => false,
+            Self::Reach(reach) => clients::is_external(&reach.public.url),
+            Self::Port(_) | Self::Tailscale(_) | Self::Funnel(_) => false,
         }
     }
 
@@ -95,7 +116,7 @@ impl Check {
     pub fn blamed(&self) -> Vec<&Name> {
         match self {
             Self::Http(http) => http.blame.iter().map(|rule| &rule.target).collect(),
-            Self::Port(_) => Vec::new(),
+            Self::Port(_) | Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => Vec::new(),
         }
     }
 }

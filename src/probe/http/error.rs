@@ -1,31 +1,55 @@
 //! Turns a failed exchange into one short reason, and tells whether it proves anything about the service.
 
 use nix::libc::{EADDRNOTAVAIL, EHOSTUNREACH, EMFILE, ENETDOWN, ENETUNREACH, ENFILE, ENOBUFS, ENOMEM};
+use rustls::CertificateError;
 use std::error::Error;
 use std::io;
 
 /// Why there was no answer to judge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::probe) enum Fault {
     /// The service did not serve.
     Theirs(String),
     /// It could not be asked properly, which proves nothing about it.
     Unclear(String),
 }
 
+impl Fault {
+    /// Why, whoever is at fault.
+    pub(in crate::probe) fn reason(self) -> String {
+        match self {
+            Self::Theirs(reason) | Self::Unclear(reason) => reason,
+        }
+    }
+}
+
 /// Reads the innermost error: the outer ones only say that a request failed, and repeat its URL.
-pub(super) fn fault(error: reqwest::Error) -> Fault {
+pub(in crate::probe) fn fault(error: reqwest::Error) -> Fault {
     let inner = innermost(&error);
     if let Some(io) = inner.downcast_ref::<io::Error>() {
         return io_fault(io);
     }
     if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-        return Fault::Theirs(format!("TLS: {tls}"));
+        return tls_fault(tls);
     }
     if error.is_builder() {
         return Fault::Unclear(format!("cannot be asked: {inner}"));
     }
     Fault::Theirs(plain(&inner.to_string()))
+}
+
+/// The library's words for a certificate's dates hold the seconds until now, which differ every time.
+fn tls_fault(error: &rustls::Error) -> Fault {
+    use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+    match error {
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => {
+            Fault::Theirs("TLS: its certificate has expired".to_owned())
+        }
+        rustls::Error::InvalidCertificate(NotValidYet | NotValidYetContext { .. }) => {
+            Fault::Unclear("TLS: its certificate is not valid yet: is our own clock right?".to_owned())
+        }
+        other => Fault::Theirs(format!("TLS: {other}")),
+    }
 }
 
 fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
@@ -42,7 +66,8 @@ fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) 
     }
 }
 
-fn io_fault(error: &io::Error) -> Fault {
+/// What an error of the system proves.
+pub(in crate::probe) fn io_fault(error: &io::Error) -> Fault {
     let text = error.to_string();
     match (error.raw_os_error(), error.kind()) {
         (Some(EMFILE | ENFILE | ENOBUFS | ENOMEM | EADDRNOTAVAIL | ENETDOWN | ENETUNREACH), _) => {

@@ -50,7 +50,8 @@ impl Http {
     }
 }
 
-fn method(text: &str) -> Result<Method, String> {
+/// `GET` or `POST`.
+pub(in crate::probe) fn method(text: &str) -> Result<Method, String> {
     match text.to_ascii_uppercase().as_str() {
         "GET" => Ok(Method::GET),
         "POST" => Ok(Method::POST),

@@ -45,6 +45,8 @@ fn url(config: &Config, target: &str, probe: &str) -> String {
     match check(config, target, probe) {
         Check::Http(http) => http.url.to_string(),
         Check::Port(port) => format!("port {}", port.port),
+        Check::Reach(reach) => reach.public.url.to_string(),
+        Check::Tailscale(_) | Check::Funnel(_) => "tailscaled".to_owned(),
     }
 }
 

@@ -246,7 +246,7 @@ fn shown(url: &Url) -> String {
 }
 
 /// A span in whole milliseconds while it is short, else as a person says it.
-fn span(span: Duration) -> impl fmt::Display {
+pub(super) fn span(span: Duration) -> impl fmt::Display {
     fmt::from_fn(move |f| match span < Duration::from_secs(1) {
         true => write!(f, "{} ms", span.as_millis()),
         false => Age(span).fmt(f),

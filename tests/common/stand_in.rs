@@ -57,6 +57,11 @@ impl StandIn {
         Self::start("line", &["--port", "0"], &["--port", &port.to_string()])
     }
 
+    /// A tailscaled with its commands, all in its control directory, and the edge of Funnel on a free port.
+    pub(crate) fn tailscaled() -> Self {
+        Self::start("tailscaled", &[], &[])
+    }
+
     /// `http://ADDRESS` of the main server, followed by `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())
@@ -67,7 +72,7 @@ impl StandIn {
         self.addresses[0]
     }
 
-    /// The webhook's server, which may be the main one.
+    /// The gateway's webhook, which may be on the main server, or the resolver beside tailscaled.
     pub(crate) fn webhook_address(&self) -> SocketAddr {
         *self.addresses.last().unwrap()
     }
@@ -118,7 +123,8 @@ impl StandIn {
         Self { child, addresses, home }
     }
 
-    fn control_dir(&self) -> PathBuf {
+    /// Where its control files lie.
+    pub(crate) fn control_dir(&self) -> PathBuf {
         self.home.path().join("control")
     }
 

@@ -16,6 +16,7 @@ mod units;
 // Where no systemd is needed: as a process in a home directory of its own.
 mod alerts;
 mod channel;
+mod funnel;
 mod kick;
 mod owner;
 mod state;

@@ -39,11 +39,7 @@ impl Seen {
 
 /// A TLS configuration that trusts these roots, and notes what ends within `warn`.
 pub(super) fn config(roots: RootCertStore, warn: Duration) -> Result<(ClientConfig, Seen), String> {
-    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
-        .build()
-        .map_err(|error| format!("cannot set up TLS: {error}"))?;
-    let seen = Seen::default();
-    let verifier = Lookahead { inner, warn, seen: seen.clone() };
+    let (verifier, seen) = lookahead(roots, warn)?;
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("cannot set up TLS: {error}"))?;
@@ -55,9 +51,18 @@ pub(super) fn config(roots: RootCertStore, warn: Duration) -> Result<(ClientConf
     Ok((config, seen))
 }
 
+/// The verifier, and where it notes what it saw.
+pub(super) fn lookahead(roots: RootCertStore, warn: Duration) -> Result<(Lookahead, Seen), String> {
+    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .map_err(|error| format!("cannot set up TLS: {error}"))?;
+    let seen = Seen::default();
+    Ok((Lookahead { inner, warn, seen: seen.clone() }, seen))
+}
+
 /// Verifies for now and for later.
 #[derive(Debug)]
-struct Lookahead {
+pub(super) struct Lookahead {
     inner: Arc<WebPkiServerVerifier>,
     warn: Duration,
     seen: Seen,

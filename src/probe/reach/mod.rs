@@ -11,7 +11,7 @@ mod tests;
 pub(super) use pin::Pins;
 
 use super::clients::Clients;
-use super::http::{BODY_CAP, Http, method};
+use super::http::{BODY_CAP, Http, method, span};
 use super::tailscale::{Daemon, WARN};
 use crate::recovery::evidence::Reading;
 use crate::section::parse::written;
@@ -55,7 +55,7 @@ pub struct Reach {
 impl Reach {
     /// Reads `check.reach = { … }`.
     pub fn read(section: &mut Section<'_>) -> Option<Self> {
-        let span = parse::span(Duration::from_secs(1)..=Duration::from_secs(120));
+        let bounds = parse::span(Duration::from_secs(1)..=Duration::from_secs(120));
         let (url, local) = (section.need("url", parse::url), section.opt("local", parse::url));
         let method = section.or("method", Method::GET, method);
         let expect = section.list("expect", parse::within(100..=599)).unwrap_or_default();
@@ -67,7 +67,7 @@ impl Reach {
         let daemon = Daemon::read(section);
         let tailnet = section.or("tailnet", true, parse::flag).then_some(daemon);
         let cert_warn = section.or("cert_warn", DEFAULT_CERT_WARN, parse::span(WARN));
-        let timeout = section.or("timeout", DEFAULT_TIMEOUT, span);
+        let timeout = section.or("timeout", DEFAULT_TIMEOUT, bounds);
         let aside = ASIDE.min(timeout / 2);
         let hop = |url, timeout| Http {
             url,
@@ -87,7 +87,7 @@ impl Reach {
     /// The probe's answer.
     pub async fn ask(&self, clients: &Clients) -> Reading {
         let limit = self.public.timeout;
-        let late = || Reading::Fail(format!("no full answer within {}", written(limit)));
+        let late = || Reading::Fail(format!("no full answer within {}", span(limit)));
         match timeout(limit, self.at_the_edge(clients)).await.unwrap_or_else(|_| late()) {
             seen @ (Reading::Pass(_) | Reading::Unknown(_)) => seen,
             Reading::Fail(why) => {
@@ -153,7 +153,7 @@ impl Reach {
             let pinned = Pinned::to(self.host(), &[address], self.cert_warn).map_err(Reading::Unknown)?;
             Ok(self.over(&pinned).await)
         };
-        let late = || Ok(Reading::Fail(format!("no full answer within {}", written(limit))));
+        let late = || Ok(Reading::Fail(format!("no full answer within {}", span(limit))));
         Some(
             timeout(limit, asked).await.unwrap_or_else(|_| late()).unwrap_or_else(|reading: Reading| reading),
         )

@@ -154,3 +154,6 @@ fn is_tailnet(address: IpAddr) -> bool {
         IpAddr::V6(address) => (address.to_bits() ^ V6.0.to_bits()) >> (128 - V6.1) == 0,
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -4,6 +4,7 @@
 use super::certificate::{self, Seen};
 use crate::probe::clients::{builder, finish, roots};
 use reqwest::Client;
+use rustls::RootCertStore;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +21,17 @@ pub(super) struct Pinned {
 impl Pinned {
     /// One that finds `host` at these addresses.
     pub(super) fn to(host: &str, addresses: &[IpAddr], warn: Duration) -> Result<Self, String> {
-        let (tls, validity) = certificate::config(roots(), warn)?;
+        Self::trusting(roots(), host, addresses, warn)
+    }
+
+    /// As [`Self::to`], but with these roots.
+    pub(super) fn trusting(
+        roots: RootCertStore,
+        host: &str,
+        addresses: &[IpAddr],
+        warn: Duration,
+    ) -> Result<Self, String> {
+        let (tls, validity) = certificate::config(roots, warn)?;
         // The port of the URL counts; 0 stands for it.
         let addresses: Vec<SocketAddr> = addresses.iter().map(|address| (*address, 0).into()).collect();
         let client = finish(builder(tls).resolve_to_addrs(host, &addresses))?;

@@ -4,7 +4,7 @@
 use super::{Node, ServeConfig};
 use crate::exec::{self, Command, End};
 use crate::probe::clients::Clients;
-use crate::probe::http::fault;
+use crate::probe::http::{fault, span};
 use crate::recovery::evidence::Reading;
 use crate::section::{Section, names_a_secret, parse};
 use crate::values::one_line;
@@ -125,8 +125,7 @@ impl Daemon {
         limit: Duration,
         asked: impl Future<Output = Result<T, Silence>>,
     ) -> Result<T, Silence> {
-        let late =
-            || Err(Silence::Unclear(format!("tailscaled gave no answer within {}", parse::written(limit))));
+        let late = || Err(Silence::Unclear(format!("tailscaled gave no answer within {}", span(limit))));
         tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| late())
     }
 

@@ -63,7 +63,10 @@ impl Node {
             "" | "NoState" | "Starting" => return Reading::Unknown("tailscaled is starting".to_owned()),
             "Running" | "NeedsLogin" | "NeedsMachineAuth" | "Stopped" => {}
             other => {
-                return Reading::Unknown(format!("tailscaled is in a state unknown to us: {}", quoted(other)));
+                return Reading::Unknown(format!(
+                    "tailscaled is in a state unknown to us: {}",
+                    quoted(other)
+                ));
             }
         }
         if let Some(hindrance) = self.hindrance(port) {

@@ -42,7 +42,7 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
 fn probes() -> Vec<&'static Http> {
     let http = |check: &'static Check| match check {
         Check::Http(http) => Some(http),
-        Check::Port(_) => None,
+        Check::Port(_) | Check::Tailscale(_) | Check::Funnel(_) | Check::Reach(_) => None,
     };
     CONFIG.probes.iter().filter_map(|probe| http(&probe.check)).collect()
 }

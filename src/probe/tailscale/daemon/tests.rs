@@ -2,10 +2,9 @@
 
 use super::super::tests::{fails, status};
 use super::*;
-use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
 use tempfile::TempDir;
@@ -37,10 +36,14 @@ impl Fake {
         self
     }
 
+    /// Written by another process: a child that this one starts meanwhile could hold the file open, and what is
+    /// being written cannot be run.
     fn command(&self, script: &str) {
-        let path = self.0.path().join("tailscale");
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut install = Command::new("install");
+        install.args(["-m755", "/dev/stdin"]).arg(self.0.path().join("tailscale")).stdin(Stdio::piped());
+        let mut installing = install.spawn().unwrap();
+        write!(installing.stdin.take().unwrap(), "#!/bin/sh\n{script}\n").unwrap();
+        assert!(installing.wait().unwrap().success());
     }
 
     fn socket(&self) -> PathBuf {
@@ -114,7 +117,7 @@ async fn a_daemon_in_trouble_is_unknown() {
     let silent = Fake::new();
     let listener = UnixListener::bind(silent.socket()).unwrap();
     let why = silent.daemon().node(&Clients::new(), Duration::from_millis(200)).await.unwrap_err();
-    assert_eq!(why.to_string(), "tailscaled gave no answer within 200ms");
+    assert_eq!(why.to_string(), "tailscaled gave no answer within 200 ms");
     drop(listener);
     let told = Fake::new().answer(500, "{\"error\":\"boom\"}").unclear().await;
     assert_eq!(told, "tailscaled answers 500: {\"error\":\"boom\"}");
@@ -133,7 +136,7 @@ async fn a_command_that_hangs_is_ended_with_the_probe() {
     fake.command("exec sleep 60");
     let started = Instant::now();
     let why = fake.daemon().node(&Clients::new(), Duration::from_millis(300)).await.unwrap_err();
-    assert_eq!(why.to_string(), "tailscaled gave no answer within 300ms");
+    assert_eq!(why.to_string(), "tailscaled gave no answer within 300 ms");
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 

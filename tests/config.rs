@@ -36,8 +36,7 @@ fn name(text: &str) -> Name {
 }
 
 fn check<'c>(config: &'c Config, target: &str, probe: &str) -> &'c Check {
-    let wanted =
-        config.probes.iter().find(|found| found.target.as_str() == target && found.name.as_str() == probe);
+    let wanted = config.probes.iter().find(|it| it.target.as_str() == target && it.name.as_str() == probe);
     &wanted.expect("the probe is on").check
 }
 
@@ -45,8 +44,7 @@ fn url(config: &Config, target: &str, probe: &str) -> String {
     match check(config, target, probe) {
         Check::Http(http) => http.url.to_string(),
         Check::Port(port) => format!("port {}", port.port),
-        Check::Reach(reach) => reach.public.url.to_string(),
-        Check::Tailscale(_) | Check::Funnel(_) => "tailscaled".to_owned(),
+        other @ (Check::Reach(_) | Check::Tailscale(_) | Check::Funnel(_)) => other.kind().to_owned(),
     }
 }
 

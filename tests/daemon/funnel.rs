@@ -199,7 +199,7 @@ async fn what_is_published_is_switched_off_and_on_and_everything_else_is_left_al
 #[tokio::test]
 async fn hopeless_repairs_are_not_tried() {
     let tailnet = Tailnet::new();
-    let mut refused = async |control: &str, content: &str, words: &str| {
+    let refused = async |control: &str, content: &str, words: &str| {
         tailnet.0.steer(control, content);
         let why = failed(tailnet.action(How::Apply).perform().await);
         assert!(why.starts_with("not tried: ") && why.contains(words), "{why}");

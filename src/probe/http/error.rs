@@ -41,15 +41,16 @@ pub(in crate::probe) fn fault(error: reqwest::Error) -> Fault {
 /// The library's words for a certificate's dates hold the seconds until now, which differ every time.
 fn tls_fault(error: &rustls::Error) -> Fault {
     use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
-    match error {
-        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => {
-            Fault::Theirs("TLS: its certificate has expired".to_owned())
+    if let rustls::Error::InvalidCertificate(why) = error {
+        if matches!(why, Expired | ExpiredContext { .. }) {
+            return Fault::Theirs("TLS: its certificate has expired".to_owned());
         }
-        rustls::Error::InvalidCertificate(NotValidYet | NotValidYetContext { .. }) => {
-            Fault::Unclear("TLS: its certificate is not valid yet: is our own clock right?".to_owned())
+        if matches!(why, NotValidYet | NotValidYetContext { .. }) {
+            let clock = "TLS: its certificate is not valid yet: is our own clock right?";
+            return Fault::Unclear(clock.to_owned());
         }
-        other => Fault::Theirs(format!("TLS: {other}")),
     }
+    Fault::Theirs(format!("TLS: {error}"))
 }
 
 fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {

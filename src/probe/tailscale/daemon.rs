@@ -87,7 +87,7 @@ impl Daemon {
     /// Reads `socket` and `program`.
     pub fn read(section: &mut Section<'_>) -> Self {
         Self {
-            socket: section.or("socket", PathBuf::from(SOCKET), parse::path(Path::new("/"))),
+            socket: section.or("socket", PathBuf::from(SOCKET), socket),
             program: section.or("program", "tailscale".to_owned(), parse::filled),
         }
     }
@@ -164,6 +164,11 @@ impl Daemon {
             }
         }
     }
+}
+
+fn socket(text: &str) -> Result<PathBuf, String> {
+    let wrong = || format!("{text:?} is not an absolute path; start it with /");
+    Some(PathBuf::from(text)).filter(|path| path.is_absolute()).ok_or_else(wrong)
 }
 
 async fn over_socket(client: &Client, path: &str) -> Result<Vec<u8>, Closed> {

@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sim", &["cycle", "recovery", "section"]),
     ("cycle", &["recovery"]),
     ("config", &["action", "probe", "recovery", "section", "values"]),
-    ("probe", &["recovery", "section", "systemd", "values"]),
+    ("probe", &["exec", "recovery", "section", "systemd", "values"]),
     ("action", &["exec", "probe", "recovery", "section", "systemd", "values"]),
     ("notify", &["recovery", "values"]),
     ("systemd", &["recovery", "values"]),

@@ -1,5 +1,6 @@
 //! What can be done about a target, one file per kind.
 
+pub mod funnel;
 pub mod http;
 pub mod restart_unit;
 pub mod run;
@@ -11,6 +12,7 @@ use crate::recovery::record::Outcome;
 use crate::section::{Section, parse};
 use crate::systemd::Bus;
 use crate::values::Secret;
+use funnel::PublishFunnel;
 use http::Http;
 use restart_unit::RestartUnit;
 use run::Run;
@@ -42,6 +44,8 @@ pub enum Do {
     Run(Run),
     /// Asks a service over HTTP.
     Http(Http),
+    /// Publishes a port through Tailscale Funnel.
+    PublishFunnel(PublishFunnel),
 }
 
 impl Action {
@@ -61,7 +65,7 @@ impl Action {
     /// Why not.
     pub async fn allowed(&self, clients: &Clients) -> Result<(), String> {
         match &self.act {
-            Do::RestartUnit(_) | Do::Run(_) => Ok(()),
+            Do::RestartUnit(_) | Do::Run(_) | Do::PublishFunnel(_) => Ok(()),
             Do::Http(http) => http.allowed(clients).await,
         }
     }
@@ -72,13 +76,14 @@ impl Action {
             Do::RestartUnit(restart) => restart.perform(bus).await,
             Do::Run(run) => run.perform().await,
             Do::Http(http) => http.perform(clients).await,
+            Do::PublishFunnel(funnel) => funnel.perform(clients).await,
         }
     }
 
     /// What must be masked in every text that leaves the program.
     pub fn secrets(&self) -> Vec<&Secret> {
         match &self.act {
-            Do::RestartUnit(_) | Do::Run(_) => Vec::new(),
+            Do::RestartUnit(_) | Do::Run(_) | Do::PublishFunnel(_) => Vec::new(),
             Do::Http(http) => {
                 let asked = http.only_if.iter().flat_map(Check::secrets);
                 http.call.secrets().into_iter().chain(asked).collect()
@@ -92,6 +97,7 @@ impl Action {
             Do::RestartUnit(restart) => restart.timeout,
             Do::Run(run) => run.timeout,
             Do::Http(http) => http.timeout,
+            Do::PublishFunnel(funnel) => funnel.timeout(),
         }
     }
 
@@ -104,7 +110,7 @@ impl Action {
     pub fn holds_up(&self) -> Duration {
         let itself = if self.is_errand() { Duration::ZERO } else { self.timeout() };
         match &self.act {
-            Do::RestartUnit(_) | Do::Run(_) => itself,
+            Do::RestartUnit(_) | Do::Run(_) | Do::PublishFunnel(_) => itself,
             Do::Http(http) => itself + http.only_if.as_ref().map_or(Duration::ZERO, Check::timeout),
         }
     }
@@ -118,6 +124,7 @@ impl Do {
                 ("restart-unit", |section| RestartUnit::read(section).map(Self::RestartUnit)),
                 ("run", |section| Run::read(section).map(Self::Run)),
                 ("http", |section| Http::read(section).map(Self::Http)),
+                ("publish-funnel", |section| PublishFunnel::read(section).map(Self::PublishFunnel)),
             ],
         )
     }

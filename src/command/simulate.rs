@@ -6,6 +6,7 @@ use crate::action::{Action, Do};
 use crate::cli::Output;
 use crate::config::{Config, Sources, compile};
 use crate::exit::Exit;
+use crate::probe::http::Http;
 use crate::probe::{Check, Probe};
 use crate::recovery::evidence::Reading;
 use crate::recovery::policy::Role;
@@ -155,19 +156,11 @@ fn question(config: &Config, probe: &Probe) -> Question {
     let asks = match &probe.check {
         Check::Port(port) => Asks::Port(port.port),
         // What would be stale is decided by the scenario, not by any clock.
-        Check::Object(_) => Asks::Service(Rc::new(|answer| {
-            let reading = match answer.status {
-                None => Reading::Pass("fresh".to_owned()),
-                Some(_) => Reading::Fail("stale".to_owned()),
-            };
-            (reading, Vec::new())
-        })),
-        Check::Http(http) => {
-            let http = http.clone();
-            let judge: Judge =
-                Rc::new(move |answer| http.judge_given(answer.status, answer.body, answer.took));
-            Asks::Service(judge)
-        }
+        Check::Object(_) => Asks::Service(by_status("fresh", "stale")),
+        Check::Http(http) => Asks::Service(by_answer(http)),
+        Check::Reach(reach) => Asks::Service(by_answer(&reach.public)),
+        // tailscaled is modelled as well or not well; what it says is not.
+        Check::Tailscale(_) | Check::Funnel(_) => Asks::Service(by_status("as it should be", "in trouble")),
         Check::Ollama(ollama) => {
             let ollama = ollama.clone();
             Asks::Service(Rc::new(move |answer| (ollama.judge_given(answer.status), Vec::new())))
@@ -186,10 +179,26 @@ fn question(config: &Config, probe: &Probe) -> Question {
     }
 }
 
+fn by_answer(http: &Http) -> Judge {
+    let http = http.clone();
+    Rc::new(move |answer| http.judge_given(answer.status, answer.body, answer.took))
+}
+
+/// No status stands for an answer that is as it should be.
+fn by_status(good: &'static str, bad: &'static str) -> Judge {
+    Rc::new(move |answer| {
+        let reading = match answer.status {
+            None => Reading::Pass(good.to_owned()),
+            Some(_) => Reading::Fail(bad.to_owned()),
+        };
+        (reading, Vec::new())
+    })
+}
+
 fn remedy(action: &Action) -> Remedy {
     let timeout = action.holds_up();
     match &action.act {
         Do::RestartUnit(restart) => Remedy::Restart { unit: restart.unit.to_string(), timeout },
-        Do::Run(_) | Do::Http(_) => Remedy::Command { timeout },
+        Do::Run(_) | Do::Http(_) | Do::PublishFunnel(_) => Remedy::Command { timeout },
     }
 }

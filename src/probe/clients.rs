@@ -1,10 +1,14 @@
 //! The HTTP clients that all probes share. Each request has a connection of its own, so that an answer proves
-//! that the service accepts connections now. Imports nothing of ours.
+//! that the service accepts connections now. It decides nothing about what is asked.
 
-use reqwest::{Client, Url, redirect};
+use super::reach::Pins;
+use reqwest::{Client, ClientBuilder, Url, redirect};
+use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What we call ourselves in other people's access logs.
 pub(super) const USER_AGENT: &str = concat!("picoclaw-watchdog/", env!("CARGO_PKG_VERSION"));
@@ -17,6 +21,9 @@ pub struct Clients {
     direct_tls: OnceLock<Client>,
     proxied: OnceLock<Client>,
     proxied_tls: OnceLock<Client>,
+    /// One for each socket that the configuration names.
+    sockets: Mutex<BTreeMap<PathBuf, Client>>,
+    pub(super) pins: Pins,
 }
 
 impl Clients {
@@ -44,10 +51,31 @@ impl Clients {
         let client = build(direct, tls)?;
         Ok(slot.get_or_init(|| client))
     }
+
+    /// The client for a server on a unix socket, whatever host its URLs name.
+    ///
+    /// # Errors
+    /// Why the client could not be built.
+    pub fn for_socket(&self, socket: &Path) -> Result<Client, String> {
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = sockets.get(socket) {
+            return Ok(client.clone());
+        }
+        let builder = builder(tls_config(false)?).no_proxy().unix_socket(socket);
+        let client = finish(builder)?;
+        sockets.insert(socket.to_owned(), client.clone());
+        Ok(client)
+    }
 }
 
 fn build(direct: bool, tls: bool) -> Result<Client, String> {
-    let builder = Client::builder()
+    let builder = builder(tls_config(tls)?);
+    finish(if direct { builder.no_proxy() } else { builder })
+}
+
+/// What all clients have in common.
+pub(super) fn builder(tls: ClientConfig) -> ClientBuilder {
+    Client::builder()
         .user_agent(USER_AGENT)
         .pool_max_idle_per_host(0)
         .redirect(redirect::Policy::none())
@@ -57,24 +85,33 @@ fn build(direct: bool, tls: bool) -> Result<Client, String> {
         .tcp_keepalive_interval(None)
         .tcp_keepalive_retries(None)
         .tcp_user_timeout(None)
-        .tls_backend_preconfigured(tls_config(tls)?);
-    let builder = if direct { builder.no_proxy() } else { builder };
+        .tls_backend_preconfigured(tls)
+}
+
+/// The client itself.
+pub(super) fn finish(builder: ClientBuilder) -> Result<Client, String> {
     builder.build().map_err(|error| format!("cannot build an HTTP client: {error}"))
 }
 
-/// Mozilla's roots, compiled in, so that a broken certificate store of the system does not look like a broken
-/// service. A client for plain HTTP trusts nobody; a proxy reached over TLS needs the roots as well, and then
-/// the URL is `https` too in practice.
+/// A client for plain HTTP trusts nobody; a proxy reached over TLS needs the roots as well, and then the URL
+/// is `https` too in practice.
 fn tls_config(with_roots: bool) -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
-    if with_roots {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let roots = if with_roots { roots() } else { RootCertStore::empty() };
+    let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("cannot set up TLS: {error}"))?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The cryptography that all of TLS uses.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Mozilla's roots, compiled in, so that a broken certificate store of the system does not look like a broken
+/// service.
+pub(super) fn roots() -> RootCertStore {
+    webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()
 }
 
 /// Whether the URL means this machine. By name or literal address only; nothing is resolved.

@@ -4,7 +4,7 @@
 //! resolver) is `Unknown`. Nothing here may retry, or print a header, a body that is sent, or the query of a
 //! URL: they may hold a secret.
 
-mod call;
+pub(super) mod call;
 mod condition;
 pub mod error;
 pub mod exchange;
@@ -23,9 +23,9 @@ use crate::recovery::evidence::{Blame, Reading};
 use crate::recovery::time::Age;
 use crate::values::one_line;
 use error::Fault;
-use exchange::send;
+use exchange::{send, send_over};
 use jiff::Timestamp;
-use reqwest::Url;
+use reqwest::{Client, Url};
 use serde_json::Value;
 use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
@@ -65,8 +65,22 @@ pub struct Http {
 impl Http {
     /// Asks once. Beside the reading come the faults of other targets that the body named.
     pub async fn check(&self, clients: &Clients) -> (Reading, Vec<Blame>) {
+        self.within(self.exchange(clients)).await
+    }
+
+    /// As [`Self::check`], but over this client, which may know better where the host is, and without following
+    /// redirects.
+    pub async fn check_over(&self, client: &Client) -> Reading {
+        let exchange = async {
+            let request = self.call.request(Timestamp::now()).map_err(Fault::Unclear)?;
+            send_over(client, &request, self.body_cap).await
+        };
+        self.within(exchange).await.0
+    }
+
+    async fn within(&self, exchange: impl Future<Output = Result<Answer, Fault>>) -> (Reading, Vec<Blame>) {
         let started = Instant::now();
-        match timeout(self.timeout, self.exchange(clients)).await {
+        match timeout(self.timeout, exchange).await {
             Ok(Ok(answer)) => self.judge(&answer, started.elapsed()),
             Ok(Err(Fault::Theirs(reason))) => (Reading::Fail(reason), Vec::new()),
             Ok(Err(Fault::Unclear(reason))) => (Reading::Unknown(reason), Vec::new()),
@@ -198,7 +212,7 @@ pub(super) fn shown(url: &Url) -> String {
 }
 
 /// A span in whole milliseconds while it is short, else as a person says it.
-fn span(span: Duration) -> impl fmt::Display {
+pub(super) fn span(span: Duration) -> impl fmt::Display {
     fmt::from_fn(move |f| match span < Duration::from_secs(1) {
         true => write!(f, "{} ms", span.as_millis()),
         false => Age(span).fmt(f),

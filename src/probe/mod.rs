@@ -10,8 +10,10 @@ pub mod line_webhook;
 pub mod object;
 pub mod ollama;
 pub mod port;
+pub mod reach;
 pub mod reference;
 pub mod sock_diag;
+pub mod tailscale;
 
 use crate::recovery::evidence::{Blame, Name, Reading};
 use crate::section::{Reader, Section};
@@ -55,6 +57,12 @@ pub enum Check {
     Ollama(ollama::Ollama),
     /// The webhook as LINE sees it.
     LineWebhook(line_webhook::LineWebhook),
+    /// Whether the node is well within its tailnet.
+    Tailscale(tailscale::Tailscale),
+    /// Whether a port is published through Funnel, by tailscaled's configuration.
+    Funnel(tailscale::Funnel),
+    /// Whether the internet comes in.
+    Reach(reach::Reach),
 }
 
 impl Probe {
@@ -82,6 +90,9 @@ const KINDS: &[(&str, Reader<Check>)] = &[
     ("ollama", |section| ollama::Ollama::read(section).map(Check::Ollama)),
     ("line-webhook", |section| line_webhook::LineWebhook::read(section).map(Check::LineWebhook)),
     ("object", |section| object::Object::read(section).map(Check::Object)),
+    ("tailscale", |section| tailscale::Tailscale::read(section).map(Check::Tailscale)),
+    ("funnel", |section| tailscale::Funnel::read(section).map(Check::Funnel)),
+    ("reach", |section| reach::Reach::read(section).map(Check::Reach)),
 ];
 
 impl Check {
@@ -106,6 +117,9 @@ impl Check {
             Self::Object(object) => (object.ask(clients).await, Vec::new()),
             Self::Ollama(ollama) => (ollama.check(clients).await, Vec::new()),
             Self::LineWebhook(webhook) => (webhook.check(clients).await, Vec::new()),
+            Self::Tailscale(tailscale) => (tailscale.ask(clients).await, Vec::new()),
+            Self::Funnel(funnel) => (funnel.ask(clients).await, Vec::new()),
+            Self::Reach(reach) => (reach.ask(clients).await, Vec::new()),
         }
     }
 
@@ -117,6 +131,9 @@ impl Check {
             Self::Object(_) => "object",
             Self::Ollama(_) => "ollama",
             Self::LineWebhook(_) => "line-webhook",
+            Self::Tailscale(_) => "tailscale",
+            Self::Funnel(_) => "funnel",
+            Self::Reach(_) => "reach",
         }
     }
 
@@ -128,6 +145,9 @@ impl Check {
             Self::Object(object) => object.timeout,
             Self::Ollama(ollama) => ollama.timeout,
             Self::LineWebhook(webhook) => webhook.timeout,
+            Self::Tailscale(tailscale) => tailscale.timeout,
+            Self::Funnel(funnel) => funnel.timeout,
+            Self::Reach(reach) => reach.timeout,
         }
     }
 
@@ -135,7 +155,8 @@ impl Check {
     pub fn is_external(&self) -> bool {
         match self {
             Self::Http(http) => clients::is_external(&http.call.url),
-            Self::Port(_) => false,
+            Self::Port(_) | Self::Tailscale(_) | Self::Funnel(_) => false,
+            Self::Reach(reach) => clients::is_external(&reach.public.call.url),
             Self::Object(object) => clients::is_external(object.store.url()),
             Self::Ollama(ollama) => clients::is_external(&ollama.base),
             Self::LineWebhook(webhook) => webhook.is_external(),
@@ -147,6 +168,7 @@ impl Check {
         match self {
             Self::Http(http) => http.blame.iter().map(|rule| &rule.target).collect(),
             Self::Port(_) | Self::Object(_) | Self::Ollama(_) | Self::LineWebhook(_) => Vec::new(),
+            Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => Vec::new(),
         }
     }
 
@@ -154,6 +176,7 @@ impl Check {
     pub fn needs_every(&self) -> Option<Duration> {
         match self {
             Self::Http(_) | Self::Port(_) | Self::Object(_) => None,
+            Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => None,
             Self::Ollama(ollama) => ollama.needs_every(),
             Self::LineWebhook(webhook) => webhook.needs_every(),
         }
@@ -164,6 +187,7 @@ impl Check {
         match self {
             Self::Http(http) => http.call.secrets(),
             Self::Port(_) | Self::Ollama(_) => Vec::new(),
+            Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => Vec::new(),
             Self::Object(object) => object.store.secrets(),
             Self::LineWebhook(webhook) => vec![&webhook.token],
         }

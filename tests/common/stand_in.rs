@@ -67,6 +67,11 @@ impl StandIn {
         Self::start("moltworker", &["--port", "0"], &[])
     }
 
+    /// A tailscaled with its commands, all in its control directory, and the edge of Funnel on a free port.
+    pub(crate) fn tailscaled() -> Self {
+        Self::start("tailscaled", &[], &[])
+    }
+
     /// All that a moltworker was asked, a line each.
     pub(crate) fn record(&self) -> String {
         fs::read_to_string(self.record_file()).unwrap_or_default()
@@ -82,7 +87,7 @@ impl StandIn {
         self.addresses[0]
     }
 
-    /// The webhook's server, which may be the main one.
+    /// The gateway's webhook, which may be on the main server, or the resolver beside tailscaled.
     pub(crate) fn webhook_address(&self) -> SocketAddr {
         *self.addresses.last().unwrap()
     }
@@ -133,7 +138,8 @@ impl StandIn {
         Self { child, addresses, home }
     }
 
-    fn control_dir(&self) -> PathBuf {
+    /// Where its control files lie.
+    pub(crate) fn control_dir(&self) -> PathBuf {
         self.home.path().join("control")
     }
 

@@ -47,7 +47,11 @@ pub(crate) fn url(config: &Config, target: &str, probe: &str) -> String {
         Check::Http(http) => http.call.url.to_string(),
         Check::Port(port) => format!("port {}", port.port),
         Check::Object(object) => object.store.url().to_string(),
-        other @ (Check::Ollama(_) | Check::LineWebhook(_)) => other.kind().to_owned(),
+        other @ (Check::Ollama(_)
+        | Check::LineWebhook(_)
+        | Check::Tailscale(_)
+        | Check::Funnel(_)
+        | Check::Reach(_)) => other.kind().to_owned(),
     }
 }
 

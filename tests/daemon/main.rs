@@ -17,6 +17,7 @@ mod units;
 mod alerts;
 mod backup;
 mod channel;
+mod funnel;
 mod kick;
 mod lifesign;
 mod ollama;

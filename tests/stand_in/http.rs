@@ -3,7 +3,9 @@
 
 use anyhow::{Context, Result};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -81,40 +83,75 @@ impl Reply {
     }
 }
 
-/// Listens on loopback and serves for ever, in threads: one that accepts, and one per connection. Gives the
+/// Listens on 127.0.0.1; see [`serve_at`].
+pub(crate) fn serve(port: u16, handler: impl Handler) -> Result<SocketAddr> {
+    serve_at("127.0.0.1", port, handler)
+}
+
+/// What answers requests.
+pub(crate) trait Handler: Fn(&Request) -> Answer + Send + Sync + 'static {}
+
+impl<H: Fn(&Request) -> Answer + Send + Sync + 'static> Handler for H {}
+
+/// Listens on this address and serves for ever, in threads: one that accepts, and one per connection. Gives the
 /// address, which port 0 leaves to the kernel.
-pub(crate) fn serve(
-    port: u16,
-    handler: impl Fn(&Request) -> Answer + Send + Sync + 'static,
-) -> Result<SocketAddr> {
+pub(crate) fn serve_at(address: &str, port: u16, handler: impl Handler) -> Result<SocketAddr> {
     let listener =
-        TcpListener::bind(("127.0.0.1", port)).with_context(|| format!("listen tcp 127.0.0.1:{port}"))?;
+        TcpListener::bind((address, port)).with_context(|| format!("listen tcp {address}:{port}"))?;
     let address = listener.local_addr()?;
+    let accept = move || {
+        let (stream, _) = listener.accept()?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(stream)
+    };
+    accept_for_ever(accept, handler);
+    Ok(address)
+}
+
+/// The same on a unix socket, for everybody on this machine.
+pub(crate) fn serve_on_socket(path: &Path, handler: impl Handler) -> Result<()> {
+    let listener = UnixListener::bind(path).with_context(|| format!("listen {}", path.display()))?;
+    let accept = move || {
+        let (stream, _) = listener.accept()?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(stream)
+    };
+    accept_for_ever(accept, handler);
+    Ok(())
+}
+
+fn accept_for_ever<S>(accept: impl Fn() -> io::Result<S> + Send + 'static, handler: impl Handler)
+where
+    S: Send + 'static,
+    for<'a> &'a S: Read + Write,
+{
     let handler = Arc::new(handler);
     thread::spawn(move || {
-        for stream in listener.incoming() {
+        loop {
             let handler = Arc::clone(&handler);
-            match stream {
+            match accept() {
                 // A client that breaks off is its own affair.
-                Ok(stream) => drop(thread::spawn(move || drop(converse(stream, &*handler)))),
+                Ok(stream) => drop(thread::spawn(move || drop(converse(&stream, &*handler)))),
                 // Out of descriptors: wait for some connection to end.
                 Err(_) => thread::sleep(Duration::from_millis(10)),
             }
         }
     });
-    Ok(address)
 }
 
-fn converse(stream: TcpStream, handler: &dyn Fn(&Request) -> Answer) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let mut reader = BufReader::new(&stream);
+fn converse<S>(stream: &S, handler: &dyn Fn(&Request) -> Answer) -> io::Result<()>
+where
+    for<'a> &'a S: Read + Write,
+{
+    let mut reader = BufReader::new(stream);
     let request = read_request(&mut reader)?;
     match handler(&request) {
         Answer::Close => Ok(()),
         Answer::Hang => io::copy(&mut reader, &mut io::sink()).map(drop),
         Answer::Reply(reply) => {
             let body = if request.method == "HEAD" { "" } else { &reply.body };
-            (&stream).write_all((reply.head() + body).as_bytes())
+            let mut writer = stream;
+            writer.write_all((reply.head() + body).as_bytes())
         }
     }
 }

@@ -1,5 +1,5 @@
 //! A throwaway stand-in for what the watchdog watches and writes to: a picoclaw gateway of any generation,
-//! Ollama, the LINE push endpoint, a moltworker, or somebody else on a port. A real process on real loopback sockets, for
+//! Ollama, the LINE push endpoint, a moltworker, tailscaled with its command, or somebody else on a port. A real process on real loopback sockets, for
 //! the tests and for `make demo`. It must know nothing of the watchdog: a stand-in that shared its code
 //! would share its mistakes.
 //!
@@ -9,13 +9,14 @@
 //! stand-in ollama  [--port 11434] [--control DIR]
 //! stand-in line    [--port 18792] [--control DIR] --record FILE
 //! stand-in moltworker [--port 18793] [--control DIR] --record FILE
+//! stand-in tailscaled [--edge-port 0] --control DIR
 //! stand-in listen PORT        (accepts nothing and answers nothing)
 //! stand-in hold               (only lives)
 //! ```
 //! All listen on 127.0.0.1; port 0 takes a free one. Ready is one line `listening on ADDRESS…` on standard output.
 //! SIGTERM and SIGINT end it with exit 0, unless `--ignore-term`; `--until-eof` ends it with its standard input,
 //! so that it cannot outlive the test that started it. Files in the control directory steer it while it runs:
-//! each module lists its own.
+//! each module lists its own. Called `tailscale` or `sudo`, through a link, it is that command.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its two streams are its interface")]
 
 mod args;
@@ -25,6 +26,8 @@ mod http;
 mod line;
 mod moltworker;
 mod ollama;
+mod tailscale;
+mod tailscaled;
 
 use anyhow::{Context, Result, bail};
 use args::Args;
@@ -35,6 +38,9 @@ use std::process::exit;
 use std::thread;
 
 fn main() -> Result<()> {
+    if let Some(done) = tailscale::called() {
+        return done;
+    }
     // Blocked before any thread starts, so that only `wait` below ever sees them, start-up included.
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
     signals.thread_block()?;
@@ -64,12 +70,13 @@ fn start(mut args: Args) -> Result<()> {
         "ollama" => ollama::start(args),
         "line" => line::start(args),
         "moltworker" => moltworker::start(args),
+        "tailscaled" => tailscaled::start(args),
         "listen" => hold_port(args),
         "hold" => {
             announce(&[]);
             args.done()
         }
-        other => bail!("{other:?} is none of gateway, ollama, line, moltworker, listen and hold"),
+        other => bail!("{other:?} is none of gateway, ollama, line, moltworker, tailscaled, listen and hold"),
     }
 }
 

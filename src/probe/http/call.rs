@@ -111,7 +111,8 @@ fn url(text: &str) -> Result<(Url, Option<Template>), String> {
     Ok((url, Some(template).filter(Template::is_timed)))
 }
 
-fn method(text: &str) -> Result<Method, String> {
+/// Reads `GET` or `POST`.
+pub(in crate::probe) fn method(text: &str) -> Result<Method, String> {
     match text.to_ascii_uppercase().as_str() {
         "GET" => Ok(Method::GET),
         "POST" => Ok(Method::POST),

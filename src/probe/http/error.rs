@@ -1,6 +1,7 @@
 //! Turns a failed exchange into one short reason, and tells whether it proves anything about the service.
 
 use nix::libc::{EADDRNOTAVAIL, EHOSTUNREACH, EMFILE, ENETDOWN, ENETUNREACH, ENFILE, ENOBUFS, ENOMEM};
+use rustls::CertificateError;
 use std::error::Error;
 use std::io;
 
@@ -13,19 +14,43 @@ pub enum Fault {
     Unclear(String),
 }
 
+impl Fault {
+    /// Why, whoever is at fault.
+    pub fn reason(self) -> String {
+        match self {
+            Self::Theirs(reason) | Self::Unclear(reason) => reason,
+        }
+    }
+}
+
 /// Reads the innermost error: the outer ones only say that a request failed, and repeat its URL.
-pub(super) fn fault(error: &(dyn Error + 'static)) -> Fault {
+pub(in crate::probe) fn fault(error: &(dyn Error + 'static)) -> Fault {
     let inner = innermost(error);
     if let Some(io) = inner.downcast_ref::<io::Error>() {
         return io_fault(io);
     }
     if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-        return Fault::Theirs(format!("TLS: {tls}"));
+        return tls_fault(tls);
     }
     if error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_builder) {
         return Fault::Unclear(format!("cannot be asked: {inner}"));
     }
     Fault::Theirs(plain(&inner.to_string()))
+}
+
+/// The library's words for a certificate's dates hold the seconds until now, which differ every time.
+fn tls_fault(error: &rustls::Error) -> Fault {
+    use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+    if let rustls::Error::InvalidCertificate(why) = error {
+        if matches!(why, Expired | ExpiredContext { .. }) {
+            return Fault::Theirs("TLS: its certificate has expired".to_owned());
+        }
+        if matches!(why, NotValidYet | NotValidYetContext { .. }) {
+            let clock = "TLS: its certificate is not valid yet: is our own clock right?";
+            return Fault::Unclear(clock.to_owned());
+        }
+    }
+    Fault::Theirs(format!("TLS: {error}"))
 }
 
 fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {

@@ -13,7 +13,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{
     CONTENT_LENGTH, DATE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT as AGENT,
 };
-use reqwest::{Method, Url};
+use reqwest::{Client, Method, Url};
 use std::error::Error;
 use std::fmt;
 use std::future::pending;
@@ -37,6 +37,13 @@ pub struct Request {
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Request({} to {})", self.method, self.url.host_str().unwrap_or_default())
+    }
+}
+
+impl Request {
+    /// A plain question.
+    pub fn get(url: Url) -> Self {
+        Self { method: Method::GET, url, headers: HeaderMap::new(), body: None }
     }
 }
 
@@ -129,7 +136,14 @@ fn has_length(request: &Request) -> bool {
 }
 
 async fn far(clients: &Clients, request: &Request, cap: usize) -> Result<Answer, Fault> {
-    let client = clients.for_url(&request.url).map_err(Fault::Unclear)?;
+    send_over(clients.for_url(&request.url).map_err(Fault::Unclear)?, request, cap).await
+}
+
+/// As [`send`], over this client.
+///
+/// # Errors
+/// Why there is no answer.
+pub async fn send_over(client: &Client, request: &Request, cap: usize) -> Result<Answer, Fault> {
     let sent = client.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
     let sent = match &request.body {
         Some(body) => sent.body(body.clone()),

@@ -42,7 +42,8 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
 fn probes() -> Vec<&'static Http> {
     let http = |check: &'static Check| match check {
         Check::Http(http) => Some(http),
-        Check::Port(_) | Check::Object(_) => None,
+        Check::Port(_) | Check::Object(_) | Check::Ollama(_) | Check::LineWebhook(_) => None,
+        Check::Tailscale(_) | Check::Funnel(_) | Check::Reach(_) => None,
     };
     CONFIG.probes.iter().filter_map(|probe| http(&probe.check)).collect()
 }

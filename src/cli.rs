@@ -68,6 +68,10 @@ pub enum Command {
     /// What the running watchdog last saw. Exits 0, 1 or 2, and 69 when none is running.
     #[command(after_help = "Example: picoclaw-watchdog status")]
     Status(Output),
+    /// Look at this host: what keeps the watchdog from doing its work, and the command that mends it. It changes
+    /// nothing and sends nothing. Exits 0, 1 when something may matter, and 2 when something must be mended.
+    #[command(after_help = "Example: picoclaw-watchdog doctor --json | jq '.findings[] | select(.fix)'")]
+    Doctor(Output),
     /// What people were told: every message in the retention, and what became of it.
     #[command(after_help = "Examples: picoclaw-watchdog alerts\n          picoclaw-watchdog alerts test")]
     Alerts {

@@ -2,7 +2,8 @@
 //! save, then act. It decides nothing and does nothing by itself.
 
 use crate::recovery::decide::{Answer, Attempt, Closed, Quick, decide};
-use crate::recovery::evidence::{Evidence, Name};
+use crate::recovery::evidence::{Evidence, Name, Resting};
+use crate::recovery::health;
 use crate::recovery::outbox::Letter;
 use crate::recovery::policy::Policy;
 use crate::recovery::record::{Outcome, record};
@@ -30,8 +31,9 @@ pub enum Scope {
 pub trait World {
     /// The present.
     fn now(&mut self) -> Now;
-    /// Asks the probes in scope, all side by side, and gathers kicks, receipts and trouble of our own.
-    async fn observe(&mut self, scope: &Scope) -> Evidence;
+    /// Asks the probes in scope but those that rest, all side by side, and gathers kicks, receipts and trouble of
+    /// our own.
+    async fn observe(&mut self, scope: &Scope, resting: &Resting) -> Evidence;
     /// The exact bytes of one push that holds these letters, [`crate::recovery::outbox::PUSH_MAX`] at most;
     /// fixed once, before its first try.
     fn compose(&mut self, letters: &[&Letter]) -> String;
@@ -65,7 +67,8 @@ pub struct Report {
 
 /// Runs one pass.
 pub async fn run<W: World>(policy: &Policy, state: &mut State, world: &mut W, scope: &Scope) -> Report {
-    let evidence = world.observe(scope).await;
+    let resting = health::resting(policy, state, world.now().at);
+    let evidence = world.observe(scope, &resting).await;
     let now = world.now();
     let mut decision = decide(policy, std::mem::take(state), &evidence, now);
     seal(&mut decision.state, decision.letter, world);

@@ -8,9 +8,9 @@ pub enum Exit {
     /// All is well, or what was asked for was done.
     Ok,
     /// Something is not as it should be, but nothing is down: suspect, unknown, not ready, being verified; or
-    /// something that a scenario expects does not hold.
+    /// something that a scenario expects does not hold; or `doctor` warns.
     Degraded,
-    /// A target is down.
+    /// A target is down, or `doctor` has found what must be mended.
     Critical,
     /// The command line cannot be understood (`EX_USAGE`).
     Usage,

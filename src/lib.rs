@@ -8,6 +8,7 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod cycle;
+pub mod doctor;
 pub mod exec;
 pub mod exit;
 pub mod host;

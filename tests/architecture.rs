@@ -13,9 +13,16 @@ use source::{Source, words_of};
 /// always import itself.
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli", "command", "exit"]),
-    ("command", &["action", "cli", "config", "cycle", "exit", "host", "probe", "recovery", "sim", "values"]),
+    (
+        "command",
+        &["action", "cli", "config", "cycle", "doctor", "exit", "host", "probe", "recovery", "sim", "values"],
+    ),
     ("cli", &[]),
-    ("host", &["config", "cycle", "exec", "exit", "notify", "probe", "recovery", "systemd", "values"]),
+    ("doctor", &["action", "config", "exec", "notify", "probe", "recovery", "section", "systemd", "values"]),
+    (
+        "host",
+        &["action", "config", "cycle", "exec", "exit", "notify", "probe", "recovery", "systemd", "values"],
+    ),
     ("sim", &["cycle", "recovery", "section"]),
     ("cycle", &["recovery"]),
     ("config", &["action", "probe", "recovery", "section", "values"]),

@@ -89,16 +89,15 @@ impl PublishFunnel {
     }
 
     /// Publishes, by at most four commands: two steps, each as ourselves and then with rights.
-    pub async fn perform(&self) -> Outcome {
-        match self.publish().await {
+    pub async fn perform(&self, clients: &Clients) -> Outcome {
+        match self.publish(clients).await {
             Ok(done) => Outcome::Done(done),
             Err(why) => Outcome::Failed(why),
         }
     }
 
-    async fn publish(&self) -> Result<String, String> {
-        let clients = Clients::new();
-        let before = self.worth_trying(&clients).await?;
+    async fn publish(&self, clients: &Clients) -> Result<String, String> {
+        let before = self.worth_trying(clients).await?;
         let refuse = |others: Option<String>| {
             others.map_or(Ok(()), |others| Err(format!("not tried, for other things are served: {others}")))
         };
@@ -112,15 +111,15 @@ impl PublishFunnel {
             How::Cycle => {
                 refuse(before.company(self.wanted))?;
                 let port = format!("--https={}", self.wanted.public_port);
-                self.take_away(&clients, &before, &["funnel", &port, "off"]).await?;
+                self.take_away(clients, &before, &["funnel", &port, "off"]).await?;
             }
             How::Reset => {
                 // With nothing else served, publishing again restores all that is lost here.
                 refuse(before.others(self.wanted))?;
-                self.take_away(&clients, &before, &["funnel", "reset"]).await?;
+                self.take_away(clients, &before, &["funnel", "reset"]).await?;
             }
         }
-        self.put_up(&clients).await
+        self.put_up(clients).await
     }
 
     /// What is served now, if anything that we do could help at all.

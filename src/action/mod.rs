@@ -1,20 +1,26 @@
 //! What can be done about a target, one file per kind.
 
 pub mod funnel;
+pub mod http;
 pub mod restart_unit;
 pub mod run;
 
+use crate::probe::Check;
+use crate::probe::clients::Clients;
 use crate::recovery::evidence::Name;
 use crate::recovery::record::Outcome;
 use crate::section::{Section, parse};
 use crate::systemd::Bus;
+use crate::values::Secret;
 use funnel::PublishFunnel;
+use http::Http;
 use restart_unit::RestartUnit;
 use run::Run;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// What an action may take. One that hangs holds up every other repair, hence the upper bound.
+/// What an action may take while the pass waits for it. One that hangs holds up every other repair, hence the
+/// upper bound.
 pub(crate) const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(120);
 
 /// One thing that can be done.
@@ -30,11 +36,14 @@ pub struct Action {
 
 /// What is done, by kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "there are a handful of them, made once")]
 pub enum Do {
     /// Restarts a unit of systemd.
     RestartUnit(RestartUnit),
     /// Runs a program.
     Run(Run),
+    /// Asks a service over HTTP.
+    Http(Http),
     /// Publishes a port through Tailscale Funnel.
     PublishFunnel(PublishFunnel),
 }
@@ -50,12 +59,35 @@ impl Action {
 }
 
 impl Action {
+    /// Whether it may be carried out now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn allowed(&self, clients: &Clients) -> Result<(), String> {
+        match &self.act {
+            Do::RestartUnit(_) | Do::Run(_) | Do::PublishFunnel(_) => Ok(()),
+            Do::Http(http) => http.allowed(clients).await,
+        }
+    }
+
     /// Carries it out, within its timeout.
-    pub async fn perform(&self, bus: &Bus) -> Outcome {
+    pub async fn perform(&self, bus: &Bus, clients: &Clients) -> Outcome {
         match &self.act {
             Do::RestartUnit(restart) => restart.perform(bus).await,
             Do::Run(run) => run.perform().await,
-            Do::PublishFunnel(funnel) => funnel.perform().await,
+            Do::Http(http) => http.perform(clients).await,
+            Do::PublishFunnel(funnel) => funnel.perform(clients).await,
+        }
+    }
+
+    /// What must be masked in every text that leaves the program.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        match &self.act {
+            Do::RestartUnit(_) | Do::Run(_) | Do::PublishFunnel(_) => Vec::new(),
+            Do::Http(http) => {
+                let asked = http.only_if.iter().flat_map(Check::secrets);
+                http.call.secrets().into_iter().chain(asked).collect()
+            }
         }
     }
 
@@ -64,7 +96,22 @@ impl Action {
         match &self.act {
             Do::RestartUnit(restart) => restart.timeout,
             Do::Run(run) => run.timeout,
+            Do::Http(http) => http.timeout,
             Do::PublishFunnel(funnel) => funnel.timeout(),
+        }
+    }
+
+    /// Whether it may take longer than a pass waits, so that it has to go on beside it.
+    pub fn is_errand(&self) -> bool {
+        self.timeout() > *TIMEOUT.end()
+    }
+
+    /// The longest that a pass waits for it.
+    pub fn holds_up(&self) -> Duration {
+        let itself = if self.is_errand() { Duration::ZERO } else { self.timeout() };
+        match &self.act {
+            Do::RestartUnit(_) | Do::Run(_) | Do::PublishFunnel(_) => itself,
+            Do::Http(http) => itself + http.only_if.as_ref().map_or(Duration::ZERO, Check::timeout),
         }
     }
 }
@@ -76,6 +123,7 @@ impl Do {
             &[
                 ("restart-unit", |section| RestartUnit::read(section).map(Self::RestartUnit)),
                 ("run", |section| Run::read(section).map(Self::Run)),
+                ("http", |section| Http::read(section).map(Self::Http)),
                 ("publish-funnel", |section| PublishFunnel::read(section).map(Self::PublishFunnel)),
             ],
         )

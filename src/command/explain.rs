@@ -11,6 +11,7 @@ use crate::cycle::{Report, Scope, World};
 use crate::exit::Exit;
 use crate::host::Host;
 use crate::recovery::decide::decide;
+use crate::recovery::health;
 use std::rc::Rc;
 
 /// Explains all targets, or one.
@@ -29,7 +30,8 @@ pub async fn run(config: Rc<Config>, target: Option<&str>, output: Output) -> Ex
             return Exit::Failed;
         }
     };
-    let evidence = host.observe(&Scope::Everything).await;
+    let resting = health::resting(&config.policy, &state, host.now().at);
+    let evidence = host.observe(&Scope::Everything, &resting).await;
     let now = host.now();
     let decision = decide(&config.policy, state.clone(), &evidence, now);
     let report = Report {

@@ -7,6 +7,7 @@
 
 pub mod alerts;
 pub mod check;
+pub mod doctor;
 pub mod explain;
 pub mod kick;
 pub mod once;
@@ -37,15 +38,21 @@ pub async fn dispatch(cli: Cli) -> Exit {
         let request = simulate::Request { scenario, span, seed, list };
         return simulate::run(cli.config.as_deref(), &request, output);
     }
-    let compiled = compile(&Sources::gather(cli.config.as_deref()));
+    let sources = Sources::gather(cli.config.as_deref());
+    let compiled = compile(&sources);
+    // These two are for a configuration that cannot be used, too.
     if let Command::Check(output) = cli.command {
         return check::run(&compiled, output);
+    }
+    if let Command::Doctor(output) = cli.command {
+        return doctor::run(&sources, &compiled, output).await;
     }
     let Some(config) = usable(&compiled) else { return Exit::Config };
     match cli.command {
         Command::Run => run::run(config, &compiled.problems, cli.config).await,
         Command::Once(output) => once::run(config, output).await,
         Command::Check(output) => check::run(&compiled, output),
+        Command::Doctor(output) => doctor::run(&sources, &compiled, output).await,
         Command::Explain { id: Some(id), output, .. } => explain::past(&config, id, output),
         Command::Explain { target, id: None, output } => {
             explain::run(config, target.as_deref(), output).await

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::cycle::{self, Scope, World};
 use crate::exit::Exit;
 use crate::host::chronicle::{self, Chronicle};
+use crate::host::lifesign::LifeSign;
 use crate::host::view::View;
 use crate::host::{Host, publish};
 use crate::recovery::state::State;
@@ -16,6 +17,10 @@ use std::time::{Duration, Instant};
 
 /// After this a run ends, whatever is still going on; the timer comes again every minute.
 const LONGEST: Duration = Duration::from_secs(45);
+
+/// How long a run waits at its end for an errand, such as a backup. With [`LONGEST`] it stays within the time
+/// that the unit gives it (150 s), and the next look at everything else is no more than two minutes late.
+const ERRANDS: Duration = Duration::from_secs(90);
 
 /// Runs one cycle.
 pub async fn run(config: Rc<Config>, output: Output) -> Exit {
@@ -39,11 +44,17 @@ pub async fn run(config: Rc<Config>, output: Output) -> Exit {
     host.keep_history(&state, true);
     let state_dir = host.config.paths.state.clone();
     let view = cycle(&mut host, &mut state).await;
+    host.finish_errands(ERRANDS).await;
     // For `status` in the timer mode.
     if let Err(why) = publish::write(&state_dir, &view) {
         chronicle::trouble("status", &why);
     }
     show(&view, output.json);
+    // In the timer mode a run is the cycle; it is over when the sign was given, too.
+    let mut lifesign = LifeSign::new(host.config.lifesign.clone());
+    let unsaved = host.unsaved().map(|why| format!("the state is not saved: {why}"));
+    lifesign.cycle(&view.summary(), unsaved.as_deref(), host.clients());
+    lifesign.sent().await;
     view.overall.into()
 }
 

@@ -1,12 +1,14 @@
 //! `run`: the daemon. Waits for the next pass or event, runs the pass, publishes, beats. It decides nothing.
 
 use super::{init_log, only_one};
+use crate::action::Action;
 use crate::config::{Config, Problem, Sources, compile};
 use crate::cycle::{self, Report, Scope};
 use crate::exit::Exit;
 use crate::host::chronicle::{self, Chronicle};
 use crate::host::events::{Event, Events};
 use crate::host::heartbeat::Heartbeat;
+use crate::host::lifesign::LifeSign;
 use crate::host::view::View;
 use crate::host::{Host, publish};
 use crate::recovery::state::State;
@@ -53,7 +55,9 @@ pub async fn run(config: Rc<Config>, warnings: &[Problem], config_flag: Option<P
     host.keep_history(&state, false);
     let chronicle = Chronicle::new(&state.outbox);
     let heartbeat = Heartbeat::new(config.policy.interval, pass_max(&config));
-    let daemon = Daemon { state, chronicle, heartbeat, config_flag, last_full: None };
+    let mut lifesign = LifeSign::new(config.lifesign.clone());
+    lifesign.start(host.clients());
+    let daemon = Daemon { state, chronicle, heartbeat, lifesign, config_flag, last_full: None };
     daemon.watch(&mut host, events).await;
     publish::clear(&host.config.paths.state);
     info!(subject = "watchdog", result = "OK", action = "stop", "stopped as asked");
@@ -73,8 +77,8 @@ fn say_settings(config: &Config, warnings: &[Problem]) {
 
 /// The longest that a pass may take.
 fn pass_max(config: &Config) -> Duration {
-    let probes = config.probes.iter().map(|probe| probe.check.timeout()).max().unwrap_or_default();
-    let actions = config.actions.values().map(|action| action.timeout()).max().unwrap_or_default();
+    let probes = config.probes.iter().map(|probe| probe.timeout()).max().unwrap_or_default();
+    let actions = config.actions.values().map(Action::holds_up).max().unwrap_or_default();
     probes + actions + PASS_SLACK
 }
 
@@ -82,6 +86,7 @@ struct Daemon {
     state: State,
     chronicle: Chronicle,
     heartbeat: Heartbeat,
+    lifesign: LifeSign,
     config_flag: Option<PathBuf>,
     last_full: Option<Timestamp>,
 }
@@ -124,6 +129,8 @@ impl Daemon {
         if *scope == Scope::Everything {
             self.last_full = Some(report.now.at);
             chronicle::cycle_end(&view, began.elapsed());
+            let unsaved = host.unsaved().map(|why| format!("the state is not saved: {why}"));
+            self.lifesign.cycle(&view.summary(), unsaved.as_deref(), host.clients());
         }
         self.publish(host, &view, &report);
         self.heartbeat.beat(&view.summary());
@@ -164,6 +171,7 @@ impl Daemon {
         host.set_trouble(KEY, None);
         say_settings(&config, &compiled.problems);
         host.adopt(Rc::new(config));
+        self.lifesign.adopt(host.config.lifesign.clone());
         events.follow(host);
         self.heartbeat = Heartbeat::new(host.config.policy.interval, pass_max(&host.config));
         info!(subject = "config", result = "OK", action = "reload", "the configuration was read again");

@@ -155,15 +155,25 @@ fn question(config: &Config, probe: &Probe) -> Question {
     let policy = config.policy.target(&probe.target).and_then(|target| target.probe(&probe.name));
     let asks = match &probe.check {
         Check::Port(port) => Asks::Port(port.port),
+        // What would be stale is decided by the scenario, not by any clock.
+        Check::Object(_) => Asks::Service(by_status("fresh", "stale")),
         Check::Http(http) => Asks::Service(by_answer(http)),
         Check::Reach(reach) => Asks::Service(by_answer(&reach.public)),
         // tailscaled is modelled as well or not well; what it says is not.
-        Check::Tailscale(_) | Check::Funnel(_) => Asks::Service(by_status()),
+        Check::Tailscale(_) | Check::Funnel(_) => Asks::Service(by_status("as it should be", "in trouble")),
+        Check::Ollama(ollama) => {
+            let ollama = ollama.clone();
+            Asks::Service(Rc::new(move |answer| (ollama.judge_given(answer.status), Vec::new())))
+        }
+        Check::LineWebhook(webhook) => {
+            let webhook = webhook.clone();
+            Asks::Service(Rc::new(move |answer| (webhook.judge_given(answer.status), Vec::new())))
+        }
     };
     Question {
         target: probe.target.clone(),
         probe: probe.name.clone(),
-        timeout: probe.check.timeout(),
+        timeout: probe.timeout(),
         is_readiness: policy.is_some_and(|policy| policy.role == Role::Readiness),
         asks,
     }
@@ -175,17 +185,20 @@ fn by_answer(http: &Http) -> Judge {
 }
 
 /// No status stands for an answer that is as it should be.
-fn by_status() -> Judge {
-    Rc::new(|answer| {
-        let fail = |status: u16| Reading::Fail(format!("it is in trouble ({status})"));
-        (answer.status.map_or_else(|| Reading::Pass("as it should be".to_owned()), fail), Vec::new())
+fn by_status(good: &'static str, bad: &'static str) -> Judge {
+    Rc::new(move |answer| {
+        let reading = match answer.status {
+            None => Reading::Pass(good.to_owned()),
+            Some(_) => Reading::Fail(bad.to_owned()),
+        };
+        (reading, Vec::new())
     })
 }
 
 fn remedy(action: &Action) -> Remedy {
-    let timeout = action.timeout();
+    let timeout = action.holds_up();
     match &action.act {
         Do::RestartUnit(restart) => Remedy::Restart { unit: restart.unit.to_string(), timeout },
-        Do::Run(_) | Do::PublishFunnel(_) => Remedy::Command { timeout },
+        Do::Run(_) | Do::Http(_) | Do::PublishFunnel(_) => Remedy::Command { timeout },
     }
 }

@@ -3,6 +3,7 @@
 
 use super::plan::Plan;
 use crate::recovery::evidence::{KickWish, Name};
+use crate::section::parse::written;
 use crate::section::{Section, Spot, did_you_mean};
 use std::collections::BTreeSet;
 
@@ -11,6 +12,7 @@ pub(super) fn check(root: &Section<'_>, plan: &Plan) {
     names_are_unique(root, plan);
     ladders_lead_to_actions(root, plan);
     actions_are_used(root, plan);
+    errands_have_their_time(root, plan);
     targets_are_known(root, plan);
     kicks_can_be_granted(root, plan);
     nothing_waits_for_itself(root, plan);
@@ -49,6 +51,20 @@ fn actions_are_used(root: &Section<'_>, plan: &Plan) {
         let hint =
             format!("write ladder = [{{ action = \"{}\" }}] in a target, or remove the action", entry.name);
         root.error(&entry.spot, "no ladder leads to this action", hint);
+    }
+}
+
+/// A rung that is given up before its action can be over would look as if it had not helped.
+fn errands_have_their_time(root: &Section<'_>, plan: &Plan) {
+    for (target, step) in plan.targets.iter().flat_map(|of| of.ladder.iter().map(move |step| (of, step))) {
+        let action = plan.action(&step.action).and_then(|entry| entry.action.as_ref());
+        let Some(action) = action.filter(|action| action.is_errand()) else { continue };
+        let (settle, timeout) = (target.policy.settle, action.timeout());
+        if settle < timeout {
+            let (settle, timeout) = (written(settle), written(timeout));
+            let what = format!("{} may take {timeout}, and settle is over after {settle}", action.name);
+            root.error(&step.spot, what, format!("write settle = \"{timeout}\" or more in this target"));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::check;
 use super::plan::{Entry, Plan};
+use super::profile::Profile;
 use super::settings::{self, Wish};
 use super::target::{self, Frame};
 use super::variables::{Known, Mention};
@@ -40,9 +41,11 @@ pub struct Compiled {
 /// Makes a configuration of the sources, or lists all that is wrong with them.
 pub fn compile(sources: &Sources) -> Compiled {
     let mut problems = sources.problems.clone();
-    let known = Known::new(sources, &mut problems);
+    let mut known = Known::new(sources, &mut problems);
     let file = sources.toml.as_ref().map_or(BUILT_IN_NAME.to_owned(), |toml| toml.path.display().to_string());
     let text = sources.toml.as_ref().map_or(BUILT_IN, |toml| &toml.text);
+    let profile = profile_of(Source { file: &file, text, variables: &known.variables });
+    profile.underlay(&mut known.variables);
     let source = Source { file: &file, text, variables: &known.variables };
     let (config, mut findings) = section::read(source, |root| read(root, &sources.home));
     problems.append(&mut findings.problems);
@@ -56,14 +59,25 @@ pub fn compile(sources: &Sources) -> Compiled {
     Compiled { config, problems, variables: known.mentions(findings) }
 }
 
+/// The profile alone, since the rest is read with what it sets. What is wrong with the file is found then.
+fn profile_of(source: Source<'_>) -> Profile {
+    section::read(source, read_profile).0.unwrap_or_default()
+}
+
+fn read_profile(root: &mut Section<'_>) -> Profile {
+    root.or("profile", Profile::default(), Profile::parse)
+}
+
 /// Reads all tables. The result counts only when no problem was found.
 fn read(root: &mut Section<'_>, home: &Path) -> Config {
+    read_profile(root);
     let enabled = root.or("enabled", true, parse::flag);
     let everything = (!enabled).then(|| Off { what: "everything".to_owned(), why: why_off(root) });
     let frame = frame(root, home);
     let paths = settings::paths(root, home);
     let log = settings::log(root);
     let line = settings::line(root);
+    let lifesign = settings::lifesign(root);
     let alerts = settings::alerts(root, &line);
     let (references, offline_quorum) = settings::offline(root);
     let (kicks, wishes) = settings::kick(root, home, &paths);
@@ -91,6 +105,7 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
         paths,
         log,
         line,
+        lifesign,
         secrets: Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ mod check;
 mod compile;
 pub mod dotenv;
 mod plan;
+mod profile;
 mod settings;
 mod sources;
 mod target;
@@ -26,6 +27,7 @@ use crate::recovery::policy::Policy;
 use crate::values::{Secret, UnitName};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The documented default, which serves a picoclaw gateway when there is no file.
 pub const BUILT_IN: &str = include_str!("../../config/watchdog.toml");
@@ -43,6 +45,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Whether and how people are written to on LINE.
     pub line: LineSettings,
+    /// Where a sign of life goes; none when nobody waits for one.
+    pub lifesign: Option<LifeSignSettings>,
     /// Whether and how people may ask for something.
     pub kick: KickSettings,
     /// All probes that are on, in the order of the file.
@@ -109,6 +113,15 @@ pub enum LineSettings {
         /// The channel access token.
         token: Secret,
     },
+}
+
+/// Where a sign of life goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LifeSignSettings {
+    /// The address, a good URL; whoever knows it can give signs in our name.
+    pub url: Secret,
+    /// The least time between two signs.
+    pub every: Duration,
 }
 
 /// Whether and how people may ask for something.

@@ -49,7 +49,7 @@ impl Plan {
     }
 
     fn policy(&self, target: &Draft) -> TargetPolicy {
-        let ladder = target.ladder.iter().map(|step| self.rung(step)).collect();
+        let ladder = target.ladder.iter().filter(|step| step.on).map(|step| self.rung(step)).collect();
         let mut policy = TargetPolicy { ladder, ..target.policy.clone() };
         policy.depends_on.retain(|name| self.is_on(name));
         policy
@@ -66,7 +66,8 @@ impl Plan {
             let on = target.questions.iter().filter(|asked| asked.off.is_none());
             let probe = |asked: &Question| {
                 let (target, name) = (target.policy.name.clone(), asked.policy.name.clone());
-                Some(Probe { target, name, check: asked.check.clone()? })
+                let (check, excuse) = (asked.check.clone()?, asked.excuse.clone());
+                Some(Probe { target, name, check, excuse })
             };
             on.filter_map(probe).collect::<Vec<_>>()
         };

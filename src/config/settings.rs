@@ -1,7 +1,7 @@
 //! Reads the tables of the shell: paths, log, LINE, kicks and alert times.
 
 use super::target::{self, growing};
-use super::{LineSettings, LogSettings, Paths};
+use super::{LifeSignSettings, LineSettings, LogSettings, Paths};
 use crate::probe::reference::Reference;
 use crate::recovery::evidence::{KickWish, Name};
 use crate::recovery::policy::{AlertPolicy, Language};
@@ -39,6 +39,9 @@ const QUORUM: u32 = 2;
 
 /// A fifth of LINE's free 200 messages a month is enough for the faults of a bad week.
 const RESERVE_PERCENT: u32 = 20;
+
+/// healthchecks.io drops what comes more often than five times a minute.
+const LEAST_BETWEEN_SIGNS: Duration = Duration::from_secs(12);
 
 /// Longest of all waits between messages.
 const MOST: Duration = Duration::from_secs(30 * 86_400);
@@ -150,7 +153,8 @@ pub(super) fn line(root: &mut Section<'_>) -> LineSettings {
 
 fn read_line(line: &mut Section<'_>) -> LineSettings {
     let enabled = line.or("enabled", true, parse::flag);
-    let endpoint = line.or("endpoint", LINE_ENDPOINT.to_owned(), endpoint);
+    let endpoint =
+        line.or("endpoint", LINE_ENDPOINT.to_owned(), |text| parse::private_url(text).map(String::from));
     let to = line.or("to", String::new(), parse::text);
     let token = line.secret("token");
     if !enabled {
@@ -184,19 +188,27 @@ fn because(what: &str, spot: &Spot) -> String {
     if spot.note().is_empty() { what.to_owned() } else { format!("{what} ({})", spot.note()) }
 }
 
-/// The token goes there, so it must not travel in the clear, except to a stand-in on this machine.
-fn endpoint(text: &str) -> Result<String, String> {
-    let url = parse::url(text)?;
-    let local = url.host_str().is_some_and(|host| ["127.0.0.1", "[::1]", "localhost"].contains(&host));
-    match url.scheme() == "https" || local {
-        true => Ok(url.into()),
-        false => Err("the token would be sent in the clear; write https://".to_owned()),
-    }
-}
-
 fn is_line_id(to: &str) -> bool {
     to.strip_prefix(['U', 'C', 'R'])
         .is_some_and(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Where the sign of life goes; none when there is no address.
+pub(super) fn lifesign(root: &mut Section<'_>) -> Option<LifeSignSettings> {
+    root.table("lifesign", |lifesign| {
+        let url = lifesign.secret("url");
+        let every = lifesign.or("every", LEAST_BETWEEN_SIGNS, parse::span(LEAST_BETWEEN_SIGNS..=MOST));
+        if url.is_empty() {
+            return None;
+        }
+        if parse::private_url(url.expose()).is_err() {
+            // The text is not repeated: whoever knows it can give signs in our name.
+            let hint = "write something like \"https://hc-ping.com/UUID\"";
+            lifesign.error(&lifesign.spot("url"), "this is no https URL", hint);
+            return None;
+        }
+        Some(LifeSignSettings { url, every })
+    })
 }
 
 /// The kicks as they were read, without what each of them means.
@@ -273,6 +285,36 @@ fn wishes(actions: &mut Section<'_>) -> Vec<Wish> {
 mod tests {
     use crate::config::{Sources, compile};
     use crate::recovery::policy::Language;
+
+    fn with(section: &str) -> Result<crate::config::Config, String> {
+        let text = format!("[[target]]\nname = \"a\"\nunit = \"a\"\n{section}\n");
+        let toml = crate::config::SourceFile { path: "/w.toml".into(), text, mode: 0o600 };
+        let compiled =
+            compile(&Sources { toml: Some(toml), home: "/home/pico".into(), ..Sources::default() });
+        let problems: Vec<String> = compiled.problems.iter().map(ToString::to_string).collect();
+        compiled.config.ok_or(problems.join("\n"))
+    }
+
+    #[test]
+    fn a_life_sign_has_an_address_that_nobody_sees() {
+        let config = with("[lifesign]\nurl = \"https://hc-ping.com/5bfc5fb5\"").unwrap();
+        let settings = config.lifesign.clone().unwrap();
+        assert_eq!(settings.every, std::time::Duration::from_secs(12));
+        assert!(!format!("{config:?}").contains("5bfc5fb5"));
+        assert!(config.secrets.contains(&settings.url));
+        assert_eq!(with("[lifesign]\nurl = \"\"").unwrap().lifesign, None);
+        assert_eq!(with("").unwrap().lifesign, None);
+    }
+
+    #[test]
+    fn a_life_sign_neither_travels_in_the_clear_nor_too_often() {
+        for bad in ["http://hc-ping.com/5bfc5fb5", "5bfc5fb5", "https://"] {
+            let told = with(&format!("[lifesign]\nurl = \"{bad}\"")).unwrap_err();
+            assert!(told.contains("lifesign.url") && !told.contains("5bfc5fb5"), "{told}");
+        }
+        let told = with("[lifesign]\nurl = \"https://a.b/c\"\nevery = \"11s\"").unwrap_err();
+        assert!(told.contains("12s"), "{told}");
+    }
 
     #[test]
     fn a_variable_chooses_the_language() {

@@ -33,6 +33,8 @@ const STABLE_FOR: Duration = seconds(600);
 const HALF_OPEN: [Duration; 4] = [seconds(600), seconds(1200), seconds(2400), seconds(3600)];
 /// A repair of its own accord is over by then; a person need not hear of it.
 const ALERT_AFTER: Duration = seconds(300);
+/// Less than this is a storm, whatever it is about.
+const LEAST_REPROBE: Duration = Duration::from_millis(100);
 /// One lost answer is weather, three in a row are not.
 const FAIL_AFTER: u32 = 3;
 
@@ -64,6 +66,8 @@ pub(super) struct Draft {
 pub(super) struct Step {
     pub(super) action: Name,
     pub(super) tries: u32,
+    /// A ladder can have rungs by choice.
+    pub(super) on: bool,
     pub(super) spot: Spot,
 }
 
@@ -71,6 +75,8 @@ pub(super) struct Step {
 pub(super) struct Question {
     pub(super) policy: ProbePolicy,
     pub(super) check: Option<Check>,
+    /// What is asked when that fails.
+    pub(super) excuse: Option<Check>,
     pub(super) off: Option<String>,
     pub(super) spot: Spot,
     pub(super) blame: Spot,
@@ -82,7 +88,7 @@ pub(super) fn read(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Draft
     let off = switched_off(section);
     let unit = section.opt("unit", UnitName::parse);
     let questions = section.tables("probe", |probe| question(probe, frame));
-    let policy = policy(section, name, unit.as_ref(), &questions);
+    let policy = policy(section, name, unit.as_ref(), &questions, frame);
     let ladder = section.tables("ladder", step);
     let logs = section.list("logs", parse::path(frame.home)).unwrap_or_default();
     if !section.has("probe") && !section.has("unit") {
@@ -102,6 +108,7 @@ fn policy(
     name: Option<Name>,
     unit: Option<&UnitName>,
     questions: &[Question],
+    frame: &Frame<'_>,
 ) -> Option<TargetPolicy> {
     let on = questions.iter().filter(|asked| asked.off.is_none());
     let policy = TargetPolicy {
@@ -110,6 +117,7 @@ fn policy(
         ladder: Vec::new(),
         window: window(section, "window", WINDOW),
         backoff: growing(section, "backoff", &BACKOFF),
+        reprobe: section.or("reprobe", frame.reprobe, parse::span(LEAST_REPROBE..=MOST)),
         settle: section.or("settle", SETTLE, parse::span(seconds(1)..=MOST)),
         start_allowance: section.or(
             "start_allowance",
@@ -149,13 +157,16 @@ fn question(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Question> {
     let fail_after = section.or("fail_after", FAIL_AFTER, parse::within(1..=100));
     let pass_after = section.or("pass_after", 1, parse::within(1..=100));
     let arm_on_pass = section.or("arm_on_pass", false, parse::flag);
-    let check = Check::read(section);
+    let every = section.opt("every", parse::span(frame.interval..=MOST));
+    let check = Check::read(section, "check");
+    let excuse = section.has("excuse").then(|| Check::read(section, "excuse")).flatten();
     if let Some(check) = &check {
-        check_timeout(section, check, frame);
+        check_pace(section, check, every);
+        check_timeout(section, check, excuse.as_ref(), frame);
     }
-    let policy = ProbePolicy { name: name?, role, fail_after, pass_after, arm_on_pass };
+    let policy = ProbePolicy { name: name?, role, fail_after, pass_after, arm_on_pass, every };
     let (spot, blame) = (section.spot("name"), section.spot("check.http.blame"));
-    Some(Question { policy, check, off, spot, blame })
+    Some(Question { policy, check, excuse, off, spot, blame })
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -169,9 +180,10 @@ fn role(text: &str) -> Result<Role, String> {
 }
 
 fn step(section: &mut Section<'_>) -> Option<Step> {
+    let on = switched_off(section).is_none();
     let action = section.need("action", Name::parse);
     let tries = section.or("tries", 1, parse::within(1..=100));
-    Some(Step { action: action?, tries, spot: section.spot("action") })
+    Some(Step { action: action?, tries, on, spot: section.spot("action") })
 }
 
 /// Reads `key = { attempts, per }`.
@@ -237,29 +249,50 @@ fn keys(section: &mut Section<'_>, target: Option<&Name>) -> AlertKeys {
     read.unwrap_or(default)
 }
 
-fn check_times(section: &Section<'_>, policy: &TargetPolicy, frame: &Frame<'_>) {
-    let reprobe = written(frame.reprobe);
-    if policy.settle < frame.reprobe {
-        let what = format!("over before the target is asked again, which is after {reprobe}");
-        section.error(&section.spot("settle"), what, format!("write at least {reprobe}"));
+fn check_times(section: &mut Section<'_>, policy: &TargetPolicy, frame: &Frame<'_>) {
+    if section.has("reprobe") && policy.reprobe > frame.interval {
+        let what = format!("longer than the interval of {}", written(frame.interval));
+        section.error(&section.spot("reprobe"), what, "write less");
     }
-    let proof = frame.reprobe * policy.stable_passes;
+    let pace = pace(policy);
+    if policy.settle < pace {
+        let pace = written(pace);
+        let what = format!("over before the target is asked again, which is after {pace}");
+        section.error(&section.spot("settle"), what, format!("write at least {pace}"));
+    }
+    let proof = pace * policy.stable_passes;
     if policy.stable_for < proof {
-        let what = format!("shorter than {} passes at every {reprobe}", policy.stable_passes);
+        let what = format!("shorter than {} passes at every {}", policy.stable_passes, written(pace));
         section.error(&section.spot("stable_for"), what, format!("write at least {}", written(proof)));
     }
 }
 
-fn check_timeout(section: &Section<'_>, check: &Check, frame: &Frame<'_>) {
+/// How soon it is asked again when it is watched closely.
+fn pace(policy: &TargetPolicy) -> Duration {
+    let liveness = policy.probes.iter().filter(|probe| probe.role == Role::Liveness);
+    let rarely = liveness.map(|probe| probe.every.unwrap_or(Duration::ZERO)).min();
+    policy.reprobe.max(rarely.filter(|_| policy.unit.is_none()).unwrap_or(Duration::ZERO))
+}
+
+/// What costs somebody something is not asked in every pass.
+fn check_pace(section: &Section<'_>, check: &Check, every: Option<Duration>) {
+    let Some(least) = check.needs_every().filter(|least| every.is_none_or(|every| every < *least)) else {
+        return;
+    };
+    let (spot, least) = (section.spot(if every.is_some() { "every" } else { "name" }), written(least));
+    section.error(&spot, "it would be asked too often", format!("write every = \"{least}\", or more"));
+}
+
+/// The excuse is asked after the check, so both together have to fit.
+fn check_timeout(section: &Section<'_>, check: &Check, excuse: Option<&Check>, frame: &Frame<'_>) {
     // A second is left for all else that a pass does; less where the whole interval is short.
     let most = frame.interval - (frame.interval / 4).min(seconds(1));
     let spot = section.spot(&format!("check.{}.timeout", check.kind()));
-    if check.timeout() > most {
-        let what = format!(
-            "{} does not fit into the interval of {}",
-            written(check.timeout()),
-            written(frame.interval)
-        );
+    let both = check.timeout() + excuse.map_or(Duration::ZERO, Check::timeout);
+    if both > most {
+        let with_excuse = if excuse.is_some() { ", its excuse included," } else { "" };
+        let (both, interval) = (written(both), written(frame.interval));
+        let what = format!("{both}{with_excuse} does not fit into the interval of {interval}");
         section.error(&spot, what, format!("write at most {}, or a longer interval", written(most)));
     }
     let Check::Http(http) = check else { return };
@@ -276,7 +309,7 @@ fn check_timeout(section: &Section<'_>, check: &Check, frame: &Frame<'_>) {
 /// A rung above the budget would look like a remedy and never be one.
 fn check_ladder(section: &Section<'_>, ladder: &[Step], window: Window) {
     let mut tries = 0;
-    for step in ladder {
+    for step in ladder.iter().filter(|step| step.on) {
         let below = tries;
         tries += step.tries;
         if tries > window.attempts {

@@ -2,11 +2,14 @@
 //! of them are secrets.
 
 use super::{Config, LineSettings, SourceFile, Sources, dotenv};
+use crate::action::Action;
+use crate::probe::Check;
 use crate::section::{
     Findings, Origin, Problem, Severity, Use, Variable, Variables, did_you_mean, names_a_secret,
 };
 use crate::values::Secret;
 use std::collections::BTreeSet;
+use std::iter;
 
 /// The prefix of variables that are meant for us and nobody else.
 const OUR_PREFIX: &str = "PICOCLAW_WATCHDOG_";
@@ -67,17 +70,19 @@ impl Known {
     pub(super) fn without_effect(&self, findings: &Findings, file: &str) -> Vec<Problem> {
         let used: BTreeSet<&str> = findings.uses.iter().map(|used| used.name.as_str()).collect();
         let ours = self.variables.iter().filter(|(name, _)| name.starts_with(OUR_PREFIX));
-        ours.filter(|(name, _)| !used.contains(name.as_str()))
-            .map(|(name, Variable { origin, .. })| {
-                let near = did_you_mean(name, used.iter().copied());
-                let what = format!("{name} has no effect, for {file} does not use it");
-                let problem = |place: &str| Problem::new(Severity::Warning, place, &what, &near);
-                match origin {
-                    Origin::Environment => problem("environment"),
-                    Origin::File { path, line } => problem(path).at_line(*line),
-                }
-            })
-            .collect()
+        let idle = ours.filter(|(name, _)| !used.contains(name.as_str()));
+        let warning = |(name, Variable { origin, .. }): (&String, &Variable)| {
+            let near = did_you_mean(name, used.iter().copied());
+            let what = format!("{name} has no effect, for {file} does not use it");
+            let problem = |place: &str| Problem::new(Severity::Warning, place, &what, &near);
+            match origin {
+                Origin::Environment => Some(problem("environment")),
+                Origin::File { path, line } => Some(problem(path).at_line(*line)),
+                // A file of one's own need not use all that a profile sets.
+                Origin::Profile(_) => None,
+            }
+        };
+        idle.filter_map(warning).collect()
     }
 
     /// What is to be masked everywhere: our own tokens, and whatever else is named like a secret, since
@@ -87,6 +92,10 @@ impl Known {
         if let LineSettings::On { token, .. } = &config.line {
             values.insert(token.expose());
         }
+        let asked = config.probes.iter().flat_map(|probe| iter::once(&probe.check).chain(&probe.excuse));
+        values.extend(asked.flat_map(Check::secrets).map(Secret::expose));
+        values.extend(config.actions.values().flat_map(Action::secrets).map(Secret::expose));
+        values.extend(config.lifesign.iter().map(|lifesign| lifesign.url.expose()));
         let named = self.variables.iter().filter(|(name, _)| names_a_secret(name));
         let long =
             named.map(|(_, variable)| variable.value.as_str()).filter(|value| value.len() >= LEAST_SECRET);

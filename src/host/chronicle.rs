@@ -139,6 +139,25 @@ fn outcome(attempt: &Attempt, outcome: &Outcome) {
     }
 }
 
+/// What went on beside the passes is over.
+pub fn errand(action: &Name, outcome: &Outcome, took: std::time::Duration) {
+    let (detail, took) = (outcome.detail(), Age(took));
+    match outcome {
+        Outcome::Done(_) | Outcome::Running(_) => {
+            info!(subject = "errand", result = "OK", action = %action, "ended after {took}: {detail}")
+        }
+        Outcome::Failed(_) => {
+            warn!(subject = "errand", result = "NG", action = %action, "failed after {took}: {detail}")
+        }
+    }
+}
+
+/// What went on beside the passes is given up, for the program ends.
+pub fn errand_left(action: &Name, after: std::time::Duration) {
+    let after = Age(after);
+    warn!(subject = "errand", result = "NG", action = %action, "no longer waited for, after {after}; it may go on over there");
+}
+
 /// A bundle was taken.
 pub fn bundle(attempt: &Attempt, path: &Path) {
     info!(subject = %attempt.target, result = "OK", action = "diagnostics", id = attempt.id, "attempt {}: {}", attempt.id, path.display());

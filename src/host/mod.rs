@@ -6,6 +6,7 @@ pub mod channel;
 pub mod chronicle;
 pub mod clock;
 pub mod doorbell;
+mod errand;
 pub mod events;
 pub mod files;
 pub mod heartbeat;
@@ -14,6 +15,7 @@ pub mod inbox;
 pub mod kicks;
 pub mod legacy;
 pub mod letters;
+pub mod lifesign;
 pub mod lock;
 pub mod log;
 pub mod memory;
@@ -28,11 +30,8 @@ use crate::config::{Config, LineSettings};
 use crate::cycle::{Report, Scope, World};
 use crate::notify::line::Line;
 use crate::probe::clients::Clients;
-use crate::probe::reference;
 use crate::recovery::decide::{Answer, Attempt};
-use crate::recovery::evidence::{
-    Evidence, Fresh, Kick, KickRefusal, Name, ProbeReport, Reading, ReferenceReport, SelfTrouble,
-};
+use crate::recovery::evidence::{Evidence, Fresh, Kick, KickRefusal, Name, Resting, SelfTrouble};
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
@@ -41,6 +40,7 @@ use crate::recovery::unit::UnitFacts;
 use crate::systemd::Bus;
 use channel::Channel;
 use clock::Clock;
+use errand::Errands;
 use history::History;
 use inbox::Inbox;
 use kicks::{KickResult, ReceivedKick};
@@ -66,6 +66,7 @@ pub struct Host {
     /// The trouble found at start, and when its consequences are over.
     start_trouble: Option<(String, Timestamp)>,
     channel: Channel,
+    errands: Errands,
     kick: Option<ReceivedKick>,
     /// Where orders are left; none for those who only look.
     inbox: Option<Inbox>,
@@ -117,6 +118,7 @@ impl Host {
             troubles: BTreeMap::new(),
             start_trouble: None,
             channel: Channel::new(start.state.outbox.quota.as_ref().map(|quota| quota.at)),
+            errands: Errands::default(),
             kick: None,
             inbox: None,
             seen: BTreeMap::new(),
@@ -201,6 +203,11 @@ impl Host {
         self.channel.asks_quota()
     }
 
+    /// The HTTP clients, for whoever else has something to send.
+    pub fn clients(&self) -> &Arc<Clients> {
+        &self.clients
+    }
+
     /// Whether the last save failed, and why.
     pub fn unsaved(&self) -> Option<&str> {
         self.memory.unsaved.as_deref()
@@ -261,23 +268,6 @@ impl Host {
         Some(kick)
     }
 
-    /// Asks the reference points while something external fails, and until they are well again.
-    async fn references(&mut self, probes: &[ProbeReport], scope: &Scope) -> Vec<ReferenceReport> {
-        let policy = &self.config.policy;
-        let external = |name: &Name| policy.target(name).is_some_and(|target| target.external);
-        // A name that cannot be resolved is nobody's failure, and still the first sign of a dead line.
-        let passes = |report: &ProbeReport| matches!(report.reading, Reading::Pass(_));
-        let wanted = self.cut_off || probes.iter().any(|report| !passes(report) && external(&report.target));
-        // A unit that changed is answered at once; nothing external is asked in such a pass.
-        let in_haste = matches!(scope, Scope::Units(_));
-        if !wanted || in_haste || self.config.references.is_empty() {
-            return Vec::new();
-        }
-        let reports = reference::ask_all(&self.config.references).await;
-        self.cut_off = reports.iter().any(|report| matches!(report.reading, Reading::Fail(_)));
-        reports
-    }
-
     /// Whether the machine was booted or woken since the last pass.
     fn fresh(&mut self) -> Option<Fresh> {
         let booted = std::mem::take(&mut self.booted).then_some(Fresh::Boot);
@@ -304,7 +294,7 @@ impl World for Host {
         self.clock.now()
     }
 
-    async fn observe(&mut self, scope: &Scope) -> Evidence {
+    async fn observe(&mut self, scope: &Scope, resting: &Resting) -> Evidence {
         let config = Rc::clone(&self.config);
         let kicks = (self.mode == Mode::Acts && self.kick.is_none()).then(|| self.read_kick()).flatten();
         // Orders are no hurry: the doorbell asks for a full pass, and so does the interval.
@@ -315,7 +305,7 @@ impl World for Host {
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
         let units = observe::units(&self.bus, &config, scope).await;
         self.units.extend(units.iter().map(|report| (report.target.clone(), report.facts.clone())));
-        let mut probes = observe::probes(&self.clients, &config, &units, scope).await;
+        let mut probes = observe::probes(&self.clients, &config, &units, (scope, resting)).await;
         // What a service says of itself may hold a token of ours; from here on it is stored and sent.
         probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));
         let references = self.references(&probes, scope).await;

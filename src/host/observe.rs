@@ -1,56 +1,70 @@
 //! Asks: units over the bus first, then all probes side by side, each under its own deadline. It judges
 //! nothing and remembers nothing.
 
+use super::Host;
 use crate::config::Config;
 use crate::cycle::Scope;
 use crate::probe::clients::Clients;
+use crate::probe::reference;
 use crate::probe::{Probe, Unit};
-use crate::recovery::evidence::{Name, ProbeReport, Reading, UnitReport};
+use crate::recovery::evidence::{Name, ProbeReport, Reading, ReferenceReport, Resting, UnitReport};
 use crate::systemd::Bus;
 use crate::values::{Secret, UnitName, mask};
-use std::sync::Arc;
-use tokio::task::JoinSet;
+use futures_util::stream::{FuturesOrdered, StreamExt};
 
 /// The units in scope, in the order of the configuration.
 pub async fn units(bus: &Bus, config: &Config, scope: &Scope) -> Vec<UnitReport> {
-    let mut asked = JoinSet::new();
-    for (index, (target, unit)) in config.units.iter().enumerate() {
-        if in_scope(scope, target, true) {
-            let (bus, target, unit) = (bus.clone(), target.clone(), unit.clone());
-            asked.spawn(async move { (index, UnitReport { target, facts: bus.facts(&unit).await }) });
-        }
-    }
-    in_order(asked).await
+    let wanted = config.units.iter().filter(|(target, _)| in_scope(scope, target, true));
+    let asked = wanted
+        .map(|(target, unit)| async { UnitReport { target: target.clone(), facts: bus.facts(unit).await } });
+    asked.collect::<FuturesOrdered<_>>().collect().await
 }
 
-/// The probes in scope, in the order of the configuration.
+/// The probes in scope but those that rest, in the order of the configuration.
 pub async fn probes(
-    clients: &Arc<Clients>,
+    clients: &Clients,
     config: &Config,
     units: &[UnitReport],
-    scope: &Scope,
+    (scope, resting): (&Scope, &Resting),
 ) -> Vec<ProbeReport> {
-    let mut asked = JoinSet::new();
-    for (index, probe) in config.probes.iter().enumerate() {
-        if in_scope(scope, &probe.target, false) {
-            let unit = unit_of(config, units, &probe.target);
-            let (probe, clients) = (probe.clone(), Arc::clone(clients));
-            asked.spawn(async move { (index, ask(&probe, &clients, unit.as_ref()).await) });
-        }
-    }
-    in_order(asked).await
+    let rests = |probe: &Probe| resting.has(&probe.target, &probe.name);
+    let wanted = config.probes.iter().filter(|probe| in_scope(scope, &probe.target, false) && !rests(probe));
+    let asked = wanted.map(|probe| async {
+        let unit = unit_of(config, units, &probe.target);
+        ask(probe, clients, unit.as_ref()).await
+    });
+    asked.collect::<FuturesOrdered<_>>().collect().await
 }
 
 /// A probe that outlives its own deadline is our defect, and must not hold up the cycle all the same.
 async fn ask(probe: &Probe, clients: &Clients, unit: Option<&Unit>) -> ProbeReport {
     /// What a probe may need beyond its own deadline to say that it is over.
     const GRACE: std::time::Duration = std::time::Duration::from_secs(1);
-    let limit = probe.check.timeout() + GRACE;
+    let limit = probe.timeout() + GRACE;
     let (reading, blames) =
-        tokio::time::timeout(limit, probe.check.ask(clients, unit)).await.unwrap_or_else(|_| {
+        tokio::time::timeout(limit, probe.ask(clients, unit)).await.unwrap_or_else(|_| {
             (Reading::Unknown("the probe itself did not end in time".to_owned()), Vec::new())
         });
     ProbeReport { target: probe.target.clone(), probe: probe.name.clone(), reading, blames }
+}
+
+impl Host {
+    /// Asks the reference points while something external fails, and until they are well again.
+    pub(super) async fn references(&mut self, probes: &[ProbeReport], scope: &Scope) -> Vec<ReferenceReport> {
+        let policy = &self.config.policy;
+        let external = |name: &Name| policy.target(name).is_some_and(|target| target.external);
+        // A name that cannot be resolved is nobody's failure, and still the first sign of a dead line.
+        let passes = |report: &ProbeReport| matches!(report.reading, Reading::Pass(_));
+        let wanted = self.cut_off || probes.iter().any(|report| !passes(report) && external(&report.target));
+        // A unit that changed is answered at once; nothing external is asked in such a pass.
+        let in_haste = matches!(scope, Scope::Units(_));
+        if !wanted || in_haste || self.config.references.is_empty() {
+            return Vec::new();
+        }
+        let reports = reference::ask_all(&self.config.references).await;
+        self.cut_off = reports.iter().any(|report| matches!(report.reading, Reading::Fail(_)));
+        reports
+    }
 }
 
 /// Takes the secrets out of an answer.
@@ -73,14 +87,4 @@ fn in_scope(scope: &Scope, target: &Name, is_unit: bool) -> bool {
         Scope::Targets(names) => names.contains(target),
         Scope::Units(names) => is_unit && names.contains(target),
     }
-}
-
-async fn in_order<T: 'static>(mut asked: JoinSet<(usize, T)>) -> Vec<T> {
-    let mut answers = Vec::with_capacity(asked.len());
-    while let Some(answer) = asked.join_next().await {
-        // A task that panicked has ended the program by then; one that was cancelled has no answer.
-        answers.extend(answer);
-    }
-    answers.sort_unstable_by_key(|(index, _)| *index);
-    answers.into_iter().map(|(_, answer)| answer).collect()
 }

@@ -2,10 +2,13 @@
 //! not asked here.
 
 use super::{Host, bundle, chronicle, clock};
+use crate::action::Action;
 use crate::recovery::decide::Attempt;
 use crate::recovery::record::Outcome;
+use crate::recovery::time::Age;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::time::Duration;
 use tokio::time::timeout;
 
 impl Host {
@@ -16,9 +19,28 @@ impl Host {
         };
         let mut bundle = pin!(self.bundle(attempt));
         match timeout(bundle::HEAD_START, &mut bundle).await {
-            Ok(()) => action.perform(&self.bus).await,
-            Err(_) => tokio::join!(action.perform(&self.bus), bundle).0,
+            Ok(()) => self.act(action).await,
+            Err(_) => tokio::join!(self.act(action), bundle).0,
         }
+    }
+
+    /// An action that takes long is only begun here, and never while the last one of its kind is under way.
+    async fn act(&self, action: &Action) -> Outcome {
+        if let Some(since) = self.errands.under_way(&action.name) {
+            return Outcome::Failed(format!("not asked again: still under way since {} ago", Age(since)));
+        }
+        if let Err(why) = action.allowed(&self.clients).await {
+            return Outcome::Failed(format!("not asked: {why}"));
+        }
+        match action.is_errand() {
+            true => self.errands.begin(action, &self.bus, &self.clients),
+            false => action.perform(&self.bus, &self.clients).await,
+        }
+    }
+
+    /// Waits for what goes on beside the passes, no longer than this.
+    pub async fn finish_errands(&self, limit: Duration) {
+        self.errands.finish(limit).await;
     }
 
     async fn bundle(&self, attempt: &Attempt) {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What we call ourselves in other people's access logs.
-const USER_AGENT: &str = concat!("picoclaw-watchdog/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("picoclaw-watchdog/", env!("CARGO_PKG_VERSION"));
 
 /// Clients by kind, each built when its first URL comes along: a profile without `https` never loads the root
 /// certificates, and one that only looks at loopback never asks the environment for a proxy.

@@ -1,9 +1,14 @@
 //! Questions that are asked of a target, one file per kind. A probe answers; it never judges health, and
 //! never acts.
 
+pub mod age;
+mod api;
 pub mod checks;
 pub mod clients;
 pub mod http;
+pub mod line_webhook;
+pub mod object;
+pub mod ollama;
 pub mod port;
 pub mod reach;
 pub mod reference;
@@ -12,7 +17,7 @@ pub mod tailscale;
 
 use crate::recovery::evidence::{Blame, Name, Reading};
 use crate::section::Section;
-use crate::values::UnitName;
+use crate::values::{Secret, UnitName};
 use clients::Clients;
 use std::time::Duration;
 
@@ -26,7 +31,7 @@ pub struct Unit {
 }
 
 /// One question, and whose health it is about.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// The target.
     pub target: Name,
@@ -34,16 +39,24 @@ pub struct Probe {
     pub name: Name,
     /// What is asked.
     pub check: Check,
+    /// What is asked when that fails: when this passes, the failure is excused.
+    pub excuse: Option<Check>,
 }
 
 /// What is asked, by kind.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "there are a handful of them, made once")]
 pub enum Check {
     /// A request over HTTP.
     Http(http::Http),
     /// Whether something listens on a port of this machine.
     Port(port::Port),
+    /// Whether a backup in an object store is fresh.
+    Object(object::Object),
+    /// Ollama and its models.
+    Ollama(ollama::Ollama),
+    /// The webhook as LINE sees it.
+    LineWebhook(line_webhook::LineWebhook),
     /// Whether the node is well within its tailnet.
     Tailscale(tailscale::Tailscale),
     /// Whether a port is published through Funnel, by tailscaled's configuration.
@@ -52,14 +65,35 @@ pub enum Check {
     Reach(reach::Reach),
 }
 
+impl Probe {
+    /// Asks, and asks for an excuse when the answer is a failure. Beside the answer come faults of other
+    /// targets that it names.
+    pub async fn ask(&self, clients: &Clients, unit: Option<&Unit>) -> (Reading, Vec<Blame>) {
+        let (reading, blames) = self.check.ask(clients, unit).await;
+        let (Reading::Fail(why), Some(excuse)) = (&reading, &self.excuse) else { return (reading, blames) };
+        match excuse.ask(clients, unit).await.0 {
+            Reading::Pass(text) => (Reading::Pass(format!("{why}, but excused: {text}")), Vec::new()),
+            Reading::Fail(_) | Reading::Unknown(_) => (reading, blames),
+        }
+    }
+
+    /// The longest that the answer may take.
+    pub fn timeout(&self) -> Duration {
+        self.check.timeout() + self.excuse.as_ref().map_or(Duration::ZERO, Check::timeout)
+    }
+}
+
 impl Check {
-    /// Reads `check.KIND = { … }`.
-    pub fn read(section: &mut Section<'_>) -> Option<Self> {
+    /// Reads `KEY.KIND = { … }`, where the key is `check` or says what else the question is for.
+    pub fn read(section: &mut Section<'_>, key: &'static str) -> Option<Self> {
         section.kind(
-            "check",
+            key,
             &[
                 ("http", |section| http::Http::read(section).map(Self::Http)),
+                ("object", |section| object::Object::read(section).map(Self::Object)),
                 ("port", |section| port::Port::read(section).map(Self::Port)),
+                ("ollama", |section| ollama::Ollama::read(section).map(Self::Ollama)),
+                ("line-webhook", |section| line_webhook::LineWebhook::read(section).map(Self::LineWebhook)),
                 ("tailscale", |section| tailscale::Tailscale::read(section).map(Self::Tailscale)),
                 ("funnel", |section| tailscale::Funnel::read(section).map(Self::Funnel)),
                 ("reach", |section| reach::Reach::read(section).map(Self::Reach)),
@@ -75,6 +109,9 @@ impl Check {
                 let rightful = unit.map(|unit| port::Rightful { unit: &unit.name, main_pid: unit.main_pid });
                 (port.ask(rightful).await, Vec::new())
             }
+            Self::Object(object) => (object.ask(clients).await, Vec::new()),
+            Self::Ollama(ollama) => (ollama.check(clients).await, Vec::new()),
+            Self::LineWebhook(webhook) => (webhook.check(clients).await, Vec::new()),
             Self::Tailscale(tailscale) => (tailscale.ask(clients).await, Vec::new()),
             Self::Funnel(funnel) => (funnel.ask(clients).await, Vec::new()),
             Self::Reach(reach) => (reach.ask(clients).await, Vec::new()),
@@ -86,6 +123,9 @@ impl Check {
         match self {
             Self::Http(_) => "http",
             Self::Port(_) => "port",
+            Self::Object(_) => "object",
+            Self::Ollama(_) => "ollama",
+            Self::LineWebhook(_) => "line-webhook",
             Self::Tailscale(_) => "tailscale",
             Self::Funnel(_) => "funnel",
             Self::Reach(_) => "reach",
@@ -97,6 +137,9 @@ impl Check {
         match self {
             Self::Http(http) => http.timeout,
             Self::Port(port) => port.timeout,
+            Self::Object(object) => object.timeout,
+            Self::Ollama(ollama) => ollama.timeout,
+            Self::LineWebhook(webhook) => webhook.timeout,
             Self::Tailscale(tailscale) => tailscale.timeout,
             Self::Funnel(funnel) => funnel.timeout,
             Self::Reach(reach) => reach.timeout,
@@ -106,9 +149,12 @@ impl Check {
     /// Whether the answer comes over the internet.
     pub fn is_external(&self) -> bool {
         match self {
-            Self::Http(http) => clients::is_external(&http.url),
-            Self::Reach(reach) => clients::is_external(&reach.public.url),
+            Self::Http(http) => clients::is_external(&http.call.url),
             Self::Port(_) | Self::Tailscale(_) | Self::Funnel(_) => false,
+            Self::Reach(reach) => clients::is_external(&reach.public.call.url),
+            Self::Object(object) => clients::is_external(object.store.url()),
+            Self::Ollama(ollama) => clients::is_external(&ollama.base),
+            Self::LineWebhook(webhook) => webhook.is_external(),
         }
     }
 
@@ -116,7 +162,29 @@ impl Check {
     pub fn blamed(&self) -> Vec<&Name> {
         match self {
             Self::Http(http) => http.blame.iter().map(|rule| &rule.target).collect(),
-            Self::Port(_) | Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => Vec::new(),
+            Self::Port(_) | Self::Object(_) | Self::Ollama(_) | Self::LineWebhook(_) => Vec::new(),
+            Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => Vec::new(),
+        }
+    }
+
+    /// The least time between two questions, for those that cost somebody something.
+    pub fn needs_every(&self) -> Option<Duration> {
+        match self {
+            Self::Http(_) | Self::Port(_) | Self::Object(_) => None,
+            Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => None,
+            Self::Ollama(ollama) => ollama.needs_every(),
+            Self::LineWebhook(webhook) => webhook.needs_every(),
+        }
+    }
+
+    /// What must be masked in every text that leaves the program.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        match self {
+            Self::Http(http) => http.call.secrets(),
+            Self::Port(_) | Self::Ollama(_) => Vec::new(),
+            Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => Vec::new(),
+            Self::Object(object) => object.store.secrets(),
+            Self::LineWebhook(webhook) => vec![&webhook.token],
         }
     }
 }

@@ -100,6 +100,17 @@ pub struct ProbeReport {
     pub blames: Vec<Blame>,
 }
 
+/// The probes, each with its target, that rest in a pass: they were asked not long ago.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resting(pub Vec<(Name, Name)>);
+
+impl Resting {
+    /// Whether this probe rests.
+    pub fn has(&self, target: &Name, probe: &Name) -> bool {
+        self.0.iter().any(|(of, name)| of == target && name == probe)
+    }
+}
+
 /// What the service manager says of a target's unit; `Err` holds why it could not be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitReport {

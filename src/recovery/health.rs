@@ -1,7 +1,7 @@
 //! Readings become health: consecutive thresholds with hysteresis per probe, folded in every phase, then
 //! one judgement per target. No decision about actions is made here.
 
-use super::evidence::{Evidence, Name, ProbeReport, Reading, UnitReport};
+use super::evidence::{Evidence, Name, ProbeReport, Reading, Resting, UnitReport};
 use super::policy::{Policy, ProbePolicy, Role, TargetPolicy};
 use super::starts;
 use super::state::{LastReading, ProbeHealth, ProbeState, State, TargetState, UnitView};
@@ -93,6 +93,7 @@ pub fn forget_readings(target: &mut TargetState) {
         probe.passes = 0;
         probe.last = None;
         probe.trouble_since = None;
+        probe.asked = None;
     }
     target.streak = 0;
     target.healthy_since = None;
@@ -121,6 +122,7 @@ fn fold_reading(policy: &ProbePolicy, probe: &mut ProbeState, reading: &Reading,
             probe.trouble_since.get_or_insert(now);
         }
     }
+    probe.asked = policy.every.map(|_| now);
     probe.last = Some(LastReading(reading.clone()));
 }
 
@@ -178,8 +180,13 @@ fn prove_run(target: &mut TargetState) {
 fn all_asked(policy: &TargetPolicy, evidence: &Evidence) -> bool {
     let asked = |name: &Name| evidence.probes.iter().any(|r| r.target == policy.name && r.probe == *name);
     let unit_asked = evidence.units.iter().any(|r| r.target == policy.name);
-    policy.probes.iter().filter(|probe| probe.role == Role::Liveness).all(|probe| asked(&probe.name))
-        && (policy.unit.is_none() || unit_asked)
+    let mut liveness = policy.probes.iter().filter(|probe| probe.role == Role::Liveness);
+    // One that is asked rarely cannot be waited for; where there are only such, any of them counts.
+    let all = match liveness.clone().all(|probe| probe.every.is_some()) {
+        true => liveness.clone().next().is_none() || liveness.any(|probe| asked(&probe.name)),
+        false => liveness.filter(|probe| probe.every.is_none()).all(|probe| asked(&probe.name)),
+    };
+    all && (policy.unit.is_none() || unit_asked)
 }
 
 /// Judges one target from its folded state.
@@ -242,6 +249,7 @@ static NEVER_ASKED: ProbeState = ProbeState {
     passes: 0,
     armed: false,
     trouble_since: None,
+    asked: None,
     last: None,
 };
 
@@ -261,6 +269,32 @@ pub(super) fn counting<'a>(
     let state = |name| target.probes.get(name).unwrap_or(&NEVER_ASKED);
     let probes = policy.probes.iter().map(move |probe| (probe, state(&probe.name)));
     probes.filter(|(policy, probe)| counts(policy, probe))
+}
+
+/// When a probe may be asked again; at once, unless it is one that is asked rarely.
+fn due(policy: &ProbePolicy, probe: &ProbeState) -> Timestamp {
+    policy.every.zip(probe.asked).map_or(Timestamp::default(), |(every, asked)| asked.after(every))
+}
+
+/// The probes that are not asked in this pass, since they were not long ago. A pass that comes a little early,
+/// as passes do, is no reason to wait for a whole interval more.
+pub fn resting(policy: &Policy, state: &State, now: Timestamp) -> Resting {
+    let targets = policy.targets.iter().filter_map(|target| Some((target, state.targets.get(&target.name)?)));
+    let probes = targets.flat_map(|(target, known)| {
+        let states = target.probes.iter().filter_map(|probe| Some((probe, known.probes.get(&probe.name)?)));
+        let resting = states.filter(|(probe, state)| due(probe, state) > now.after(policy.reprobe));
+        resting.map(|(probe, _)| (target.name.clone(), probe.name.clone()))
+    });
+    Resting(probes.collect())
+}
+
+/// When it makes sense to look at a target again, at `soon` or later: its unit can always be asked.
+pub(super) fn next_question(policy: &TargetPolicy, target: &TargetState, soon: Timestamp) -> Timestamp {
+    if policy.unit.is_some() {
+        return soon;
+    }
+    let due = liveness(policy, target).map(|(policy, probe)| due(policy, probe)).min();
+    due.map_or(soon, |due| due.max(soon))
 }
 
 /// Whether a probe counts by now.

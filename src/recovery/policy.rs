@@ -10,7 +10,8 @@ use std::time::Duration;
 pub struct Policy {
     /// How often every probe runs.
     pub interval: Duration,
-    /// How soon a suspect is asked again.
+    /// How soon a suspect is asked again, unless its target has a pace of its own. Passes that are due within half
+    /// of it share one.
     pub reprobe: Duration,
     /// The targets, in the order of the configuration; earlier ones act first.
     pub targets: Vec<TargetPolicy>,
@@ -46,6 +47,8 @@ pub struct TargetPolicy {
     pub window: Window,
     /// The least wait before the first, second, third… attempt within the window; the last one repeats.
     pub backoff: Vec<Duration>,
+    /// How soon it is asked again while something about it is suspect.
+    pub reprobe: Duration,
     /// How long an attempt may take to show effect before the next rung, when no unit says that the
     /// target is still starting.
     pub settle: Duration,
@@ -123,6 +126,8 @@ pub struct ProbePolicy {
     /// Counts only once it has passed for the first time ever: a port that this release never opens,
     /// or a `/ready` that is always 503, is then no fault.
     pub arm_on_pass: bool,
+    /// The least time between two questions, for those that cost something; none means in every pass.
+    pub every: Option<Duration>,
 }
 
 /// One step of the ladder.

@@ -10,15 +10,14 @@ use super::verdict::{Ruling, Verdict};
 impl Pass<'_> {
     /// The early pass that the verdicts and the outbox call for, if any.
     pub(super) fn quick(&self, verdicts: &[Verdict]) -> Option<Quick> {
-        let soon = self.now.at.after(self.policy.reprobe);
         let wake = |verdict: &Verdict| match &verdict.ruling {
             Ruling::Suspect(_)
             | Ruling::Recovering { .. }
             | Ruling::Verifying { .. }
             | Ruling::Act { .. }
-            | Ruling::Held(Hold::StillStarting { .. }) => Some(soon),
+            | Ruling::Held(Hold::StillStarting { .. }) => Some(self.soon(&verdict.target)),
             Ruling::Held(hold) => hold.until().map(|until| until.max(self.now.at)),
-            Ruling::Unsure(_) => self.is_unsettled(&verdict.target).then_some(soon),
+            Ruling::Unsure(_) => self.is_unsettled(&verdict.target).then(|| self.soon(&verdict.target)),
             Ruling::Fine | Ruling::LeftAlone(_) => None,
         };
         let wakes: Vec<(Timestamp, &Name)> =
@@ -31,6 +30,14 @@ impl Pass<'_> {
         let targets =
             wakes.iter().filter(|(due, _)| *due <= shared).map(|(_, name)| (*name).clone()).collect();
         Some(Quick { at, targets })
+    }
+
+    /// When a target is asked again that is being watched closely.
+    fn soon(&self, name: &Name) -> Timestamp {
+        let found = self.policy.target(name).zip(self.state.targets.get(name));
+        let pace = found.map_or(self.policy.reprobe, |(policy, _)| policy.reprobe);
+        let soon = self.now.at.after(pace);
+        found.map_or(soon, |(policy, target)| health::next_question(policy, target, soon))
     }
 
     fn is_unsettled(&self, name: &Name) -> bool {

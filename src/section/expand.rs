@@ -22,6 +22,8 @@ pub enum Origin {
         /// The line, counted from 1.
         line: usize,
     },
+    /// A profile of this name.
+    Profile(&'static str),
 }
 
 impl fmt::Display for Origin {
@@ -29,6 +31,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Environment => f.write_str("the environment"),
             Self::File { path, line } => write!(f, "{path} line {line}"),
+            Self::Profile(name) => write!(f, "the profile {name}"),
         }
     }
 }

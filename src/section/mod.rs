@@ -108,6 +108,16 @@ impl<'a> Section<'a> {
             self.error(&self.here(), format!("{key} is missing"), format!("add {key} = …"));
             return None;
         };
+        self.json_of(key, value)
+    }
+
+    /// A list of them; one stands for a list of one.
+    pub fn jsons(&mut self, key: &'static str) -> Vec<serde_json::Value> {
+        let values = self.ask(key).map(items).unwrap_or_default();
+        values.iter().filter_map(|value| self.json_of(key, value)).collect()
+    }
+
+    fn json_of(&self, key: &str, value: &'a Value<'a>) -> Option<serde_json::Value> {
         let text = self.parse(&self.join(key), value, &parse::text)?;
         match value.get_ref() {
             DeValue::Boolean(truth) => Some((*truth).into()),
@@ -120,6 +130,15 @@ impl<'a> Section<'a> {
             DeValue::String(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
                 Some(text.into())
             }
+        }
+    }
+
+    /// Notes in the findings when a value in the table `key` is secret, by its name, and written in the file.
+    pub fn note_literals(&self, key: &str, is_secret: impl Fn(&str) -> bool) {
+        let table = self.table.get(key).and_then(|value| value.get_ref().as_table());
+        let mut texts = table.into_iter().flatten().filter(|(name, _)| is_secret(name.get_ref()));
+        if texts.any(|(_, text)| text.get_ref().as_str().is_none_or(|text| self.document.is_literal(text))) {
+            self.document.note_literal_secret();
         }
     }
 

@@ -109,6 +109,19 @@ pub fn url(text: &str) -> Result<Url, String> {
     }
 }
 
+/// A URL to which a token is sent: it must not travel in the clear, except to a stand-in on this machine.
+///
+/// # Errors
+/// When it would, or is no URL.
+pub fn private_url(text: &str) -> Result<Url, String> {
+    let url = url(text)?;
+    let local = url.host_str().is_some_and(|host| ["127.0.0.1", "[::1]", "localhost"].contains(&host));
+    match url.scheme() == "https" || local {
+        true => Ok(url),
+        false => Err("the token would be sent in the clear; write https://".to_owned()),
+    }
+}
+
 fn has_credentials(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }

@@ -5,7 +5,7 @@
 use super::ready;
 use crate::cycle::{self, Report, Scope, World};
 use crate::recovery::decide::{Answer, Attempt};
-use crate::recovery::evidence::{Delivery, Evidence, Name, ProbeReport, Receipt, UnitReport};
+use crate::recovery::evidence::{Delivery, Evidence, Name, ProbeReport, Receipt, Resting, UnitReport};
 use crate::recovery::outbox::Letter;
 use crate::recovery::policy::{Policy, TargetPolicy};
 use crate::recovery::record::Outcome;
@@ -199,9 +199,9 @@ impl<'a> Player<'a> {
         Some(UnitReport { target: target.name.clone(), facts })
     }
 
-    fn answers(&mut self, target: &TargetPolicy) -> Vec<ProbeReport> {
+    fn answers(&mut self, target: &TargetPolicy, resting: &Resting) -> Vec<ProbeReport> {
         let mut answers = Vec::new();
-        for probe in &target.probes {
+        for probe in target.probes.iter().filter(|probe| !resting.has(&target.name, &probe.name)) {
             match self.probes.get(&(target.name.clone(), probe.name.clone())) {
                 Some(report) => answers.push(report.clone()),
                 None => drop(self.unknown.insert(format!("{}/{}", target.name, probe.name))),
@@ -231,7 +231,7 @@ impl World for Player<'_> {
         Now { at: self.now, wall, entropy: u128::from(self.now.0) }
     }
 
-    async fn observe(&mut self, scope: &Scope) -> Evidence {
+    async fn observe(&mut self, scope: &Scope, resting: &Resting) -> Evidence {
         // Requests and a new boot are of one pass; what is wrong stays until a pass says otherwise.
         let once = std::mem::take(&mut self.rest.kicks);
         let orders = std::mem::take(&mut self.rest.orders);
@@ -246,7 +246,7 @@ impl World for Player<'_> {
             };
             evidence.units.extend(self.unit(target).filter(|_| unit));
             if probes {
-                evidence.probes.extend(self.answers(target));
+                evidence.probes.extend(self.answers(target, resting));
             }
         }
         evidence

@@ -8,7 +8,7 @@ use super::thing::{Face, QUICK, Thing};
 use crate::cycle::{Scope, World};
 use crate::recovery::decide::{Answer as KickAnswer, Attempt};
 use crate::recovery::evidence::{
-    Blame, Delivery, Evidence, Name, ProbeReport, Reading, Receipt, ReferenceReport, UnitReport,
+    Blame, Delivery, Evidence, Name, ProbeReport, Reading, Receipt, ReferenceReport, Resting, UnitReport,
 };
 use crate::recovery::outbox::{Fate, Letter, Outbox};
 use crate::recovery::record::Outcome;
@@ -33,13 +33,13 @@ impl World for Sim {
         Now { at: self.now.before(self.lag), wall, entropy: self.entropy }
     }
 
-    async fn observe(&mut self, scope: &Scope) -> Evidence {
+    async fn observe(&mut self, scope: &Scope, resting: &Resting) -> Evidence {
         let mut evidence = Evidence { unsaved: self.unsaved.clone(), ..Evidence::default() };
         evidence.kicks = std::mem::take(&mut self.kicks);
         // A person who asks wants an answer about now, whatever this pass was for.
         let scope = if evidence.kicks.is_empty() { scope } else { &Scope::Everything };
         self.ask_units(scope, &mut evidence);
-        self.ask_probes(scope, &mut evidence);
+        self.ask_probes(scope, resting, &mut evidence);
         let now = self.now;
         evidence.receipts = self.receipts.extract_if(.., |(at, _)| *at <= now).map(|(_, r)| r).collect();
         evidence.orders = std::mem::take(&mut self.orders);
@@ -162,10 +162,13 @@ impl Sim {
     }
 
     /// All probes are asked side by side, so the slowest counts.
-    fn ask_probes(&mut self, scope: &Scope, evidence: &mut Evidence) {
+    fn ask_probes(&mut self, scope: &Scope, resting: &Resting, evidence: &mut Evidence) {
         let questions = Rc::clone(&self.questions);
         let (mut slowest, mut cut_off) = (Duration::ZERO, false);
-        for question in questions.iter().filter(|question| in_scope(scope, &question.target, false)) {
+        let asked = |question: &&Question| {
+            in_scope(scope, &question.target, false) && !resting.has(&question.target, &question.probe)
+        };
+        for question in questions.iter().filter(asked) {
             let Some(thing) = self.things.iter().find(|thing| thing.name == question.target) else {
                 continue;
             };

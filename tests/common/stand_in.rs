@@ -47,6 +47,11 @@ impl StandIn {
         Self::start("ollama", &["--port", "0"], &[])
     }
 
+    /// An Ollama on this port, which must be free.
+    pub(crate) fn ollama_on(port: u16) -> Self {
+        Self::start("ollama", &[], &["--port", &port.to_string()])
+    }
+
     /// A LINE endpoint on a free port.
     pub(crate) fn line() -> Self {
         Self::start("line", &["--port", "0"], &[])
@@ -57,9 +62,19 @@ impl StandIn {
         Self::start("line", &["--port", "0"], &["--port", &port.to_string()])
     }
 
+    /// A moltworker on a free port, whose backup is fresh.
+    pub(crate) fn moltworker() -> Self {
+        Self::start("moltworker", &["--port", "0"], &[])
+    }
+
     /// A tailscaled with its commands, all in its control directory, and the edge of Funnel on a free port.
     pub(crate) fn tailscaled() -> Self {
         Self::start("tailscaled", &[], &[])
+    }
+
+    /// All that a moltworker was asked, a line each.
+    pub(crate) fn record(&self) -> String {
+        fs::read_to_string(self.record_file()).unwrap_or_default()
     }
 
     /// `http://ADDRESS` of the main server, followed by `path`.
@@ -110,7 +125,7 @@ impl StandIn {
         let mut command = Command::new(stand_in_binary());
         command.arg(kind).args(without_overridden(defaults, options)).args(options);
         command.arg("--until-eof").arg("--control").arg(&control);
-        if kind == "line" {
+        if matches!(kind, "line" | "moltworker") {
             command.arg("--record").arg(home.path().join("record"));
         }
         let command = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());

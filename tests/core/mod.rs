@@ -32,10 +32,12 @@ pub(crate) fn gateway_policy() -> TargetPolicy {
             fail_after: 3,
             pass_after: 1,
             arm_on_pass: false,
+            every: None,
         }],
         ladder: vec![Rung { action: name("restart-gateway"), tries: 3, disruptive: true }],
         window: Window { attempts: 3, per: secs(600) },
         backoff: vec![secs(0), secs(10), secs(30)],
+        reprobe: secs(2),
         settle: secs(60),
         start_allowance: secs(180),
         start_bounds: (secs(60), secs(900)),
@@ -63,6 +65,7 @@ pub(crate) fn policy_with_ollama() -> Policy {
         fail_after: 3,
         pass_after: 1,
         arm_on_pass: true,
+        every: None,
     });
     policy.targets.push(TargetPolicy {
         name: name("ollama"),

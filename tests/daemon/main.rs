@@ -15,8 +15,12 @@ mod units;
 
 // Where no systemd is needed: as a process in a home directory of its own.
 mod alerts;
+mod backup;
 mod channel;
 mod funnel;
 mod kick;
+mod lifesign;
+mod ollama;
 mod owner;
 mod state;
+mod webhook;

@@ -7,6 +7,7 @@ mod core;
 mod futility;
 mod limits;
 mod quiet;
+mod rare;
 mod readings;
 mod starts;
 mod verdicts;

@@ -26,6 +26,13 @@ impl Control {
         Some(text.trim().to_owned())
     }
 
+    /// As [`Self::text`], and the file is gone afterwards.
+    pub(crate) fn take(&self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        fs::remove_file(self.0.as_ref()?.join(name)).ok()?;
+        Some(text)
+    }
+
     /// The content as milliseconds; a file without a number means one second.
     pub(crate) fn millis(&self, name: &str) -> Option<Duration> {
         self.text(name).map(|text| Duration::from_millis(text.parse().unwrap_or(1_000)))

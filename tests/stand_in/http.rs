@@ -187,6 +187,7 @@ fn read_line(reader: &mut impl BufRead) -> io::Result<String> {
 fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        302 => "Found",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

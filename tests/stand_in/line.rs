@@ -1,8 +1,11 @@
-//! LINE's push endpoint, with its retry keys, and the few reads that a check of the account makes.
+//! LINE's push endpoint, with its retry keys, and what a check of the account or of the webhook asks.
 //!
 //! Every push is recorded as one line of JSON in `--record FILE`, before the client hears of it. The control file
 //! `answer` steers: `500`, `429-quota`, `429-rate`, `401`, `400`, `hang`, `close` (hangs up without accepting),
-//! `lost-200` (accepts, and hangs up without saying so). Without it, pushes are accepted.
+//! `lost-200` (accepts, and hangs up without saying so). Without it, pushes are accepted. The file `api` does the
+//! same for all other questions; what else steers those is said in `line/channel.rs`.
+
+mod channel;
 
 use crate::announce;
 use crate::args::Args;
@@ -27,6 +30,8 @@ struct Book {
     accepted: BTreeMap<String, (String, Value)>,
     pushes: usize,
     used: usize,
+    /// Test calls of the webhook.
+    tests: usize,
 }
 
 /// One push as the tests read it back.
@@ -52,7 +57,7 @@ pub(crate) fn start(mut args: Args) -> Result<()> {
     let path = args.value("--record")?.context("--record FILE is missing")?;
     args.done()?;
     let record = File::options().create(true).append(true).open(&path).context(path)?;
-    let book = Book { record, accepted: BTreeMap::new(), pushes: 0, used: 0 };
+    let book = Book { record, accepted: BTreeMap::new(), pushes: 0, used: 0, tests: 0 };
     let line = Line { control, book: Mutex::new(book) };
     announce(&[serve(port, move |request| line.answer(request))?]);
     Ok(())
@@ -63,21 +68,25 @@ impl Line {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         match (request.method.as_str(), request.path.as_str()) {
             ("POST", "/v2/bot/message/push") => book.push(request, self.control.text("answer").as_deref()),
-            _ if !authorized(request) => Answer::Reply(unauthorized()),
-            ("POST", "/v2/bot/message/validate/push") => Answer::Reply(Reply::json(200, "{}")),
-            ("GET", "/v2/bot/info") => Answer::Reply(Reply::json(200, BOT)),
-            ("GET", "/v2/bot/message/quota") => {
-                Answer::Reply(Reply::json(200, r#"{"type":"limited","value":200}"#))
-            }
-            ("GET", "/v2/bot/message/quota/consumption") => {
-                Answer::Reply(Reply::json(200, json!({ "totalUsage": book.used }).to_string()))
-            }
-            _ => Answer::Reply(error(404, "Not found")),
+            _ => self.question(request, &mut book),
         }
     }
 }
 
-const BOT: &str = r#"{"userId":"U00000000000000000000000000000000","basicId":"@stand-in","displayName":"stand-in","chatMode":"bot","markAsReadMode":"manual"}"#;
+impl Line {
+    /// Everything but pushes.
+    fn question(&self, request: &Request, book: &mut Book) -> Answer {
+        if !authorized(request) {
+            return Answer::Reply(unauthorized());
+        }
+        match self.control.text("api").as_deref() {
+            None | Some("") => Answer::Reply(channel::answer(&self.control, request, book)),
+            Some("hang") => Answer::Hang,
+            Some("close") => Answer::Close,
+            Some(code) => Answer::Reply(refusal(code)),
+        }
+    }
+}
 
 impl Book {
     fn push(&mut self, request: &Request, steered: Option<&str>) -> Answer {
@@ -153,6 +162,10 @@ fn count_messages(body: &str) -> Result<usize, &'static str> {
     if push["to"].as_str().is_none_or(str::is_empty) {
         return Err("to");
     }
+    check_messages(&push)
+}
+
+fn check_messages(push: &Value) -> Result<usize, &'static str> {
     let messages =
         push["messages"].as_array().filter(|list| (1..=5).contains(&list.len())).ok_or("messages")?;
     // LINE counts UTF-16 code units.
@@ -175,6 +188,7 @@ fn refusal(code: &str) -> Reply {
         "429-rate" => error(429, "The API rate limit has been exceeded. Try again later."),
         "401" => unauthorized(),
         "400" => error(400, "Failed to send messages"),
+        "403" => error(403, "Access to this API is not available for your account"),
         _ => error(500, "Internal Server Error"),
     }
 }

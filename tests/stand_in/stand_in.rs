@@ -1,5 +1,5 @@
 //! A throwaway stand-in for what the watchdog watches and writes to: a picoclaw gateway of any generation,
-//! Ollama, the LINE push endpoint, tailscaled with its command, or somebody else on a port. A real process on real loopback sockets, for
+//! Ollama, the LINE push endpoint, a moltworker, tailscaled with its command, or somebody else on a port. A real process on real loopback sockets, for
 //! the tests and for `make demo`. It must know nothing of the watchdog: a stand-in that shared its code
 //! would share its mistakes.
 //!
@@ -8,6 +8,7 @@
 //!                  [--start-delay MS] [--exit-at-once CODE] [--bind-failure stay|exit] [--control DIR]
 //! stand-in ollama  [--port 11434] [--control DIR]
 //! stand-in line    [--port 18792] [--control DIR] --record FILE
+//! stand-in moltworker [--port 18793] [--control DIR] --record FILE
 //! stand-in tailscaled [--edge-port 0] --control DIR
 //! stand-in listen PORT        (accepts nothing and answers nothing)
 //! stand-in hold               (only lives)
@@ -23,6 +24,7 @@ mod control;
 mod gateway;
 mod http;
 mod line;
+mod moltworker;
 mod ollama;
 mod tailscale;
 mod tailscaled;
@@ -67,13 +69,14 @@ fn start(mut args: Args) -> Result<()> {
         "gateway" => gateway::start(args),
         "ollama" => ollama::start(args),
         "line" => line::start(args),
+        "moltworker" => moltworker::start(args),
         "tailscaled" => tailscaled::start(args),
         "listen" => hold_port(args),
         "hold" => {
             announce(&[]);
             args.done()
         }
-        other => bail!("{other:?} is none of gateway, ollama, line, tailscaled, listen and hold"),
+        other => bail!("{other:?} is none of gateway, ollama, line, moltworker, tailscaled, listen and hold"),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config::{Sources, compile};
 use crate::cycle::{self, Scope, World};
 use crate::host::history::History;
 use crate::recovery::decide::{Answer, Attempt};
-use crate::recovery::evidence::{Delivery, Evidence, ProbeReport, Reading, Receipt};
+use crate::recovery::evidence::{Delivery, Evidence, ProbeReport, Reading, Receipt, Resting};
 use crate::recovery::outbox::Letter;
 use crate::recovery::policy::Policy;
 use crate::recovery::state::State;
@@ -56,7 +56,7 @@ impl World for Night {
         }
     }
 
-    async fn observe(&mut self, scope: &Scope) -> Evidence {
+    async fn observe(&mut self, scope: &Scope, _: &Resting) -> Evidence {
         let gateway = Name::parse("gateway").unwrap();
         let asked = match scope {
             Scope::Everything => true,

@@ -72,6 +72,13 @@ pub struct Entry<'a> {
     pub detail: &'a str,
 }
 
+impl Entry<'_> {
+    /// The closing line of a healthy cycle. The journal need not hold one a minute: the unit's status says it.
+    pub(super) fn is_routine(&self) -> bool {
+        self.level == Level::Info && self.action == "end" && self.result == "OK"
+    }
+}
+
 /// Reads a time zone as `TZ` has it: `Asia/Tokyo`, or `JST-9` where there is no time zone database.
 ///
 /// # Errors

@@ -57,7 +57,7 @@ impl OpsLog {
     /// next line tries again.
     pub fn write(&mut self, epoch: u64, entry: Entry<'_>) {
         let line = line::compose(epoch, entry, &self.settings.zone, &self.settings.secrets);
-        if self.settings.mirror {
+        if self.settings.mirror && !entry.is_routine() {
             let _ = io::stderr().write_all(format!("{}{line}", entry.level.priority()).as_bytes());
         }
         let written = self.append(&line);

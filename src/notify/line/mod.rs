@@ -2,9 +2,11 @@
 //! not retry, wait or choose: a second try uses the same key and the byte-identical body, and when to make
 //! one is the core's decision.
 
+mod account;
 mod answer;
 mod quota;
 
+pub use account::Said;
 pub use answer::classify;
 
 use crate::recovery::evidence::Delivery;

@@ -7,7 +7,7 @@ use std::io;
 
 /// Why there was no answer to judge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::probe) enum Fault {
+pub enum Fault {
     /// The service did not serve.
     Theirs(String),
     /// It could not be asked properly, which proves nothing about it.
@@ -16,7 +16,7 @@ pub(in crate::probe) enum Fault {
 
 impl Fault {
     /// Why, whoever is at fault.
-    pub(in crate::probe) fn reason(self) -> String {
+    pub fn reason(self) -> String {
         match self {
             Self::Theirs(reason) | Self::Unclear(reason) => reason,
         }
@@ -24,15 +24,15 @@ impl Fault {
 }
 
 /// Reads the innermost error: the outer ones only say that a request failed, and repeat its URL.
-pub(in crate::probe) fn fault(error: reqwest::Error) -> Fault {
-    let inner = innermost(&error);
+pub(in crate::probe) fn fault(error: &(dyn Error + 'static)) -> Fault {
+    let inner = innermost(error);
     if let Some(io) = inner.downcast_ref::<io::Error>() {
         return io_fault(io);
     }
     if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
         return tls_fault(tls);
     }
-    if error.is_builder() {
+    if error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_builder) {
         return Fault::Unclear(format!("cannot be asked: {inner}"));
     }
     Fault::Theirs(plain(&inner.to_string()))
@@ -67,8 +67,7 @@ fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) 
     }
 }
 
-/// What an error of the system proves.
-pub(in crate::probe) fn io_fault(error: &io::Error) -> Fault {
+fn io_fault(error: &io::Error) -> Fault {
     let text = error.to_string();
     match (error.raw_os_error(), error.kind()) {
         (Some(EMFILE | ENFILE | ENOBUFS | ENOMEM | EADDRNOTAVAIL | ENETDOWN | ENETUNREACH), _) => {

@@ -1,6 +1,6 @@
 //! Reads an HTTP probe from the configuration.
 
-use super::{BODY_CAP, Http, JsonCondition};
+use super::{AgeCondition, BODY_CAP, Call, Http, JsonCondition};
 use crate::probe::checks::BlameRule;
 use crate::recovery::evidence::Name;
 use crate::section::{Section, parse};
@@ -18,13 +18,13 @@ impl Http {
     /// Reads `check.http = { … }`.
     pub fn read(section: &mut Section<'_>) -> Option<Self> {
         let span = || parse::span(LEAST_TIMEOUT..=MOST_TIMEOUT);
-        let url = section.need("url", parse::url);
-        let method = section.or("method", Method::GET, method);
+        let call = Call::read(section, Method::GET);
         let expect = section.list("expect", parse::within(100..=599)).unwrap_or_else(|| vec![200]);
         let timeout = section.or("timeout", DEFAULT_TIMEOUT, span());
         let slow_after = section.opt("slow_after", span());
         let follow_redirects = section.or("follow_redirects", false, parse::flag);
         let json = section.tables("json", JsonCondition::read);
+        let age = section.table("age", AgeCondition::read);
         let blame = section.map("blame", Name::parse);
         if expect.is_empty() {
             section.error(
@@ -35,37 +35,20 @@ impl Http {
         }
         let expect = expect.into_iter().map(|status| status..=status).collect();
         let blame = blame.into_iter().map(|(pattern, target)| BlameRule { pattern, target }).collect();
-        let url = url?;
+        let call = match json.is_empty() && age.is_none() {
+            true => call?,
+            false => call?.for_json(),
+        };
         Some(Self {
-            url,
-            method,
+            call,
             expect,
             timeout,
             slow_after,
             body_cap: BODY_CAP,
             follow_redirects,
             json,
+            age,
             blame,
         })
-    }
-}
-
-/// `GET` or `POST`.
-pub(in crate::probe) fn method(text: &str) -> Result<Method, String> {
-    match text.to_ascii_uppercase().as_str() {
-        "GET" => Ok(Method::GET),
-        "POST" => Ok(Method::POST),
-        _ => Err(format!("{text:?} is not a method that is spoken; write GET or POST")),
-    }
-}
-
-impl JsonCondition {
-    fn read(section: &mut Section<'_>) -> Option<Self> {
-        let pointer = section.need("pointer", |text| match text.is_empty() || text.starts_with('/') {
-            true => Ok(text.to_owned()),
-            false => Err(format!("{text:?} is not a JSON pointer; write something like \"/status\"")),
-        });
-        let equals = section.json("equals");
-        Some(Self { pointer: pointer?, equals: equals? })
     }
 }

@@ -1,7 +1,9 @@
 //! Real servers on loopback, each a thread that treats its visitors as the test says.
 
 use super::*;
+use crate::probe::{Check, Probe};
 use crate::recovery::evidence::Name;
+use reqwest::Method;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -41,14 +43,14 @@ fn response(status: u16, body: &str) -> String {
 
 fn probe(url: Url) -> Http {
     Http {
-        url,
-        method: Method::GET,
+        call: Call::plain(Method::GET, url),
         expect: vec![200..=200],
         timeout: LONG,
         slow_after: None,
         body_cap: BODY_CAP,
         follow_redirects: false,
         json: Vec::new(),
+        age: None,
         blame: Vec::new(),
     }
 }
@@ -79,7 +81,10 @@ fn closed() -> Url {
 }
 
 fn with_condition(url: Url) -> Http {
-    Http { json: vec![JsonCondition { pointer: "/status".to_owned(), equals: json!("ok") }], ..probe(url) }
+    Http {
+        json: vec![JsonCondition { pointer: "/status".to_owned(), any_of: vec![json!("ok")] }],
+        ..probe(url)
+    }
 }
 
 fn blaming(url: Url) -> Http {
@@ -104,7 +109,11 @@ async fn ipv6_works_and_post_is_sent_without_a_body() {
         let status = if good { 403 } else { 500 };
         drop(visitor.write_all(response(status, "").as_bytes()));
     };
-    let post = Http { method: Method::POST, expect: vec![403..=403], ..probe(serve_at("[::1]:0", echo)) };
+    let post = Http {
+        call: Call::plain(Method::POST, serve_at("[::1]:0", echo)),
+        expect: vec![403..=403],
+        ..probe(closed())
+    };
     passes(read(&post).await);
 }
 
@@ -202,10 +211,11 @@ async fn a_login_page_or_a_quota_proves_nothing() {
     let redirect = say(
         "HTTP/1.1 302 X\r\nLocation: https://me:pw@login.example/in?next=secret\r\nContent-Length: 0\r\n\r\n",
     );
-    let told = "302, redirected to https://login.example/in: is a login page in front of it?";
+    let told =
+        "misconfigured probe: 302, redirected to https://login.example/in: is a login page in front of it?";
     assert_eq!(unknown(read(&probe(redirect)).await), told);
     for status in [401, 403, 407, 429, 304] {
-        assert!(unknown(read(&probe(say(response(status, "")))).await).starts_with(&status.to_string()));
+        assert!(unknown(read(&probe(say(response(status, "")))).await).contains(&status.to_string()));
     }
 }
 
@@ -282,4 +292,68 @@ async fn a_proxy_of_the_environment_is_for_others_only() {
         .output()
         .unwrap();
     assert!(test.status.success(), "{}", String::from_utf8_lossy(&test.stdout));
+}
+
+/// As [`response`], at a time by the server's clock.
+fn dated(body: &str) -> String {
+    response(200, body).replacen(" X\r\n", " X\r\nDate: Sun, 08 Feb 2026 13:26:33 GMT\r\n", 1)
+}
+
+#[tokio::test]
+async fn one_of_several_values_will_do_and_is_named() {
+    let asleep = |body: &'static str| {
+        let any_of = vec![json!("not_running"), json!("not_responding")];
+        let json = vec![JsonCondition { pointer: "/status".to_owned(), any_of }];
+        Http { json, ..probe(say(response(200, body))) }
+    };
+    let text = passes(read(&asleep(r#"{"ok":false,"status":"not_running"}"#)).await);
+    assert!(text.ends_with(r#"ms, /status is "not_running""#), "{text}");
+    let running = fails(read(&asleep(r#"{"ok":true,"status":"running"}"#)).await);
+    assert_eq!(running, r#"200, but /status is "running", not "not_running" or "not_responding""#);
+}
+
+#[tokio::test]
+async fn a_time_in_the_body_is_as_old_as_the_server_says() {
+    let synced = async |answer: String| {
+        let age = AgeCondition { pointer: "/lastSync".to_owned(), max: Duration::from_secs(1200) };
+        read(&Http { age: Some(age), ..probe(say(answer)) }).await
+    };
+    let at = async |value: &str| synced(dated(&format!(r#"{{"lastSync":{value}}}"#))).await;
+    let fresh = passes(at(r#""2026-02-08T22:20:33+09:00""#).await);
+    assert!(fresh.ends_with("ms, /lastSync is 6 min old"), "{fresh}");
+    let stale = fails(at(r#""2026-02-08T13:06:32+00:00""#).await);
+    assert_eq!(stale, "200, but /lastSync is 20 min 1 s old, more than 20 min");
+    assert_eq!(fails(at("null").await), "200, but /lastSync is null: it has not happened yet");
+    assert_eq!(fails(synced(dated("{}")).await), "200, but there is no /lastSync");
+    assert_eq!(fails(at("7").await), "200, but /lastSync is 7, not a time with its offset");
+    assert!(unknown(at(r#""2026-02-08T23:26:33Z""#).await).contains("/lastSync lies 10 h in the future"));
+    let undated = synced(response(200, r#"{"lastSync":"2026-02-08T13:06:32Z"}"#)).await;
+    assert_eq!(unknown(undated), "200, but the answer has no Date, so the age of /lastSync cannot be told");
+}
+
+#[tokio::test]
+async fn a_failure_may_be_excused_and_is_told_all_the_same() {
+    let name = |text| Name::parse(text).unwrap();
+    let ask = async |excuse: Http| {
+        let (check, excuse) = (Check::Http(probe(say(response(503, "")))), Some(Check::Http(excuse)));
+        let probe = Probe { target: name("backup"), name: name("age"), check, excuse };
+        probe.ask(&Clients::new(), None).await.0
+    };
+    let excused = passes(ask(probe(say(response(200, "")))).await);
+    assert!(excused.starts_with("503, but excused: 200 in "), "{excused}");
+    assert_eq!(fails(ask(probe(say(response(500, "")))).await), "503");
+    assert_eq!(
+        fails(ask(probe(say(response(302, "")))).await),
+        "503",
+        "an excuse that proves nothing is none"
+    );
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_an_excuse_while_all_is_well() {
+    let name = |text| Name::parse(text).unwrap();
+    let (check, excuse) = (Check::Http(probe(say(response(200, "")))), Some(Check::Http(probe(closed()))));
+    let probe = Probe { target: name("backup"), name: name("age"), check, excuse };
+    assert!(passes(probe.ask(&Clients::new(), None).await.0).starts_with("200 in "));
+    assert_eq!(probe.timeout(), LONG * 2);
 }

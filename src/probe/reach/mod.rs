@@ -11,7 +11,8 @@ mod tests;
 pub(super) use pin::Pins;
 
 use super::clients::Clients;
-use super::http::{BODY_CAP, Http, method, span};
+use super::http::call::method;
+use super::http::{BODY_CAP, Call, Http, span};
 use super::tailscale::{Daemon, WARN};
 use crate::recovery::evidence::Reading;
 use crate::section::parse::written;
@@ -36,7 +37,7 @@ const ASIDE: Duration = Duration::from_secs(2);
 const DEFAULT_CERT_WARN: Duration = Duration::from_secs(7 * 86_400);
 
 /// A probe of the whole way from the internet to the gateway.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reach {
     /// The public URL, and what it should answer.
     pub public: Http,
@@ -70,14 +71,14 @@ impl Reach {
         let timeout = section.or("timeout", DEFAULT_TIMEOUT, bounds);
         let aside = ASIDE.min(timeout / 2);
         let hop = |url, timeout| Http {
-            url,
-            method: method.clone(),
+            call: Call::plain(method.clone(), url),
             expect: expect.iter().map(|status| *status..=*status).collect(),
             timeout,
             slow_after: None,
             body_cap: BODY_CAP,
             follow_redirects: false,
             json: Vec::new(),
+            age: None,
             blame: Vec::new(),
         };
         let (public, local) = (hop(url?, timeout - aside), local.map(|url| hop(url, aside)));
@@ -112,7 +113,7 @@ impl Reach {
         if let Some(pinned) = clients.pins.get(host, self.cert_warn) {
             return Ok(pinned);
         }
-        let port = self.public.url.port_or_known_default().unwrap_or_default();
+        let port = self.public.call.url.port_or_known_default().unwrap_or_default();
         let found = match self.literal() {
             Some(address) => names::Found::forever(address),
             None => {
@@ -160,7 +161,7 @@ impl Reach {
     }
 
     fn host(&self) -> &str {
-        self.public.url.host_str().unwrap_or_default()
+        self.public.call.url.host_str().unwrap_or_default()
     }
 
     fn literal(&self) -> Option<IpAddr> {

@@ -3,10 +3,11 @@
 //! the system's.
 
 use crate::probe::clients::Clients;
-use crate::probe::http::{Fault, fault, io_fault};
+use crate::probe::http::error::{Fault, fault};
+use crate::probe::http::exchange::{Request, send};
 use crate::recovery::evidence::Reading;
 use reqwest::Url;
-use reqwest::header::ACCEPT;
+use reqwest::header::{ACCEPT, HeaderValue};
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
@@ -80,19 +81,14 @@ pub(super) async fn resolve(
 async fn ask(clients: &Clients, resolver: &Url, host: &str) -> Result<Result<Found, String>, String> {
     let mut url = resolver.clone();
     url.query_pairs_mut().append_pair("name", host).append_pair("type", TYPE_A.0);
-    let request = clients.for_url(&url)?.get(url).header(ACCEPT, "application/dns-json");
-    let mut response = request.send().await.map_err(|error| fault(error).reason())?;
-    if !response.status().is_success() {
-        return Err(response.status().as_u16().to_string());
+    let mut request = Request::get(url);
+    request.headers.insert(ACCEPT, HeaderValue::from_static("application/dns-json"));
+    let answer = send(clients, &request, BODY_CAP).await.map_err(Fault::reason)?;
+    match answer.status {
+        200 if answer.cut => Err(format!("its answer is longer than {BODY_CAP} bytes")),
+        200 => understand(&answer.body, host),
+        status => Err(status.to_string()),
     }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| fault(error).reason())? {
-        if body.len() + chunk.len() > BODY_CAP {
-            return Err(format!("its answer is longer than {BODY_CAP} bytes"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    understand(&body, host)
 }
 
 /// The JSON form of a DNS answer, as Cloudflare and Google give it.
@@ -140,7 +136,7 @@ fn understand(body: &[u8], host: &str) -> Result<Result<Found, String>, String> 
 }
 
 async fn system(host: &str, port: u16) -> Result<Found, Fault> {
-    let found = tokio::net::lookup_host((host, port)).await.map_err(|error| io_fault(&error))?;
+    let found = tokio::net::lookup_host((host, port)).await.map_err(|error| fault(&error))?;
     let addresses: Vec<IpAddr> = found.map(|address| address.ip()).take(MAX_ADDRESSES).collect();
     Ok(Found { addresses, lasts: Duration::from_secs(*LASTS.start()) })
 }

@@ -75,14 +75,14 @@ fn read_head(visitor: &mut impl Read) {
 
 fn http(url: &str) -> Http {
     Http {
-        url: Url::parse(url).unwrap(),
-        method: Method::GET,
+        call: Call::plain(Method::GET, Url::parse(url).unwrap()),
         expect: vec![405..=405],
         timeout: LONG,
         slow_after: None,
         body_cap: BODY_CAP,
         follow_redirects: false,
         json: Vec::new(),
+        age: None,
         blame: Vec::new(),
     }
 }

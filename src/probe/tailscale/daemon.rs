@@ -4,11 +4,12 @@
 use super::{Node, ServeConfig};
 use crate::exec::{self, Command, End};
 use crate::probe::clients::Clients;
-use crate::probe::http::{fault, span};
+use crate::probe::http::exchange::{Request, send_over};
+use crate::probe::http::span;
 use crate::recovery::evidence::Reading;
 use crate::section::{Section, names_a_secret, parse};
 use crate::values::one_line;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Url};
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -172,33 +173,22 @@ fn socket(text: &str) -> Result<PathBuf, String> {
 }
 
 async fn over_socket(client: &Client, path: &str) -> Result<Vec<u8>, Closed> {
-    let response = client.get(format!("{LOCAL_API}{path}")).send().await.map_err(|error| {
-        let connects = error.is_connect();
-        let why = format!("tailscaled's socket: {}", fault(error).reason());
-        if connects { Closed::Silent(why) } else { Closed::Trouble(why) }
-    })?;
-    match response.status() {
-        StatusCode::OK => capped(response).await,
-        StatusCode::FORBIDDEN => {
-            Err(Closed::Forbidden("tailscaled's socket gives no permission (403)".to_owned()))
+    let url = Url::parse(LOCAL_API).and_then(|base| base.join(path));
+    let request = Request::get(url.map_err(|error| Closed::Trouble(error.to_string()))?);
+    let answer = send_over(client, &request, BODY_CAP).await;
+    let answer =
+        answer.map_err(|fault| Closed::Silent(format!("tailscaled's socket: {}", fault.reason())))?;
+    match answer.status {
+        200 if answer.cut => {
+            Err(Closed::Trouble(format!("tailscaled's answer is longer than {BODY_CAP} bytes")))
         }
+        200 => Ok(answer.body),
+        403 => Err(Closed::Forbidden("tailscaled's socket gives no permission (403)".to_owned())),
         status => {
-            let body = capped(response).await.unwrap_or_default();
-            let said = one_line(&String::from_utf8_lossy(&body), QUOTE_CHARS);
-            Err(Closed::Trouble(format!("tailscaled answers {}: {said}", status.as_u16())))
+            let said = one_line(&String::from_utf8_lossy(&answer.body), QUOTE_CHARS);
+            Err(Closed::Trouble(format!("tailscaled answers {status}: {said}")))
         }
     }
-}
-
-async fn capped(mut response: reqwest::Response) -> Result<Vec<u8>, Closed> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| Closed::Trouble(fault(error).reason()))? {
-        if body.len() + chunk.len() > BODY_CAP {
-            return Err(Closed::Trouble(format!("tailscaled's answer is longer than {BODY_CAP} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 #[cfg(test)]

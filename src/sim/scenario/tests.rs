@@ -14,6 +14,7 @@ fn target(name: &str, unit: Option<&str>) -> TargetPolicy {
         ladder: Vec::new(),
         window: Window { attempts: 3, per: span(600) },
         backoff: Vec::new(),
+        reprobe: span(2),
         settle: span(60),
         start_allowance: span(180),
         start_bounds: (span(60), span(900)),

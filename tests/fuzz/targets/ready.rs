@@ -42,7 +42,8 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
 fn probes() -> Vec<&'static Http> {
     let http = |check: &'static Check| match check {
         Check::Http(http) => Some(http),
-        Check::Port(_) | Check::Tailscale(_) | Check::Funnel(_) | Check::Reach(_) => None,
+        Check::Port(_) | Check::Object(_) | Check::Ollama(_) | Check::LineWebhook(_) => None,
+        Check::Tailscale(_) | Check::Funnel(_) | Check::Reach(_) => None,
     };
     CONFIG.probes.iter().filter_map(|probe| http(&probe.check)).collect()
 }
@@ -55,7 +56,7 @@ fuzz_target!(|data: &[u8]| {
     let cut = body.len() > BODY_CAP;
     let body = body[..body.len().min(BODY_CAP)].to_vec();
     let (reading, blames) =
-        http.judge(&Answer { status, location: None, body, cut }, Duration::from_millis(2));
+        http.judge(&Answer { status, body, cut, ..Answer::default() }, Duration::from_millis(2));
     for words in blames.iter().map(|blame| blame.reason.as_str()).chain([reading.detail()]) {
         assert!(!words.is_empty() && words.chars().count() <= DETAIL_CHARS_MAX, "{words:?}");
         assert!(!words.chars().any(char::is_control), "{words:?}");

@@ -1,6 +1,8 @@
 //! The configuration from the outside: the default file, the old variables, every mistake, and rubbish.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of tests may fail like tests.
 
+mod choices;
+
 use picoclaw_watchdog::config::{BUILT_IN, Compiled, Config, LineSettings, SourceFile, Sources, compile};
 use picoclaw_watchdog::probe::Check;
 use picoclaw_watchdog::recovery::evidence::{KickWish, Name};
@@ -8,24 +10,23 @@ use picoclaw_watchdog::section::Severity;
 use picoclaw_watchdog::values::mask;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{path::Path, path::PathBuf, time::Duration};
 
-fn sources(env: &[(&str, &str)]) -> Sources {
+pub(crate) fn sources(env: &[(&str, &str)]) -> Sources {
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Sources { env, home: PathBuf::from("/home/x"), ..Sources::default() }
 }
 
-fn file(path: &str, text: &str, mode: u32) -> Option<SourceFile> {
+pub(crate) fn file(path: &str, text: &str, mode: u32) -> Option<SourceFile> {
     Some(SourceFile { path: path.into(), text: text.to_owned(), mode })
 }
 
-fn said(compiled: &Compiled) -> Vec<String> {
+pub(crate) fn said(compiled: &Compiled) -> Vec<String> {
     compiled.problems.iter().map(ToString::to_string).collect()
 }
 
 /// The configuration of the built-in file with these variables, which must have no problems.
-fn built_in(env: &[(&str, &str)]) -> Config {
+pub(crate) fn built_in(env: &[(&str, &str)]) -> Config {
     let compiled = compile(&sources(env));
     assert_eq!(said(&compiled), [""; 0], "{env:?}");
     compiled.config.expect("no problems, so a configuration")
@@ -36,19 +37,25 @@ fn name(text: &str) -> Name {
 }
 
 fn check<'c>(config: &'c Config, target: &str, probe: &str) -> &'c Check {
-    let wanted = config.probes.iter().find(|it| it.target.as_str() == target && it.name.as_str() == probe);
+    let wanted =
+        config.probes.iter().find(|found| found.target.as_str() == target && found.name.as_str() == probe);
     &wanted.expect("the probe is on").check
 }
 
-fn url(config: &Config, target: &str, probe: &str) -> String {
+pub(crate) fn url(config: &Config, target: &str, probe: &str) -> String {
     match check(config, target, probe) {
-        Check::Http(http) => http.url.to_string(),
+        Check::Http(http) => http.call.url.to_string(),
         Check::Port(port) => format!("port {}", port.port),
-        other @ (Check::Reach(_) | Check::Tailscale(_) | Check::Funnel(_)) => other.kind().to_owned(),
+        Check::Object(object) => object.store.url().to_string(),
+        other @ (Check::Ollama(_)
+        | Check::LineWebhook(_)
+        | Check::Tailscale(_)
+        | Check::Funnel(_)
+        | Check::Reach(_)) => other.kind().to_owned(),
     }
 }
 
-const ALL_ON: [(&str, &str); 2] = [
+pub(crate) const ALL_ON: [(&str, &str); 2] = [
     ("PICOCLAW_WATCHDOG_OLLAMA_MODELS_URL", "http://ollama.example:11434/v1/models"),
     ("PICOCLAW_WATCHDOG_WEBHOOK_URL", "https://gateway.example/webhook/line"),
 ];
@@ -193,7 +200,7 @@ fn variables_reach_every_place_that_they_should() {
 
 #[test]
 fn the_example_names_exactly_the_variables_of_the_default() {
-    let example = include_str!("../config/watchdog.env.example");
+    let example = include_str!("../../config/watchdog.env.example");
     let set: Vec<&str> = example
         .lines()
         .filter_map(|line| line.strip_prefix('#')?.split_once('='))
@@ -207,7 +214,7 @@ fn the_example_names_exactly_the_variables_of_the_default() {
 
 #[test]
 fn the_example_loads_as_it_is_and_with_every_line_in_use() {
-    let example = include_str!("../config/watchdog.env.example");
+    let example = include_str!("../../config/watchdog.env.example");
     let in_use =
         |line: &'static str| line.strip_prefix('#').filter(|line| !line.starts_with(' ')).unwrap_or(line);
     let in_use = example.lines().map(|line| format!("{}\n", in_use(line)));
@@ -261,13 +268,6 @@ fn a_number_that_fits_no_more_names_the_variable_to_set() {
     assert!(compiled.config.is_none() && said(&compiled)[0].ends_with(expected), "{:?}", said(&compiled));
     let both = [("PICOCLAW_WATCHDOG_INTERVAL_SEC", "10"), ("PICOCLAW_WATCHDOG_HEALTH_TIMEOUT_SEC", "9")];
     assert_eq!(built_in(&both).policy.interval, Duration::from_secs(10));
-}
-
-#[test]
-fn the_whole_can_be_switched_off_and_says_why() {
-    let config = built_in(&[("PICOCLAW_WATCHDOG_ENABLED", "no")]);
-    assert_eq!((config.enabled, config.off[0].what.as_str()), (false, "everything"));
-    assert_eq!(config.off[0].why, "enabled is false: PICOCLAW_WATCHDOG_ENABLED comes from the environment");
 }
 
 #[test]

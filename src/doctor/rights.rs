@@ -1,0 +1,188 @@
+//! The right to order Tailscale about: as its operator, or through `sudo -n`; and whether the hardening of our own
+//! unit takes the latter away. `sudo -l` lists, and runs nothing.
+
+use super::Finding;
+use super::ask::{self, property};
+use crate::action::{Action, Do};
+use crate::config::Config;
+use std::fs;
+
+const SERVICE: &str = "picoclaw-watchdog.service";
+
+/// What is known of the rights that one command needs.
+struct Rights<'a> {
+    user: &'a str,
+    argv: &'a [String],
+    /// Whether the user is Tailscale's operator; none when that is not known.
+    operator: Option<bool>,
+    /// Whether sudo would run it without a password.
+    sudo: Result<(), String>,
+    /// Whether the watchdog's own process may gain rights at all.
+    hardened: Option<bool>,
+}
+
+/// Looks at every command that needs more rights than ours.
+pub(super) async fn check(config: &Config, user: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let used = |action: &&Action| {
+        let mut rungs = config.policy.targets.iter().flat_map(|target| &target.ladder);
+        rungs.any(|rung| rung.action == action.name)
+    };
+    for action in config.actions.values().filter(used) {
+        let Do::Run(run) = &action.act else { continue };
+        if !is_sudo(&run.argv) && !is_tailscale(&run.argv) {
+            continue;
+        }
+        let listed = ["sudo", "-n", "-l", "--"].into_iter().chain(bare(&run.argv).iter().map(String::as_str));
+        let (operator, sudo, hardened) = tokio::join!(operator(user), ask::said(listed), hardened());
+        let rights = Rights { user, argv: &run.argv, operator, sudo: sudo.map(drop), hardened };
+        findings.push(judge(&rights));
+    }
+    findings
+}
+
+/// Whether Tailscale obeys this user without sudo.
+async fn operator(user: &str) -> Option<bool> {
+    let prefs = ask::said(["tailscale", "debug", "prefs"]).await.ok()?;
+    let prefs: serde_json::Value = serde_json::from_str(&prefs).ok()?;
+    Some(prefs.get("OperatorUser").and_then(|name| name.as_str()) == Some(user))
+}
+
+/// Whether our running daemon can never gain rights; if it does not run, whether its unit says so. The process is
+/// the better witness, because many directives imply it.
+async fn hardened() -> Option<bool> {
+    let told = ask::unit(SERVICE, "MainPID,NoNewPrivileges").await.ok()?;
+    let pid = property(&told, "MainPID");
+    if !matches!(pid, "" | "0") {
+        return no_new_privileges(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?);
+    }
+    Some(property(&told, "NoNewPrivileges") == "yes")
+}
+
+fn no_new_privileges(status: &str) -> Option<bool> {
+    let value = status.lines().find_map(|line| line.strip_prefix("NoNewPrivs:"))?;
+    Some(value.trim() == "1")
+}
+
+fn judge(rights: &Rights<'_>) -> Finding {
+    let Rights { user, argv, operator, sudo, hardened } = rights;
+    let make_operator = format!("sudo tailscale set --operator={user}");
+    let plain = bare(argv).join(" ");
+    if !is_sudo(argv) {
+        return match operator {
+            Some(true) => Finding::ok("rights", format!("{user} is Tailscale's operator")),
+            Some(false) => {
+                Finding::fail("rights", format!("Tailscale does not obey {user}: `{plain}`"), make_operator)
+            }
+            None => Finding::unknown(
+                "rights",
+                "whom Tailscale obeys is not known: `tailscale debug prefs` failed",
+            ),
+        };
+    }
+    if *hardened == Some(true) {
+        let what = format!("the hardening of {SERVICE} forbids new rights, and so sudo: `{plain}`");
+        let fix = if is_tailscale(argv) {
+            format!("{make_operator}, and leave sudo -n out of the action's argv")
+        } else {
+            format!("systemctl --user revert {SERVICE} && systemctl --user restart {SERVICE}")
+        };
+        return Finding::fail("rights", what, fix);
+    }
+    match (sudo, operator) {
+        (Ok(()), _) => Finding::ok("rights", format!("sudo runs `{plain}` without a password")),
+        (Err(why), Some(true)) if is_tailscale(argv) => Finding::fail(
+            "rights",
+            format!("sudo does not run `{plain}` ({why}), but Tailscale obeys {user} without it"),
+            "leave \"sudo\", \"-n\" out of the action's argv",
+        ),
+        (Err(why), _) if is_tailscale(argv) => {
+            Finding::fail("rights", format!("sudo asks for a password before `{plain}` ({why})"), {
+                format!(
+                    "{make_operator}, and leave sudo -n out of the action's argv; or {}",
+                    sudoers(user, argv)
+                )
+            })
+        }
+        (Err(why), _) => Finding::fail(
+            "rights",
+            format!("sudo asks for a password before `{plain}` ({why})"),
+            sudoers(user, argv),
+        ),
+    }
+}
+
+/// The command that allows exactly this one, through the editor that refuses a broken file.
+fn sudoers(user: &str, argv: &[String]) -> String {
+    let (program, arguments) = bare(argv).split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
+    let arguments = arguments.join(" ");
+    format!(
+        "echo \"{user} ALL=(root) NOPASSWD: $(command -v {program}) {arguments}\" | sudo EDITOR='tee' visudo -f \
+         /etc/sudoers.d/picoclaw-watchdog"
+    )
+}
+
+fn is_sudo(argv: &[String]) -> bool {
+    argv.first().is_some_and(|program| program.rsplit('/').next() == Some("sudo"))
+}
+
+/// The command without sudo and its options.
+fn bare(argv: &[String]) -> &[String] {
+    let skipped =
+        if is_sudo(argv) { 1 + argv[1..].iter().take_while(|arg| arg.starts_with('-')).count() } else { 0 };
+    &argv[skipped..]
+}
+
+fn is_tailscale(argv: &[String]) -> bool {
+    bare(argv).first().is_some_and(|program| program.rsplit('/').next() == Some("tailscale"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Grade;
+    use super::*;
+
+    fn judged(argv: &str, operator: Option<bool>, sudo: bool, hardened: Option<bool>) -> (Grade, String) {
+        let argv: Vec<String> = argv.split(' ').map(str::to_owned).collect();
+        let sudo = if sudo { Ok(()) } else { Err("sudo: a password is required".to_owned()) };
+        let finding = judge(&Rights { user: "pico", argv: &argv, operator, sudo, hardened });
+        (finding.grade, finding.fix.unwrap_or_default())
+    }
+
+    const SUDO: &str = "sudo -n tailscale funnel --bg 18791";
+
+    #[test]
+    fn sudo_is_good_unless_it_asks_or_is_forbidden() {
+        assert_eq!(judged(SUDO, Some(false), true, Some(false)).0, Grade::Ok);
+        assert_eq!(judged(SUDO, None, true, None).0, Grade::Ok);
+        let (grade, fix) = judged(SUDO, Some(false), false, Some(false));
+        assert!(grade == Grade::Fail && fix.contains("--operator=pico"), "{fix}");
+        assert!(fix.contains("NOPASSWD: $(command -v tailscale) funnel --bg 18791"), "{fix}");
+        let (grade, fix) = judged(SUDO, Some(true), true, Some(true));
+        assert!(grade == Grade::Fail && fix.starts_with("sudo tailscale set --operator=pico"), "{fix}");
+        let (grade, fix) = judged(SUDO, Some(true), false, Some(false));
+        assert!(grade == Grade::Fail && fix.contains("leave"), "{fix}");
+    }
+
+    #[test]
+    fn an_operator_needs_no_sudo() {
+        let plain = "/usr/bin/tailscale funnel --bg 18791";
+        assert_eq!(judged(plain, Some(true), false, Some(true)).0, Grade::Ok);
+        assert_eq!(judged(plain, Some(false), true, None).1, "sudo tailscale set --operator=pico");
+        assert_eq!(judged(plain, None, false, None).0, Grade::Unknown);
+    }
+
+    #[test]
+    fn any_other_command_needs_its_own_line() {
+        let (grade, fix) = judged("sudo -n systemctl restart ollama", Some(true), false, None);
+        assert!(grade == Grade::Fail && fix.contains("$(command -v systemctl) restart ollama"), "{fix}");
+        assert!(judged("sudo systemctl restart ollama", None, true, Some(true)).1.contains("revert"));
+    }
+
+    #[test]
+    fn the_kernel_says_whether_rights_can_be_gained() {
+        assert_eq!(no_new_privileges("Name:\tx\nNoNewPrivs:\t1\nSeccomp:\t2\n"), Some(true));
+        assert_eq!(no_new_privileges("NoNewPrivs:\t0\n"), Some(false));
+        assert_eq!(no_new_privileges("Name:\tx\n"), None);
+    }
+}

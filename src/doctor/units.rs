@@ -1,0 +1,295 @@
+//! The units that are watched, and our own: whether they are there, start at boot, and are restarted in a way
+//! that agrees with ours.
+
+use super::Finding;
+use super::ask::{self, Properties, property, span};
+use crate::config::Config;
+use crate::recovery::policy::TargetPolicy;
+use crate::recovery::time::Age;
+use std::time::Duration;
+
+const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,NeedDaemonReload,Restart,RestartUSec,StartLimitBurst,StartLimitIntervalUSec,Type,WatchdogUSec";
+const SERVICE: &str = "picoclaw-watchdog.service";
+const TIMER: &str = "picoclaw-watchdog.timer";
+
+/// The units of all targets.
+pub(super) async fn watched(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (target, unit) in &config.units {
+        let Some(policy) = config.policy.target(target) else { continue };
+        findings.extend(match ask::unit(unit.as_str(), PROPERTIES).await {
+            Ok(told) => judge_watched(unit.as_str(), &told, policy),
+            Err(why) => vec![Finding::unknown(target.as_str(), format!("{unit} is not known: {why}"))],
+        });
+    }
+    findings
+}
+
+fn judge_watched(unit: &str, told: &Properties, policy: &TargetPolicy) -> Vec<Finding> {
+    let about = policy.name.as_str();
+    if let Some(finding) = unusable(about, unit, told) {
+        return vec![finding];
+    }
+    let found = [
+        asleep_after_boot(about, unit, told),
+        stale(about, unit, told),
+        gives_up_at_once(about, unit, told),
+        refuses_ours(unit, told, policy),
+    ];
+    let mut found: Vec<Finding> = found.into_iter().flatten().collect();
+    if found.is_empty() {
+        let by_itself = match property(told, "Restart") {
+            "no" | "" => "systemd does not restart it by itself, so the watchdog does",
+            _ => "systemd restarts it when it dies, and the watchdog when it hangs",
+        };
+        found.push(Finding::ok(about, format!("{unit}: {by_itself}")));
+    }
+    found
+}
+
+/// What cannot be started cannot be kept alive.
+fn unusable(about: &str, unit: &str, told: &Properties) -> Option<Finding> {
+    let (what, fix) = match property(told, "LoadState") {
+        "loaded" => return None,
+        "not-found" => (
+            format!("there is no unit {unit}"),
+            "systemctl --user list-unit-files '*claw*', and name the right one in \
+             PICOCLAW_WATCHDOG_GATEWAY_SERVICE or in `unit`"
+                .to_owned(),
+        ),
+        "masked" => (format!("{unit} is masked"), format!("systemctl --user unmask {unit}")),
+        state => (format!("{unit} cannot be loaded: {state}"), format!("systemctl --user status {unit}")),
+    };
+    Some(Finding::fail(about, what, fix))
+}
+
+fn asleep_after_boot(about: &str, unit: &str, told: &Properties) -> Option<Finding> {
+    let what = format!("{unit} does not start at boot");
+    (property(told, "UnitFileState") == "disabled")
+        .then(|| Finding::warn(about, what, format!("systemctl --user enable {unit}")))
+}
+
+fn stale(about: &str, unit: &str, told: &Properties) -> Option<Finding> {
+    let what = format!("the file of {unit} was changed and not read again");
+    (property(told, "NeedDaemonReload") == "yes")
+        .then(|| Finding::warn(about, what, "systemctl --user daemon-reload"))
+}
+
+/// So many starts in so much time, and systemd refuses more.
+fn start_limit(told: &Properties) -> Option<(u32, Duration)> {
+    let burst = property(told, "StartLimitBurst").parse().ok().filter(|burst| *burst > 0)?;
+    Some((burst, span(property(told, "StartLimitIntervalUSec")).filter(|per| !per.is_zero())?))
+}
+
+/// systemd's own restarts come so fast that the limit is reached before anything could have changed.
+fn gives_up_at_once(about: &str, unit: &str, told: &Properties) -> Option<Finding> {
+    let (burst, per) = start_limit(told)?;
+    let gap = span(property(told, "RestartUSec"))?;
+    let is_restarted = !matches!(property(told, "Restart"), "no" | "");
+    (is_restarted && gap * burst < per).then(|| {
+        let what = format!("systemd restarts {unit} after {} and gives up after {burst} crashes", Age(gap));
+        let enough = (per / burst).as_secs() + 1;
+        Finding::warn(about, what, drop_in(unit, &format!("[Service]\\nRestartSec={enough}")))
+    })
+}
+
+/// Our restarts count against the unit's limit, too.
+fn refuses_ours(unit: &str, told: &Properties, policy: &TargetPolicy) -> Option<Finding> {
+    let (burst, per) = start_limit(told)?;
+    let ours: u32 = policy.ladder.iter().map(|rung| rung.tries).sum();
+    let ours = ours.min(policy.window.attempts);
+    // The first start is the one that went wrong.
+    let refused = ours.checked_sub(burst)?.checked_add(1)?;
+    let until_refused: Duration = policy.backoff.iter().take(burst as usize).sum();
+    (until_refused < per).then(|| {
+        let what = format!(
+            "systemd refuses more than {burst} starts of {unit} in {}, and so {refused} of our {ours} restarts",
+            Age(per)
+        );
+        let enough = ours + 2;
+        Finding::warn(policy.name.as_str(), what, drop_in(unit, &format!("[Unit]\\nStartLimitBurst={enough}")))
+    })
+}
+
+/// The command that adds some lines to a unit.
+fn drop_in(unit: &str, lines: &str) -> String {
+    let directory = format!("~/.config/systemd/user/{unit}.d");
+    format!(
+        "mkdir -p {directory} && printf '{lines}\\n' >{directory}/watchdog.conf && systemctl --user daemon-reload"
+    )
+}
+
+/// Our own units, in whichever mode.
+pub(super) async fn watchdog() -> Vec<Finding> {
+    let (service, timer) = tokio::join!(ask::unit(SERVICE, PROPERTIES), ask::unit(TIMER, PROPERTIES));
+    match (service, timer) {
+        (Ok(service), Ok(timer)) => judge_ours(&service, &timer),
+        (Err(why), _) | (_, Err(why)) => {
+            vec![Finding::unknown("watchdog", format!("its own units are not known: {why}"))]
+        }
+    }
+}
+
+fn judge_ours(service: &Properties, timer: &Properties) -> Vec<Finding> {
+    if property(timer, "UnitFileState") == "enabled" {
+        return vec![judge_timer(timer)];
+    }
+    if property(service, "LoadState") != "loaded" {
+        let what = format!("{SERVICE} is not installed");
+        return vec![Finding::fail("watchdog", what, "make install-watchdog && make enable-watchdog")];
+    }
+    let enabled = property(service, "UnitFileState") == "enabled";
+    let active = property(service, "ActiveState") == "active";
+    let found = [
+        (!enabled).then(|| {
+            let what = "the watchdog does not start at boot";
+            Finding::fail("watchdog", what, format!("systemctl --user enable {SERVICE}"))
+        }),
+        (!active).then(|| {
+            let what = "the watchdog is not running";
+            Finding::fail("watchdog", what, format!("systemctl --user restart {SERVICE}"))
+        }),
+        stale("watchdog", SERVICE, service),
+        unguarded(service),
+        start_limit(service).map(|_| {
+            let what = "systemd gives up on the watchdog when it crashes in a loop, and that is silence";
+            Finding::warn("watchdog", what, drop_in(SERVICE, "[Unit]\\nStartLimitIntervalSec=0"))
+        }),
+    ];
+    let found: Vec<Finding> = found.into_iter().flatten().collect();
+    if found.is_empty() {
+        return vec![Finding::ok(
+            "watchdog",
+            "it runs, starts at boot, and systemd restarts it when it hangs",
+        )];
+    }
+    found
+}
+
+fn judge_timer(timer: &Properties) -> Finding {
+    match property(timer, "ActiveState") {
+        "active" => Finding::ok("watchdog", "its timer runs and starts at boot"),
+        _ => Finding::fail("watchdog", "its timer is not running", format!("systemctl --user start {TIMER}")),
+    }
+}
+
+/// The daemon raises the limit to fit its own interval; it cannot raise what is switched off, nor be heard when the
+/// unit's type has no ear for it.
+fn unguarded(service: &Properties) -> Option<Finding> {
+    let (kind, restart) = (property(service, "Type"), property(service, "Restart"));
+    let watched = span(property(service, "WatchdogUSec")).is_some_and(|limit| !limit.is_zero());
+    let what = match (kind, restart) {
+        ("notify" | "notify-reload", "always") if watched => return None,
+        ("notify" | "notify-reload", "always") => "WatchdogSec= is not set".to_owned(),
+        ("notify" | "notify-reload", other) => format!("Restart={other}"),
+        (other, _) => format!("Type={other}"),
+    };
+    let what = format!("systemd would not restart the watchdog whenever it hangs or dies: {what}");
+    let lines = "[Service]\\nType=notify\\nRestart=always\\nRestartSec=5\\nWatchdogSec=180";
+    Some(Finding::warn("watchdog", what, drop_in(SERVICE, lines)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Grade;
+    use super::*;
+    use crate::config::{BUILT_IN, Sources, compile};
+
+    fn policy() -> TargetPolicy {
+        assert!(BUILT_IN.contains("restart-gateway"));
+        let sources = Sources { home: "/home/x".into(), ..Sources::default() };
+        compile(&sources).config.unwrap().policy.targets.remove(0)
+    }
+
+    /// As systemd 252 prints a good unit, with some lines changed.
+    fn told(changes: &[(&str, &str)]) -> Properties {
+        let mut told = ask::pairs(
+            "Type=simple\nRestart=always\nRestartUSec=5s\nWatchdogUSec=0\nLoadState=loaded\nActiveState=active\n\
+             UnitFileState=enabled\nNeedDaemonReload=no\nStartLimitIntervalUSec=10s\nStartLimitBurst=5\n",
+        );
+        told.extend(changes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        told
+    }
+
+    fn judged(changes: &[(&str, &str)]) -> (Grade, String, String) {
+        let Finding { grade, what, fix, .. } =
+            judge_watched("g.service", &told(changes), &policy()).remove(0);
+        (grade, what, fix.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_unit_that_cannot_run_is_a_failure() {
+        assert_eq!(judged(&[]).0, Grade::Ok);
+        assert_eq!(judged(&[("Restart", "no"), ("RestartUSec", "100ms")]).0, Grade::Ok);
+        assert_eq!(judged(&[("LoadState", "not-found")]).1, "there is no unit g.service");
+        assert_eq!(judged(&[("LoadState", "masked")]).2, "systemctl --user unmask g.service");
+        assert_eq!(judged(&[("LoadState", "bad-setting")]).0, Grade::Fail);
+    }
+
+    #[test]
+    fn a_unit_that_runs_only_today_is_warned_of() {
+        let (grade, _, fix) = judged(&[("UnitFileState", "disabled")]);
+        assert_eq!((grade, fix.as_str()), (Grade::Warn, "systemctl --user enable g.service"));
+        assert_eq!(judged(&[("NeedDaemonReload", "yes")]).2, "systemctl --user daemon-reload");
+        // One that others pull in is never enabled itself.
+        assert_eq!(judged(&[("UnitFileState", "static")]).0, Grade::Ok);
+    }
+
+    #[test]
+    fn a_limit_that_is_reached_in_a_second_is_named() {
+        let (grade, what, fix) = judged(&[("RestartUSec", "100ms")]);
+        assert!(grade == Grade::Warn && what.contains("gives up after 5 crashes"), "{what}");
+        assert!(fix.contains("RestartSec=3") && fix.contains("daemon-reload"), "{fix}");
+        assert_eq!(judged(&[("RestartUSec", "100ms"), ("StartLimitIntervalUSec", "0")]).0, Grade::Ok);
+    }
+
+    #[test]
+    fn a_limit_below_our_own_ladder_is_named() {
+        // The built-in ladder: three restarts, after 0, 10 and 30 s.
+        let tight = [("StartLimitBurst", "3"), ("StartLimitIntervalUSec", "1min"), ("RestartUSec", "30s")];
+        let (grade, what, fix) = judged(&tight);
+        assert!(grade == Grade::Warn && what.contains("1 of our 3 restarts"), "{what}");
+        assert!(fix.contains("StartLimitBurst=5"), "{fix}");
+        let four = [("StartLimitBurst", "4"), ("StartLimitIntervalUSec", "1min"), ("RestartUSec", "30s")];
+        assert_eq!(judged(&four).0, Grade::Ok);
+        // Forty seconds of our own waits outlast ten.
+        assert_eq!(judged(&[("StartLimitBurst", "3"), ("StartLimitIntervalUSec", "10s")]).0, Grade::Ok);
+    }
+
+    fn ours(service: &[(&str, &str)], timer: &[(&str, &str)]) -> Vec<(Grade, String)> {
+        let good = [
+            ("Type", "notify"),
+            ("WatchdogUSec", "3min"),
+            ("StartLimitIntervalUSec", "0"),
+            ("Restart", "always"),
+        ];
+        let off = [("UnitFileState", "disabled"), ("ActiveState", "inactive")];
+        let findings = judge_ours(&told(&[&good, service].concat()), &told(&[&off, timer].concat()));
+        findings.into_iter().map(|finding| (finding.grade, finding.what)).collect()
+    }
+
+    #[test]
+    fn our_own_unit_is_held_to_what_we_install() {
+        assert_eq!(ours(&[], &[])[0].0, Grade::Ok);
+        for (change, words) in [
+            (("LoadState", "not-found"), "not installed"),
+            (("UnitFileState", "disabled"), "does not start at boot"),
+            (("ActiveState", "failed"), "is not running"),
+            (("WatchdogUSec", "0"), "WatchdogSec= is not set"),
+            (("WatchdogUSec", "infinity"), "WatchdogSec= is not set"),
+            (("Type", "simple"), "Type=simple"),
+            (("Restart", "on-failure"), "Restart=on-failure"),
+            (("StartLimitIntervalUSec", "10s"), "crashes in a loop"),
+        ] {
+            let findings = ours(&[change], &[]);
+            assert!(findings.len() == 1 && findings[0].1.contains(words), "{change:?}: {findings:?}");
+        }
+    }
+
+    #[test]
+    fn the_timer_is_as_good_as_the_daemon() {
+        let on = [("UnitFileState", "enabled"), ("ActiveState", "active")];
+        assert_eq!(ours(&[("ActiveState", "inactive")], &on)[0].0, Grade::Ok);
+        assert_eq!(ours(&[], &on[..1])[0].0, Grade::Fail);
+    }
+}

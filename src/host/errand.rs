@@ -1,0 +1,94 @@
+//! Actions that take longer than a pass may be held up. They go on beside all passes, whatever becomes of the
+//! configuration meanwhile, and end with the program. What becomes of them goes to the log; the probes judge.
+
+use super::chronicle;
+use crate::action::Action;
+use crate::probe::clients::Clients;
+use crate::recovery::evidence::Name;
+use crate::recovery::record::Outcome;
+use crate::recovery::time::Age;
+use crate::systemd::Bus;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+/// What is under way: at most one errand for each action.
+#[derive(Debug, Default)]
+pub(super) struct Errands(RefCell<BTreeMap<Name, Errand>>);
+
+#[derive(Debug)]
+struct Errand {
+    since: Instant,
+    task: JoinHandle<()>,
+}
+
+impl Errands {
+    /// How long an action has been under way, if it is.
+    pub(super) fn under_way(&self, action: &Name) -> Option<Duration> {
+        let errands = self.0.borrow();
+        let errand = errands.get(action).filter(|errand| !errand.task.is_finished())?;
+        Some(errand.since.elapsed())
+    }
+
+    /// Sends it off.
+    pub(super) fn begin(&self, action: &Action, bus: &Bus, clients: &Arc<Clients>) -> Outcome {
+        let (name, longest) = (action.name.clone(), action.timeout());
+        let (action, bus, clients) = (action.clone(), bus.clone(), Arc::clone(clients));
+        let since = Instant::now();
+        let task = tokio::spawn(async move {
+            let outcome = action.perform(&bus, &clients).await;
+            chronicle::errand(&action.name, &outcome, since.elapsed());
+        });
+        self.0.borrow_mut().insert(name, Errand { since, task });
+        let longest = Age(longest);
+        Outcome::Running(format!("asked; it may take up to {longest}, and the probes tell whether it helped"))
+    }
+
+    /// Waits for those that are under way, all together no longer than this.
+    pub(super) async fn finish(&self, limit: Duration) {
+        let errands = self.0.take();
+        let deadline = tokio::time::Instant::now() + limit;
+        for (name, errand) in errands {
+            if tokio::time::timeout_at(deadline, errand.task).await.is_err() {
+                chronicle::errand_left(&name, errand.since.elapsed());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::Do;
+    use crate::action::run::Run;
+
+    fn action(program: &str) -> Action {
+        let argv = vec![program.to_owned(), "600".to_owned()];
+        let act = Do::Run(Run { argv, timeout: Duration::from_secs(420) });
+        Action { name: Name::parse("back-up-now").unwrap(), disruptive: false, act }
+    }
+
+    #[tokio::test]
+    async fn an_errand_is_begun_and_known_until_it_ends() {
+        let (errands, bus, clients) = (Errands::default(), Bus::user(), Arc::new(Clients::new()));
+        let (long, short) = (action("sleep"), action("true"));
+        assert!(long.is_errand() && long.holds_up().is_zero());
+        let Outcome::Running(told) = errands.begin(&long, &bus, &clients) else { panic!() };
+        assert!(told.starts_with("asked; it may take up to 7 min"), "{told}");
+        assert!(errands.under_way(&long.name).is_some());
+        errands.begin(&short, &bus, &clients);
+        errands.finish(Duration::from_secs(20)).await;
+        assert_eq!(errands.under_way(&short.name), None);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_program_does_not_wait_for_ever() {
+        let (errands, bus, clients) = (Errands::default(), Bus::user(), Arc::new(Clients::new()));
+        errands.begin(&action("sleep"), &bus, &clients);
+        let began = Instant::now();
+        errands.finish(Duration::from_millis(50)).await;
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+}

@@ -1,0 +1,158 @@
+//! `doctor` from outside: what it finds on a host, the commands that it names, and that those mend what it found.
+
+mod common;
+
+use common::{GATEWAY, Home, Installation, StandIn, UNIT, Watched};
+use serde_json::Value;
+use std::process::Output;
+
+/// What was found about one thing.
+struct Report(Option<i32>, Value, String);
+
+impl Report {
+    fn of(output: &Output) -> Self {
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        let read = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        Self(output.status.code(), read, text)
+    }
+
+    #[track_caller]
+    fn about(&self, about: &str) -> (&str, &str, &str) {
+        let findings = self.1["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| finding["about"] == about);
+        let found = found.unwrap_or_else(|| panic!("nothing about {about}: {}", self.2));
+        let text = |key: &str| found[key].as_str().unwrap_or_default();
+        (text("grade"), text("what"), text("fix"))
+    }
+}
+
+fn config(line: &StandIn, to: &str) -> String {
+    let push = line.url("/v2/bot/message/push");
+    format!(
+        "interval = \"2s\"\n[line]\nto = \"{to}\"\ntoken = \"a-token-of-line\"\nendpoint = \"{push}\"\n\
+         [[target]]\nname = \"a\"\n[[target.probe]]\nname = \"port\"\ncheck.port = {{ port = 9, timeout = \"1s\" }}\n"
+    )
+}
+
+const SOMEBODY: &str = "U00000000000000000000000000000000";
+
+#[test]
+fn line_is_asked_for_everything_and_sends_nothing() {
+    let line = StandIn::line();
+    let home = Home::new(&config(&line, SOMEBODY));
+    let report = Report::of(&home.ask(&["doctor", "--json"]));
+    assert_eq!(report.1["schema"], 1);
+    assert_eq!(report.about("line").0, "ok", "{}", report.2);
+    assert_eq!(report.about("recipient"), ("ok", "messages go to a person", ""));
+    assert_eq!(report.about("message").0, "ok", "{}", report.2);
+    assert_eq!(report.about("quota").1, "200 of 200 messages are left this month");
+    assert_eq!((report.about("state").0, report.about("log").0), ("ok", "ok"), "{}", report.2);
+    assert!(line.requests().is_empty(), "nothing was sent");
+    assert!(!report.2.contains("a-token-of-line") && !report.2.contains(SOMEBODY), "{}", report.2);
+
+    line.steer("blocked", "");
+    let report = Report::of(&home.ask(&["doctor", "--json"]));
+    assert_eq!((report.about("recipient").0, report.0), ("fail", Some(2)), "{}", report.2);
+    line.steer("api", "401");
+    let report = Report::of(&home.ask(&["doctor", "--json"]));
+    let (grade, what, fix) = report.about("line");
+    assert!(
+        grade == "fail" && what.contains("invalid token") && fix.contains("issue a new token"),
+        "{}",
+        report.2
+    );
+    for (trouble, grade) in [("500", "unknown"), ("429-rate", "unknown"), ("close", "unknown")] {
+        line.steer("api", trouble);
+        let report = Report::of(&home.ask(&["doctor", "--json"]));
+        assert_eq!(report.about("line").0, grade, "{trouble}: {}", report.2);
+    }
+}
+
+#[test]
+fn without_a_bus_and_with_a_bad_configuration_it_says_so_all_the_same() {
+    let home = Home::new("intervall = \"2s\"\n[[target]]\nname = \"a\"\nunit = \"a\"\n");
+    let report = Report::of(&home.ask(&["doctor", "--json"]));
+    assert_eq!((report.0, report.1["overall"].as_str()), (Some(2), Some("fail")));
+    let (grade, what, fix) = report.about("config");
+    assert!(grade == "fail" && what.contains("unknown key") && fix.contains("interval"), "{}", report.2);
+    let (grade, _, fix) = report.about("bus");
+    assert!(grade == "fail" && fix.contains("XDG_RUNTIME_DIR"), "{}", report.2);
+    assert_eq!(report.about("watchdog").0, "unknown", "{}", report.2);
+
+    let told = String::from_utf8(home.ask(&["doctor"]).stdout).unwrap();
+    assert!(told.contains("fail    config    ") && told.contains("                  fix: "), "{told}");
+}
+
+/// What doctor finds on a machine.
+fn examined(machine: &Watched) -> Report {
+    Report::of(&machine.user(&[".local/bin/picoclaw-watchdog", "doctor", "--json"]))
+}
+
+#[track_caller]
+fn mend(machine: &Watched, command: &str) {
+    machine.user_ok(&["bash", "-euc", command]);
+}
+
+/// A sudo that asks nobody. It only ever lists.
+const SUDO: &str = "#!/bin/bash\n[[ $1 == -n && $2 == -l ]]\n";
+
+#[test]
+fn what_it_names_mends_what_it_found() {
+    let env = "PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:18791/webhook/line\n";
+    let Some(machine) = Watched::up("doctor", &[], &Installation { env, ..Installation::default() }) else {
+        return;
+    };
+    machine.write("/home/pico/sudo", SUDO);
+    machine.root_ok(&["install", "-m755", "/home/pico/sudo", "/usr/local/bin/sudo"]);
+    let report = examined(&machine);
+    for good in ["linger", "bus", "watchdog", "rights", "line", "recipient", "quota", "state", "log"] {
+        assert_eq!(report.about(good).0, "ok", "{good}: {}", report.2);
+    }
+    // The unit of the test was never enabled.
+    let (grade, _, fix) = report.about("gateway");
+    assert_eq!((grade, fix), ("warn", "systemctl --user enable picoclaw-gateway.service"), "{}", report.2);
+    mend(&machine, fix);
+    assert_eq!(examined(&machine).about("gateway").0, "ok");
+
+    machine.user_ok(&["systemctl", "--user", "disable", UNIT]);
+    machine.root_ok(&["rm", "/var/lib/systemd/linger/pico"]);
+    machine.drop_in(GATEWAY, "[Service]\nRestart=always\nRestartSec=100ms\n");
+    machine.user_ok(&["chmod", "666", ".picoclaw/.env"]);
+    let report = examined(&machine);
+    assert_eq!(report.0, Some(2), "{}", report.2);
+    assert_eq!(report.about("linger").0, "fail", "{}", report.2);
+    for (about, grade) in [("watchdog", "fail"), ("gateway", "warn")] {
+        let (found, _, fix) = report.about(about);
+        assert_eq!(found, grade, "{about}: {}", report.2);
+        mend(&machine, fix);
+    }
+    let writable = report.1["findings"].as_array().unwrap();
+    let fix = writable
+        .iter()
+        .filter_map(|finding| finding["fix"].as_str())
+        .find(|fix| fix.starts_with("chmod go-w"));
+    mend(&machine, fix.unwrap());
+    // The machine has no polkit that could ask pico for leave.
+    machine.root_ok(&["bash", "-c", report.about("linger").2]);
+    let report = examined(&machine);
+    for good in ["linger", "watchdog", "gateway"] {
+        assert_eq!(report.about(good).0, "ok", "{good}: {}", report.2);
+    }
+}
+
+#[test]
+fn hardening_that_defeats_sudo_is_seen_in_the_process_itself() {
+    let env = "PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:18791/webhook/line\n";
+    let Some(machine) = Watched::up("hardened", &[], &Installation { env, ..Installation::default() }) else {
+        return;
+    };
+    machine.write("/home/pico/sudo", SUDO);
+    machine.root_ok(&["install", "-m755", "/home/pico/sudo", "/usr/local/bin/sudo"]);
+    // It implies what it does not say.
+    machine.drop_in(UNIT, "[Service]\nRestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK\n");
+    machine.user_ok(&["systemctl", "--user", "restart", UNIT]);
+    let report = examined(&machine);
+    let (grade, what, fix) = report.about("rights");
+    assert!(grade == "fail" && what.contains("hardening"), "{}", report.2);
+    assert!(fix.starts_with("sudo tailscale set --operator=pico"), "{fix}");
+}

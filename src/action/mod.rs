@@ -23,6 +23,9 @@ use std::time::Duration;
 /// upper bound.
 pub(crate) const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(120);
 
+/// How long a pass waits for what is done over there. What may take longer goes on beside the passes.
+const PASS_WAITS: Duration = Duration::from_secs(30);
+
 /// One thing that can be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
@@ -103,7 +106,11 @@ impl Action {
 
     /// Whether it may take longer than a pass waits, so that it has to go on beside it.
     pub fn is_errand(&self) -> bool {
-        self.timeout() > *TIMEOUT.end()
+        match &self.act {
+            // Its end is what systemd makes of the job, and that is worth waiting for.
+            Do::RestartUnit(_) => false,
+            Do::Run(_) | Do::Http(_) | Do::PublishFunnel(_) => self.timeout() > PASS_WAITS,
+        }
     }
 
     /// The longest that a pass waits for it.

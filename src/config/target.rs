@@ -95,7 +95,7 @@ pub(super) fn read(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Draft
         section.error(&section.here(), "nothing is asked of it", "add a [[target.probe]] or a unit");
     }
     let policy = policy?;
-    check_times(section, &policy, frame);
+    check_times(section, &policy);
     check_ladder(section, &ladder, policy.window);
     let unasked = !questions.is_empty() && unit.is_none() && policy.probes.is_empty();
     let off = off.or_else(|| unasked.then(|| "all its probes are switched off".to_owned()));
@@ -117,7 +117,8 @@ fn policy(
         ladder: Vec::new(),
         window: window(section, "window", WINDOW),
         backoff: growing(section, "backoff", &BACKOFF),
-        reprobe: section.or("reprobe", frame.reprobe, parse::span(LEAST_REPROBE..=MOST)),
+        // In every interval it is asked anyway.
+        reprobe: section.or("reprobe", frame.reprobe, parse::span(LEAST_REPROBE..=MOST)).min(frame.interval),
         settle: section.or("settle", SETTLE, parse::span(seconds(1)..=MOST)),
         start_allowance: section.or(
             "start_allowance",
@@ -249,11 +250,7 @@ fn keys(section: &mut Section<'_>, target: Option<&Name>) -> AlertKeys {
     read.unwrap_or(default)
 }
 
-fn check_times(section: &mut Section<'_>, policy: &TargetPolicy, frame: &Frame<'_>) {
-    if section.has("reprobe") && policy.reprobe > frame.interval {
-        let what = format!("longer than the interval of {}", written(frame.interval));
-        section.error(&section.spot("reprobe"), what, "write less");
-    }
+fn check_times(section: &Section<'_>, policy: &TargetPolicy) {
     let pace = pace(policy);
     if policy.settle < pace {
         let pace = written(pace);

@@ -82,6 +82,7 @@ fn the_default_serves_a_gateway_with_nothing_else_set() {
     assert_eq!(
         off,
         [
+            "target[gateway].probe[webhook]: PICOCLAW_WATCHDOG_WEBHOOK_URL is not set",
             "target[ollama]: PICOCLAW_WATCHDOG_OLLAMA_MODELS_URL is not set",
             "target[tailscale]: PICOCLAW_WATCHDOG_FUNNEL_ENABLED is not set, PICOCLAW_WATCHDOG_WEBHOOK_URL is not set",
             "target[funnel]: PICOCLAW_WATCHDOG_FUNNEL_ENABLED is not set, PICOCLAW_WATCHDOG_WEBHOOK_URL is not set",

@@ -22,5 +22,6 @@ mod kick;
 mod lifesign;
 mod ollama;
 mod owner;
+mod seven;
 mod state;
 mod webhook;

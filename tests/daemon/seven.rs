@@ -1,0 +1,153 @@
+//! All seven at once, as their owner has them: the gateway and its endpoints, Tailscale, the funnel, the webhook,
+//! Ollama, the backup. Each fault is told apart, and mended by what can mend it.
+
+use crate::common::{Installation, OpsLog, UNIT, Watched};
+use std::process::{Child, Stdio};
+
+const ENV: &str = "\
+PICOCLAW_WATCHDOG_OLLAMA_MODELS_URL=http://127.0.0.1:11434/v1/models
+PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:18443/webhook/line
+PICOCLAW_WATCHDOG_TAILSCALE_SOCKET=/home/pico/ts/tailscaled.sock
+PICOCLAW_WATCHDOG_R2_ACCOUNT=0123456789abcdef0123456789abcdef
+PICOCLAW_WATCHDOG_R2_ACCESS_KEY_ID=not-used-here
+PICOCLAW_WATCHDOG_R2_SECRET_ACCESS_KEY=not-used-here-either
+PICOCLAW_WATCHDOG_MOLTWORKER_URL=http://127.0.0.1:8787
+PICOCLAW_WATCHDOG_CF_ACCESS_CLIENT_ID=stand-in.access
+PICOCLAW_WATCHDOG_CF_ACCESS_CLIENT_SECRET=cfast_stand-in
+";
+
+/// The worker's own word for the age, so that one stand-in shows the whole circle.
+const AGE: &str = r#"[target.probe.check.http]
+url = "${PICOCLAW_WATCHDOG_MOLTWORKER_URL}/api/admin/storage"
+headers = { "CF-Access-Client-Id" = "${PICOCLAW_WATCHDOG_CF_ACCESS_CLIENT_ID}", "CF-Access-Client-Secret" = "${PICOCLAW_WATCHDOG_CF_ACCESS_CLIENT_SECRET}" }
+age = { pointer = "/lastSync", max = "20m" }
+timeout = "900ms"
+"#;
+
+/// As much in seconds as the real ones have in minutes.
+const SHORTENED: &[(&str, &str)] = &[
+    (r#"settle = "70s""#, r#"settle = "2s""#),
+    (r#"settle = "2m""#, r#"settle = "2s""#),
+    (r#"wait = "20s""#, r#"wait = "200ms", timeout = "2s""#),
+    (r#"every = "5m""#, r#"every = "2s""#),
+    (r#"settle = "10m""#, r#"settle = "40s""#),
+    (r#"timeout = "7m""#, r#"timeout = "31s""#),
+    (r#"timeout = "8s""#, r#"timeout = "500ms""#),
+    (r#"reprobe = "10s""#, r#"reprobe = "300ms""#),
+    (r#"references = ["gateway", "dns", "1.1.1.1:443"]"#, r#"references = ["127.0.0.1:9", "127.0.0.2:9"]"#),
+];
+
+const PUBLISHED: &str = r#"{"TCP":{"443":{"HTTPS":true}},
+    "Web":{"gw.tail1234.ts.net:443":{"Handlers":{"/":{"Proxy":"http://127.0.0.1:18791"}}}},
+    "AllowFunnel":{"gw.tail1234.ts.net:443":true}}"#;
+
+/// The machine, and what runs beside the gateway.
+struct Site {
+    machine: Watched,
+    _stand_ins: Vec<Child>,
+}
+
+impl Site {
+    fn up() -> Option<Self> {
+        let built_in = include_str!("../../config/watchdog.toml");
+        let object = &built_in[built_in.find("[target.probe.check.object]")?..];
+        let object = &object[..object.find("\n\n")? + 1];
+        let changes: Vec<(&str, &str)> = SHORTENED.iter().copied().chain([(object, AGE)]).collect();
+        let machine =
+            Watched::install("seven", &changes, &Installation { env: ENV, ..Installation::default() })?;
+        machine.write("/home/pico/ts/serve.json", PUBLISHED);
+        machine.write("/home/pico/ollama/.keep", "");
+        machine.write("/home/pico/molt/.keep", "");
+        machine.drop_in(UNIT, "[Service]\nEnvironment=PATH=/home/pico/ts:/usr/local/bin:/usr/bin:/bin\n");
+        let begin = |options: &[&str]| {
+            let argv = [&["stand-in"], options].concat();
+            machine.script("user", &argv).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        };
+        let stand_ins = vec![
+            begin(&["tailscaled", "--edge-port", "18443", "--control", "ts"]),
+            begin(&["ollama", "--control", "ollama"]),
+            begin(&["moltworker", "--port", "8787", "--control", "molt", "--record", "molt/record"]),
+        ];
+        machine.start_gateway();
+        Some(Self { machine, _stand_ins: stand_ins })
+    }
+
+    /// Switches a control file of a stand-in on.
+    fn steer(&self, file: &str, content: &str) {
+        self.machine.write(&format!("/home/pico/{file}"), content);
+    }
+
+    /// Switches it off.
+    fn unsteer(&self, file: &str) {
+        self.machine.user_ok(&["rm", &format!("/home/pico/{file}")]);
+    }
+
+    /// Waits until this target has been repaired or has come back, for the so-manieth time.
+    fn recovered(&self, target: &str, times: usize) -> OpsLog {
+        let words = [&format!("target={target}"), "action=recovered"];
+        self.machine
+            .wait(&format!("{target} is well again"), |log| log.lines(&words.map(|w| w)).len() >= times)
+    }
+
+    fn funnel_commands(&self) -> usize {
+        self.machine
+            .read("/home/pico/ts/commands")
+            .lines()
+            .filter(|line| line.starts_with("funnel --"))
+            .count()
+    }
+}
+
+#[test]
+fn each_of_the_seven_is_told_apart_and_mended_by_what_can_mend_it() {
+    let Some(site) = Site::up() else { return };
+    let machine = &site.machine;
+    machine.enable();
+    let log = machine.wait_until_well();
+    assert!(log.0.contains("6 targets") || log.0.contains("all well"), "{}", log.0);
+
+    // Somebody switches the funnel off.
+    site.steer("ts/serve.json", "{}");
+    site.recovered("funnel", 1);
+    assert_eq!(site.funnel_commands(), 1, "published once");
+
+    // The way in is dead although all looks well: two repairs of three commands, then a person.
+    let before = site.funnel_commands();
+    site.steer("ts/edge-dead", "");
+    let body = machine.wait_for_push("public edge");
+    assert!(body.contains("webhook"), "{body}");
+    assert!(site.funnel_commands() - before <= 4, "{} commands", site.funnel_commands() - before);
+    site.unsteer("ts/edge-dead");
+    site.recovered("webhook", 1);
+
+    // Ollama: nothing here can mend it, so people are told, and hear of its end.
+    site.steer("ollama/down-500", "");
+    machine.wait_for_push("ollama");
+    site.unsteer("ollama/down-500");
+    let log = site.recovered("ollama", 1);
+    assert_eq!(log.attempts("gateway"), 0, "no restart helps Ollama: {}", log.0);
+
+    // A stale backup is made anew.
+    site.steer("molt/last-sync", "3600");
+    let log = site.recovered("backup", 1);
+    assert_eq!(log.attempts("backup"), 1, "{}", log.0);
+    assert_eq!(log.attempts("gateway"), 0, "{}", log.0);
+
+    // All at once, with one root: the node is logged out, so nothing behind it is repaired or blamed.
+    let (before, known) = (site.funnel_commands(), machine.pushes().len());
+    site.steer("ts/backend", "NeedsLogin");
+    site.steer("ts/serve.json", "{}");
+    site.steer("ts/edge-dead", "");
+    let body = machine.wait_for_push("tailscale up");
+    assert!(body.contains("funnel") && body.contains("webhook"), "what waits for it is named: {body}");
+    machine.cycles(3);
+    assert_eq!(site.funnel_commands(), before, "no command helps who is logged out");
+    assert_eq!(machine.pushes().len(), known + 1, "{:#?}", machine.pushes());
+    site.unsteer("ts/edge-dead");
+    site.unsteer("ts/backend");
+    site.recovered("tailscale", 1);
+    site.recovered("funnel", 2);
+    let log = machine.wait_until_well();
+    assert_eq!(log.attempts("gateway"), 0, "{}", log.0);
+    println!("{}", log.0);
+}

@@ -5,7 +5,10 @@ mod common;
 
 use common::{GATEWAY, Home, Installation, StandIn, UNIT, Watched};
 use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::Output;
+use std::thread;
 
 /// What was found about one thing.
 struct Report(Option<i32>, Value, String);
@@ -84,6 +87,82 @@ fn without_a_bus_and_with_a_bad_configuration_it_says_so_all_the_same() {
     assert!(told.contains("fail    config    ") && told.contains("                  fix: "), "{told}");
 }
 
+/// A store that answers everything so.
+fn store(status: &'static str, body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // One read is enough: a question has no body.
+            let _ = stream.read(&mut [0; 8192]);
+            let length = body.len();
+            let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");
+        }
+    });
+    url
+}
+
+fn published(tailnet: &StandIn, store: &str) -> String {
+    let at = tailnet.control_dir().display().to_string();
+    let daemon = format!("socket = \"{at}/tailscaled.sock\", program = \"{at}/tailscale\"");
+    format!(
+        "[[target]]\nname = \"tailscale\"\n\
+         [[target.probe]]\nname = \"node\"\ncheck.tailscale = {{ {daemon} }}\n\
+         [[target]]\nname = \"funnel\"\nsettle = \"70s\"\nladder = [{{ action = \"publish\" }}, {{ action = \"cycle\" }}]\n\
+         [[target.probe]]\nname = \"published\"\ncheck.funnel = {{ {daemon} }}\n\
+         [action.publish]\ndo.publish-funnel = {{ {daemon}, elevate = [\"{at}/sudo\", \"-n\"] }}\n\
+         [action.cycle]\ndo.publish-funnel = {{ how = \"cycle\", {daemon}, elevate = [\"{at}/sudo\", \"-n\"] }}\n\
+         [[target]]\nname = \"backup\"\n[[target.probe]]\nname = \"age\"\n\
+         check.object = {{ endpoint = \"{store}\", bucket = \"b\", access_key = \"a-key-of-r2\", \
+         secret_key = \"a-secret-of-r2\", marker = \".last-sync\", max_age = \"20m\" }}\n"
+    )
+}
+
+#[test]
+fn the_node_is_asked_what_it_may_and_who_may_order_it_about() {
+    let tailnet = StandIn::tailscaled();
+    let home = Home::new(&published(&tailnet, &store("404 Not Found", "")));
+    let report = Report::of(&home.ask(&["doctor", "--json"]));
+    assert_eq!(report.about("tailscale"), ("ok", "connected, tailscale 1.102.2", ""));
+    assert_eq!(report.about("rights").0, "ok", "{}", report.2);
+
+    tailnet.steer("no-caps", "");
+    let report = Report::of(&home.ask(&["doctor", "--json"]));
+    let (grade, what, fix) = report.about("tailscale");
+    assert_eq!((grade, what), ("fail", "HTTPS is off for the tailnet"), "{}", report.2);
+    assert!(fix.contains("admin console"), "{fix}");
+    tailnet.steer("backend", "NeedsLogin");
+    let report = Report::of(&home.ask(&["doctor", "--json"]));
+    assert_eq!(report.about("tailscale"), ("fail", "logged out", "run `tailscale up`"));
+    let served = tailnet.control_dir().join("serve.json");
+    assert!(!served.exists(), "nothing is published to find out");
+}
+
+#[test]
+fn the_store_is_asked_whether_it_lets_us_look() {
+    let tailnet = StandIn::tailscaled();
+    let asked = |status, body| {
+        let report =
+            Report::of(&Home::new(&published(&tailnet, &store(status, body))).ask(&["doctor", "--json"]));
+        assert!(!report.2.contains("a-secret-of-r2") && !report.2.contains("a-key-of-r2"), "{}", report.2);
+        let (grade, what, fix) = report.about("backup");
+        (grade.to_owned(), what.to_owned(), fix.to_owned())
+    };
+    let (grade, what, fix) = asked("403 Forbidden", "<Error><Code>SignatureDoesNotMatch</Code></Error>");
+    assert!(grade == "fail" && what.contains("the secret key does not belong to the access key"), "{what}");
+    assert!(fix.contains("PICOCLAW_WATCHDOG_R2_SECRET_ACCESS_KEY"), "{fix}");
+    let (grade, what, _) = asked("403 Forbidden", "<Error><Code>AccessDenied</Code></Error>");
+    assert!(grade == "fail" && what.contains("the key may not read this bucket"), "{what}");
+    let (grade, what, _) = asked("404 Not Found", "<Error><Code>NoSuchBucket</Code></Error>");
+    assert!(grade == "fail" && what.contains("no such bucket"), "{what}");
+    // Of the backup itself, not of this host.
+    let (grade, what, _) =
+        asked("200 OK\r\nDate: Sun, 08 Feb 2026 14:40:00 GMT", "2026-02-08T13:26:33+00:00");
+    assert!(grade == "ok" && what.contains("stale: .last-sync is 1 h 13 min old"), "{grade} {what}");
+    assert_eq!(asked("404 Not Found", "<Error><Code>NoSuchKey</Code></Error>").0, "ok");
+    assert_eq!(asked("503 Slow Down", "").0, "unknown");
+}
+
 /// What doctor finds on a machine.
 fn examined(machine: &Watched) -> Report {
     Report::of(&machine.user(&[".local/bin/picoclaw-watchdog", "doctor", "--json"]))
@@ -94,15 +173,19 @@ fn mend(machine: &Watched, command: &str) {
     machine.user_ok(&["bash", "-euc", command]);
 }
 
+/// Only the doctor reads it so soon: this machine has no Tailscale that the daemon could watch.
+const PUBLISHES: &str =
+    "echo PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:18791/webhook/line >> .picoclaw/.env";
+
 /// A sudo that asks nobody. It only ever lists.
 const SUDO: &str = "#!/bin/bash\n[[ $1 == -n && $2 == -l ]]\n";
 
 #[test]
 fn what_it_names_mends_what_it_found() {
-    let env = "PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:18791/webhook/line\n";
-    let Some(machine) = Watched::up("doctor", &[], &Installation { env, ..Installation::default() }) else {
+    let Some(machine) = Watched::up("doctor", &[], &Installation::default()) else {
         return;
     };
+    mend(&machine, PUBLISHES);
     machine.write("/home/pico/sudo", SUDO);
     machine.root_ok(&["install", "-m755", "/home/pico/sudo", "/usr/local/bin/sudo"]);
     let report = examined(&machine);
@@ -143,10 +226,10 @@ fn what_it_names_mends_what_it_found() {
 
 #[test]
 fn hardening_that_defeats_sudo_is_seen_in_the_process_itself() {
-    let env = "PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:18791/webhook/line\n";
-    let Some(machine) = Watched::up("hardened", &[], &Installation { env, ..Installation::default() }) else {
+    let Some(machine) = Watched::up("hardened", &[], &Installation::default()) else {
         return;
     };
+    mend(&machine, PUBLISHES);
     machine.write("/home/pico/sudo", SUDO);
     machine.root_ok(&["install", "-m755", "/home/pico/sudo", "/usr/local/bin/sudo"]);
     // It implies what it does not say.

@@ -88,6 +88,32 @@ impl PublishFunnel {
             }
     }
 
+    /// Every command that it may run, as ourselves.
+    pub fn commands(&self) -> Vec<Vec<String>> {
+        let away = match self.how {
+            How::Apply => None,
+            How::Cycle => Some(self.off()),
+            How::Reset => Some(reset()),
+        };
+        let argv = |arguments: Vec<String>| self.daemon.command(&arguments, self.timeout).argv;
+        away.into_iter().chain([self.on()]).map(argv).collect()
+    }
+
+    fn on(&self) -> Vec<String> {
+        let Publication { port, public_port } = self.wanted;
+        vec![
+            "funnel".into(),
+            "--bg".into(),
+            "--yes".into(),
+            format!("--https={public_port}"),
+            port.to_string(),
+        ]
+    }
+
+    fn off(&self) -> Vec<String> {
+        vec!["funnel".into(), format!("--https={}", self.wanted.public_port), "off".into()]
+    }
+
     /// Publishes, by at most four commands: two steps, each as ourselves and then with rights.
     pub async fn perform(&self, clients: &Clients) -> Outcome {
         match self.publish(clients).await {
@@ -110,13 +136,12 @@ impl PublishFunnel {
             }
             How::Cycle => {
                 refuse(before.company(self.wanted))?;
-                let port = format!("--https={}", self.wanted.public_port);
-                self.take_away(clients, &before, &["funnel", &port, "off"]).await?;
+                self.take_away(clients, &before, &self.off()).await?;
             }
             How::Reset => {
                 // With nothing else served, publishing again restores all that is lost here.
                 refuse(before.others(self.wanted))?;
-                self.take_away(clients, &before, &["funnel", "reset"]).await?;
+                self.take_away(clients, &before, &reset()).await?;
             }
         }
         self.put_up(clients).await
@@ -139,7 +164,7 @@ impl PublishFunnel {
         &self,
         clients: &Clients,
         before: &ServeConfig,
-        command: &[&str],
+        command: &[String],
     ) -> Result<(), String> {
         if !before.holds(self.wanted.public_port) {
             return Ok(());
@@ -157,8 +182,8 @@ impl PublishFunnel {
     }
 
     async fn put_up(&self, clients: &Clients) -> Result<String, String> {
-        let (https, port) = (format!("--https={}", self.wanted.public_port), self.wanted.port.to_string());
-        let said = self.step(&["funnel", "--bg", "--yes", &https, &port]).await.summary();
+        let port = self.wanted.port;
+        let said = self.step(&self.on()).await.summary();
         match self.daemon.serve_config(clients, LOOK).await {
             Ok(now) => match now.published(self.wanted) {
                 Ok(at) => Ok(format!("port {port} is published as {at}")),
@@ -169,7 +194,7 @@ impl PublishFunnel {
     }
 
     /// Runs one command as ourselves, for an operator needs no more, and where that fails with rights.
-    async fn step(&self, arguments: &[&str]) -> Finished {
+    async fn step(&self, arguments: &[String]) -> Finished {
         let (started, mut command) = (Instant::now(), self.daemon.command(arguments, self.timeout));
         let finished = exec::run(&command).await;
         let failed = matches!(finished.end, End::Exited { code: 1.. });
@@ -180,4 +205,8 @@ impl PublishFunnel {
         command.deadline = self.timeout.saturating_sub(started.elapsed());
         exec::run(&command).await
     }
+}
+
+fn reset() -> Vec<String> {
+    ["funnel", "reset"].map(str::to_owned).to_vec()
 }

@@ -4,12 +4,14 @@
 //! Nothing here may change anything: no setting, no unit, no file, and nothing is sent to anybody.
 
 mod ask;
+mod backup;
 mod clock;
 mod configuration;
 mod line;
 mod places;
 mod rights;
 mod session;
+mod tailnet;
 mod units;
 
 use crate::config::{Config, Sources};
@@ -85,23 +87,26 @@ impl fmt::Display for Grade {
 pub async fn examine(sources: &Sources, problems: &[Problem], config: Option<&Config>) -> Vec<Finding> {
     let clients = Clients::new();
     let (user, uid) = ask::user();
-    let (linger, bus, own, time, (gateway, rights, line)) = tokio::join!(
+    let (linger, bus, own, time, (gateway, rights, line, tailnet, backup)) = tokio::join!(
         within("linger", async { session::linger(&user) }),
         within("bus", session::bus(uid)),
         within("watchdog", units::watchdog()),
         within("clock", clock::check()),
         async {
-            let Some(config) = config else { return (Vec::new(), Vec::new(), Vec::new()) };
+            let Some(config) = config else { return Default::default() };
             tokio::join!(
                 within("units", units::watched(config)),
                 within("rights", rights::check(config, &user)),
                 within("line", line::check(config, &clients)),
+                within("tailscale", tailnet::check(config, &clients)),
+                within("backup", backup::check(config, &clients)),
             )
         },
     );
     let settings = configuration::check(sources, problems, config);
     let places = config.map(|config| places::check(&config.paths)).unwrap_or_default();
-    let mut findings = [settings, linger, bus, own, gateway, rights, line, time, places].concat();
+    let mut findings =
+        [settings, linger, bus, own, gateway, rights, tailnet, backup, line, time, places].concat();
     // Programs and services may repeat what they were told.
     let secrets = config.map_or(&[][..], |config| &config.secrets);
     for text in

@@ -3,9 +3,12 @@
 
 use super::Finding;
 use super::ask::{self, property};
+use crate::action::funnel::PublishFunnel;
 use crate::action::{Action, Do};
 use crate::config::Config;
+use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 const SERVICE: &str = "picoclaw-watchdog.service";
 
@@ -28,22 +31,60 @@ pub(super) async fn check(config: &Config, user: &str) -> Vec<Finding> {
         let mut rungs = config.policy.targets.iter().flat_map(|target| &target.ladder);
         rungs.any(|rung| rung.action == action.name)
     };
+    let mut publishing = Vec::new();
     for action in config.actions.values().filter(used) {
-        let Do::Run(run) = &action.act else { continue };
-        if !is_sudo(&run.argv) && !is_tailscale(&run.argv) {
-            continue;
+        match &action.act {
+            Do::Run(run) if is_sudo(&run.argv) || is_tailscale(&run.argv) => {
+                findings.push(for_command(user, &run.argv).await);
+            }
+            Do::PublishFunnel(funnel) => publishing.push(funnel),
+            Do::Run(_) | Do::Http(_) | Do::RestartUnit(_) => {}
         }
-        let listed = ["sudo", "-n", "-l", "--"].into_iter().chain(bare(&run.argv).iter().map(String::as_str));
-        let (operator, sudo, hardened) = tokio::join!(operator(user), ask::said(listed), hardened());
-        let rights = Rights { user, argv: &run.argv, operator, sudo: sudo.map(drop), hardened };
-        findings.push(judge(&rights));
     }
+    findings.extend(for_publishing(user, &publishing).await);
     findings
 }
 
+async fn for_command(user: &str, argv: &[String]) -> Finding {
+    let sudo = ["sudo", "-n"].map(str::to_owned);
+    let prefs = ["tailscale", "debug", "prefs"].map(str::to_owned).to_vec();
+    let (operator, sudo, hardened) =
+        tokio::join!(operator(user, prefs), allowed(&sudo, bare(argv)), hardened());
+    judge(&Rights { user, argv, operator, sudo, hardened })
+}
+
+/// Several actions publish, and one answer is enough for all of them.
+async fn for_publishing(user: &str, actions: &[&PublishFunnel]) -> Option<Finding> {
+    let first = actions.first()?;
+    let commands: BTreeSet<Vec<String>> = actions.iter().flat_map(|action| action.commands()).collect();
+    let commands: Vec<Vec<String>> = commands.into_iter().collect();
+    let prefs = first.daemon.command(&["debug", "prefs"], Duration::ZERO).argv;
+    let sudo = async {
+        for command in &commands {
+            allowed(&first.elevate, command).await?;
+        }
+        Ok(())
+    };
+    let (operator, sudo, hardened) = tokio::join!(operator(user, prefs), sudo, hardened());
+    let operator = if user == "root" { Some(true) } else { operator };
+    Some(judge_publishing(user, &commands, operator, sudo, hardened))
+}
+
+/// Whether sudo, called so, would run a command without asking for a password.
+///
+/// # Errors
+/// Why not, or why that is not known.
+async fn allowed(sudo: &[String], command: &[String]) -> Result<(), String> {
+    if !is_sudo(sudo) {
+        return Err("it is not to be tried with sudo".to_owned());
+    }
+    let list = ["-l", "--"].map(str::to_owned);
+    ask::said([sudo, &list, command].concat()).await.map(drop)
+}
+
 /// Whether Tailscale obeys this user without sudo.
-async fn operator(user: &str) -> Option<bool> {
-    let prefs = ask::said(["tailscale", "debug", "prefs"]).await.ok()?;
+async fn operator(user: &str, prefs: Vec<String>) -> Option<bool> {
+    let prefs = ask::said(prefs).await.ok()?;
     let prefs: serde_json::Value = serde_json::from_str(&prefs).ok()?;
     Some(prefs.get("OperatorUser").and_then(|name| name.as_str()) == Some(user))
 }
@@ -100,26 +141,62 @@ fn judge(rights: &Rights<'_>) -> Finding {
             Finding::fail("rights", format!("sudo asks for a password before `{plain}` ({why})"), {
                 format!(
                     "{make_operator}, and leave sudo -n out of the action's argv; or {}",
-                    sudoers(user, argv)
+                    sudoers(user, &[bare(argv).to_vec()])
                 )
             })
         }
         (Err(why), _) => Finding::fail(
             "rights",
             format!("sudo asks for a password before `{plain}` ({why})"),
-            sudoers(user, argv),
+            sudoers(user, &[bare(argv).to_vec()]),
         ),
     }
 }
 
-/// The command that allows exactly this one, through the editor that refuses a broken file.
-fn sudoers(user: &str, argv: &[String]) -> String {
-    let (program, arguments) = bare(argv).split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
-    let arguments = arguments.join(" ");
+/// What publishes tries it as ourselves first, and then with sudo.
+fn judge_publishing(
+    user: &str,
+    commands: &[Vec<String>],
+    operator: Option<bool>,
+    sudo: Result<(), String>,
+    hardened: Option<bool>,
+) -> Finding {
+    let make_operator = format!("sudo tailscale set --operator={user}");
+    let obeys = match operator {
+        Some(true) => return Finding::ok("rights", format!("{user} may publish: Tailscale obeys")),
+        Some(false) => format!("Tailscale does not obey {user}"),
+        None => format!("whether Tailscale obeys {user} is not known"),
+    };
+    match sudo {
+        _ if hardened == Some(true) => {
+            let what = format!("{obeys}, and the hardening of {SERVICE} forbids new rights, and so sudo");
+            Finding::fail("rights", what, make_operator)
+        }
+        Ok(()) => Finding::ok("rights", "sudo runs what publishes the webhook, without a password"),
+        Err(why) => {
+            let what = format!("nobody may publish: {obeys}, and without a password sudo does not ({why})");
+            Finding::fail("rights", what, format!("{make_operator}; or {}", sudoers(user, commands)))
+        }
+    }
+}
+
+/// The command that allows exactly these, through the editor that refuses a broken file.
+fn sudoers(user: &str, commands: &[Vec<String>]) -> String {
+    let commands = commands.iter().filter_map(|command| command.split_first());
+    let commands = commands.map(|(program, arguments)| {
+        let arguments: Vec<String> = arguments.iter().map(|argument| escaped(argument)).collect();
+        format!("$(command -v {program}) {}", arguments.join(" "))
+    });
+    let commands = commands.collect::<Vec<_>>().join(", ");
     format!(
-        "echo \"{user} ALL=(root) NOPASSWD: $(command -v {program}) {arguments}\" | sudo EDITOR='tee' visudo -f \
+        "echo \"{user} ALL=(root) NOPASSWD: {commands}\" | sudo EDITOR='tee' visudo -f \
          /etc/sudoers.d/picoclaw-watchdog"
     )
+}
+
+/// As sudoers(5) wants arguments.
+fn escaped(argument: &str) -> String {
+    argument.chars().flat_map(|c| ",:=\\".contains(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
 fn is_sudo(argv: &[String]) -> bool {
@@ -177,6 +254,37 @@ mod tests {
         let (grade, fix) = judged("sudo -n systemctl restart ollama", Some(true), false, None);
         assert!(grade == Grade::Fail && fix.contains("$(command -v systemctl) restart ollama"), "{fix}");
         assert!(judged("sudo systemctl restart ollama", None, true, Some(true)).1.contains("revert"));
+    }
+
+    fn publishing(operator: Option<bool>, sudo: bool, hardened: Option<bool>) -> (Grade, String) {
+        let commands = ["tailscale funnel --bg --yes --https=443 18791", "tailscale funnel --https=443 off"];
+        let commands = commands.map(|command| command.split(' ').map(str::to_owned).collect());
+        let sudo = if sudo { Ok(()) } else { Err("sudo: a password is required".to_owned()) };
+        let finding = judge_publishing("pico", &commands, operator, sudo, hardened);
+        (finding.grade, finding.fix.unwrap_or_default())
+    }
+
+    #[test]
+    fn publishing_needs_an_operator_or_sudo() {
+        assert_eq!(publishing(Some(true), false, Some(true)).0, Grade::Ok);
+        assert_eq!(publishing(Some(false), true, Some(false)).0, Grade::Ok);
+        assert_eq!(publishing(None, true, None).0, Grade::Ok);
+        let (grade, fix) = publishing(Some(false), true, Some(true));
+        assert_eq!((grade, fix.as_str()), (Grade::Fail, "sudo tailscale set --operator=pico"));
+        let (grade, fix) = publishing(None, false, None);
+        assert!(
+            grade == Grade::Fail && fix.starts_with("sudo tailscale set --operator=pico; or echo"),
+            "{fix}"
+        );
+        let line = r"pico ALL=(root) NOPASSWD: $(command -v tailscale) funnel --bg --yes --https\=443 18791, $(command -v tailscale) funnel --https\=443 off";
+        assert!(fix.contains(line), "{fix}");
+    }
+
+    #[tokio::test]
+    async fn sudo_is_asked_only_where_it_would_be_used() {
+        let doas = ["doas".to_owned()];
+        assert!(allowed(&doas, &["tailscale".to_owned()]).await.is_err());
+        assert!(allowed(&[], &["tailscale".to_owned()]).await.is_err());
     }
 
     #[test]

@@ -302,13 +302,18 @@ impl Sim {
 
     /// Whether a target really serves those who use it.
     fn serves(&self, thing: &Thing) -> bool {
-        let upstream = |name: &Name| {
-            self.things.iter().find(|other| other.name == *name).is_none_or(|other| self.serves(other))
-        };
         thing.serves(self.now)
             && !self.tries_patience(thing)
             && (self.online || !thing.external)
-            && (!thing.needs_upstream || thing.depends_on.iter().all(upstream))
+            && !self.is_let_down(thing)
+    }
+
+    /// Whether it fails because something that it depends on does. What is of this machine still answers for
+    /// itself while only the internet is gone.
+    fn is_let_down(&self, thing: &Thing) -> bool {
+        let cut_off = |other: &Thing| other.external && !self.online && !thing.external;
+        let mut needed = self.things.iter().filter(|other| thing.depends_on.contains(&other.name));
+        thing.needs_upstream && needed.any(|other| !cut_off(other) && !self.serves(other))
     }
 
     /// Whether its answers take longer than anybody waits.

@@ -198,12 +198,7 @@ impl Sim {
         if thing.external && !self.online {
             return Face::Silent;
         }
-        let upstream =
-            |name: &&Name| self.things.iter().any(|other| other.name == **name && !self.serves(other));
-        match thing.depends_on.iter().find(upstream) {
-            Some(_) if thing.needs_upstream => Face::Status(502),
-            Some(_) | None => thing.face(self.now),
-        }
+        if self.is_let_down(thing) { Face::Status(502) } else { thing.face(self.now) }
     }
 
     fn ask_quota(&mut self, evidence: &mut Evidence) {

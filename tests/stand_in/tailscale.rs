@@ -3,7 +3,7 @@
 //!
 //! Control files, each a trap of the real one: `block` (says an address, and waits for ever), `exits-0` (says an
 //! address, and has done nothing), `denied` (not without sudo), `password` (sudo wants one), `foreground` (somebody
-//! holds the port in a terminal).
+//! holds the port in a terminal), `operator` (content: whom it obeys).
 
 use crate::control::Control;
 use crate::tailscaled::{HOST, served, status};
@@ -39,6 +39,10 @@ fn sudo() -> Result<()> {
     }
     let mut argv = std::env::args().skip(1).filter(|argument| argument != "-n");
     let program = argv.next().context("nothing to run")?;
+    // It only lists what it would run, and that it would has been said.
+    if program == "-l" {
+        return Ok(());
+    }
     Err(Command::new(program).args(argv).env(AS_ROOT, "1").exec().into())
 }
 
@@ -57,6 +61,9 @@ fn tailscale() -> Result<()> {
     let words: Vec<&str> = argv.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["status", "--json", "--peers=false"] => println!("{}", status(&control)),
+        ["debug", "prefs"] => {
+            println!("{}", json!({"OperatorUser": control.text("operator").unwrap_or_default()}))
+        }
         ["funnel" | "serve", "status", "--json"] => println!("{}", some(served(&directory))),
         ["funnel", "--bg", "--yes", https, port] => publish(&control, &directory, https, port)?,
         ["funnel", https, "off"] => change(&control, &directory, &argv, |config| switch_off(config, https))?,

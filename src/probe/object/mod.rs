@@ -37,6 +37,8 @@ const MARKER_CAP: usize = 4096;
 const MAX_PAGES: usize = 20;
 /// How many objects before the newest make its history.
 const HISTORY: usize = 10;
+/// How a reading begins that tells of our own settings, and nothing of the backup.
+pub(crate) const MISCONFIGURED: &str = "misconfigured probe: ";
 /// Characters shown of what an object or a store says.
 const SHOWN_CHARS: usize = 60;
 
@@ -174,7 +176,7 @@ impl Object {
     }
 
     fn misconfigured(&self, why: &str) -> Reading {
-        Reading::Unknown(format!("misconfigured probe: {} at {}: {why}", self.bucket, self.host()))
+        Reading::Unknown(format!("{MISCONFIGURED}{} at {}: {why}", self.bucket, self.host()))
     }
 
     fn host(&self) -> &str {

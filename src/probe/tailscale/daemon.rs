@@ -110,12 +110,12 @@ impl Daemon {
     }
 
     /// `tailscale ARGUMENTS…` for this daemon. It inherits no secret of ours.
-    pub fn command(&self, arguments: &[&str], deadline: Duration) -> Command {
+    pub fn command(&self, arguments: &[impl AsRef<str>], deadline: Duration) -> Command {
         // Only a socket that was chosen is passed on: a packaged command may know another default than ours.
         let socket =
             (self.socket != Path::new(SOCKET)).then(|| format!("--socket={}", self.socket.display()));
         let argv = [self.program.clone()].into_iter().chain(socket);
-        let argv = argv.chain(arguments.iter().map(|&argument| argument.to_owned()));
+        let argv = argv.chain(arguments.iter().map(|argument| argument.as_ref().to_owned()));
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         let hide_env = names.filter(|name| names_a_secret(name)).collect();
         Command { hide_env, ..Command::new(argv, deadline) }

@@ -81,7 +81,7 @@ fn advice(fault: &Fault<'_>) -> Option<String> {
         )),
         Advice::FreePort(held) => Some(format!("stop the other process, for {held}")),
         Advice::StartElsewhere => {
-            Some(format!("start {target} where it runs. Nothing is restarted here because of it"))
+            Some(format!("put {target} right where it runs. Nothing is restarted here because of it"))
         }
         Advice::StartManager => {
             Some("look at the user manager: systemctl --user status; loginctl enable-linger".to_owned())

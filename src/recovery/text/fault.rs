@@ -57,7 +57,7 @@ pub enum Advice<'a> {
     CheckUnit(&'a str),
     /// Another process holds its port; the text says which.
     FreePort(String),
-    /// It runs somewhere else.
+    /// Nothing here mends it, wherever it runs.
     StartElsewhere,
     /// The user's service manager does not answer.
     StartManager,

@@ -82,7 +82,7 @@ fn advice(fault: &Fault<'_>) -> Option<String> {
         )),
         Advice::FreePort(held) => Some(format!("ポートを使用している別プロセスを停止してください: {held}")),
         Advice::StartElsewhere => Some(format!(
-            "{target} が動作するマシンで起動してください。これを理由に他のサービスを再起動することはありません"
+            "{target} が動作するマシンで対処してください。これを理由に他のサービスを再起動することはありません"
         )),
         Advice::StartManager => Some(
             "ユーザーマネージャーを確認してください: systemctl --user status; loginctl enable-linger"

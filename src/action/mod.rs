@@ -107,9 +107,9 @@ impl Action {
     /// Whether it may take longer than a pass waits, so that it has to go on beside it.
     pub fn is_errand(&self) -> bool {
         match &self.act {
-            // Its end is what systemd makes of the job, and that is worth waiting for.
-            Do::RestartUnit(_) => false,
-            Do::Run(_) | Do::Http(_) | Do::PublishFunnel(_) => self.timeout() > PASS_WAITS,
+            // How these end is worth waiting for, and they are over soon or not at all.
+            Do::RestartUnit(_) | Do::Run(_) => false,
+            Do::Http(_) | Do::PublishFunnel(_) => self.timeout() > PASS_WAITS,
         }
     }
 

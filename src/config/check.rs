@@ -56,7 +56,8 @@ fn actions_are_used(root: &Section<'_>, plan: &Plan) {
 
 /// A rung that is given up before its action can be over would look as if it had not helped.
 fn errands_have_their_time(root: &Section<'_>, plan: &Plan) {
-    for (target, step) in plan.targets.iter().flat_map(|of| of.ladder.iter().map(move |step| (of, step))) {
+    let steps = plan.targets.iter().flat_map(|of| of.ladder.iter().map(move |step| (of, step)));
+    for (target, step) in steps.filter(|(_, step)| step.on) {
         let action = plan.action(&step.action).and_then(|entry| entry.action.as_ref());
         let Some(action) = action.filter(|action| action.is_errand()) else { continue };
         let (settle, timeout) = (target.policy.settle, action.timeout());

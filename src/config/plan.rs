@@ -10,7 +10,7 @@ use crate::recovery::evidence::Name;
 use crate::recovery::policy::{Rung, TargetPolicy};
 use crate::section::Spot;
 use crate::values::UnitName;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// The tables.
@@ -104,8 +104,12 @@ impl Plan {
         self.targets.iter().flat_map(of).collect()
     }
 
+    /// The actions that a ladder leads to. The others will never be under way, so no pass has to wait for them.
     pub(super) fn into_actions(self) -> BTreeMap<Name, Action> {
-        self.actions.into_iter().filter_map(|entry| Some((entry.name, entry.action?))).collect()
+        let steps = self.on().flat_map(|target| &target.ladder).filter(|step| step.on);
+        let used: BTreeSet<Name> = steps.map(|step| step.action.clone()).collect();
+        let actions = self.actions.into_iter().filter(|entry| used.contains(&entry.name));
+        actions.filter_map(|entry| Some((entry.name, entry.action?))).collect()
     }
 }
 

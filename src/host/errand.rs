@@ -74,7 +74,6 @@ mod tests {
     async fn an_errand_is_begun_and_known_until_it_ends() {
         let (errands, bus, clients) = (Errands::default(), Bus::user(), Arc::new(Clients::new()));
         let (long, short) = (action("sleep"), action("true"));
-        assert!(long.is_errand() && long.holds_up().is_zero());
         let Outcome::Running(told) = errands.begin(&long, &bus, &clients) else { panic!() };
         assert!(told.starts_with("asked; it may take up to 7 min"), "{told}");
         assert!(errands.under_way(&long.name).is_some());

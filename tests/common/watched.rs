@@ -106,7 +106,8 @@ impl Watched {
     /// Starts the watchdog as the README says; comes back when it says that it is ready.
     #[track_caller]
     pub(crate) fn enable(&self) {
-        self.user_ok(&["make", "-C", "src", "enable-watchdog"]);
+        let output = self.user(&["make", "-C", "src", "enable-watchdog"]);
+        assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), self.tails());
     }
 
     /// Adds to the watchdog's unit.

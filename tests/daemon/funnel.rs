@@ -309,7 +309,7 @@ disruptive = false
 do.publish-funnel = {{ {publish} }}
 [action.cycle-funnel]
 disruptive = false
-do.publish-funnel = {{ {publish}, how = "cycle", wait = "300ms" }}
+do.publish-funnel = {{ {publish}, how = "cycle", wait = "300ms", timeout = "2s" }}
 "#,
             port = webhook.port(),
             socket = tailnet.path("tailscaled.sock"),

@@ -13,7 +13,8 @@ const REACHABLE: &str = r#"references = ["127.0.0.1:9", "127.0.0.2:9", "127.0.0.
 fn without_a_network_nothing_out_there_is_repaired_and_the_gateway_still_is() {
     let env = "PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:9/webhook\n";
     let wanted = Installation { env, ..Installation::default() };
-    let external = (r#"depends_on = ["gateway"]"#, "depends_on = [\"gateway\"]\nexternal = true");
+    let external =
+        (r#"depends_on = ["gateway", "tailscale", "funnel"]"#, "depends_on = [\"gateway\"]\nexternal = true");
     let Some(machine) = Watched::install("offline", &[external], &wanted) else { return };
     machine.start_gateway();
     machine.enable();

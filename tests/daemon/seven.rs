@@ -6,7 +6,8 @@ use std::process::{Child, Stdio};
 
 const ENV: &str = "\
 PICOCLAW_WATCHDOG_OLLAMA_MODELS_URL=http://127.0.0.1:11434/v1/models
-PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:18443/webhook/line
+PICOCLAW_WATCHDOG_WEBHOOK_URL=http://gw.tail1234.ts.net:18443/webhook/line
+PICOCLAW_WATCHDOG_RESOLVER=http://127.0.0.1:18053/dns-query
 PICOCLAW_WATCHDOG_TAILSCALE_SOCKET=/home/pico/ts/tailscaled.sock
 PICOCLAW_WATCHDOG_R2_ACCOUNT=0123456789abcdef0123456789abcdef
 PICOCLAW_WATCHDOG_R2_ACCESS_KEY_ID=not-used-here
@@ -64,7 +65,7 @@ impl Site {
             machine.script("user", &argv).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
         };
         let stand_ins = vec![
-            begin(&["tailscaled", "--edge-port", "18443", "--control", "ts"]),
+            begin(&["tailscaled", "--edge-port", "18443", "--resolver-port", "18053", "--control", "ts"]),
             begin(&["ollama", "--control", "ollama"]),
             begin(&["moltworker", "--port", "8787", "--control", "molt", "--record", "molt/record"]),
         ];
@@ -135,14 +136,15 @@ fn each_of_the_seven_is_told_apart_and_mended_by_what_can_mend_it() {
 
     // All at once, with one root: the node is logged out, so nothing behind it is repaired or blamed.
     let (before, known) = (site.funnel_commands(), machine.pushes().len());
-    site.steer("ts/backend", "NeedsLogin");
-    site.steer("ts/serve.json", "{}");
-    site.steer("ts/edge-dead", "");
+    let at_once = "cd ts; echo NeedsLogin > backend; echo '{}' > serve.json; touch edge-dead";
+    machine.user_ok(&["bash", "-euc", at_once]);
     let body = machine.wait_for_push("tailscale up");
-    assert!(body.contains("funnel") && body.contains("webhook"), "what waits for it is named: {body}");
+    assert!(body.contains("because of it: funnel"), "what waits for it is named: {body}");
     machine.cycles(3);
     assert_eq!(site.funnel_commands(), before, "no command helps who is logged out");
-    assert_eq!(machine.pushes().len(), known + 1, "{:#?}", machine.pushes());
+    let told: Vec<String> = machine.pushes().into_iter().skip(known).map(|push| push.body).collect();
+    assert!(told.iter().all(|body| !body.contains("[WATCHDOG] funnel: ")), "{told:#?}");
+    assert!(told.iter().all(|body| !body.contains("[WATCHDOG] webhook: ")), "{told:#?}");
     site.unsteer("ts/edge-dead");
     site.unsteer("ts/backend");
     site.recovered("tailscale", 1);

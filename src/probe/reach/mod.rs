@@ -49,8 +49,19 @@ pub struct Reach {
     pub tailnet: Option<Daemon>,
     /// How long before its end a certificate is mentioned.
     pub cert_warn: Duration,
+    /// What is asked.
+    pub ask: Ask,
     /// The longest that the whole answer may take.
     pub timeout: Duration,
+}
+
+/// What can be asked of the way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Whether it works.
+    Way,
+    /// Whether the certificate at its public end is good for some time.
+    Certificate,
 }
 
 impl Reach {
@@ -69,6 +80,11 @@ impl Reach {
         let tailnet = section.or("tailnet", true, parse::flag).then_some(daemon);
         let cert_warn = section.or("cert_warn", DEFAULT_CERT_WARN, parse::span(WARN));
         let timeout = section.or("timeout", DEFAULT_TIMEOUT, bounds);
+        let ask = section.or("ask", Ask::Way, |text| match text {
+            "way" => Ok(Ask::Way),
+            "certificate" => Ok(Ask::Certificate),
+            _ => Err(format!("{text:?} is no question; write way or certificate")),
+        });
         let aside = ASIDE.min(timeout / 2);
         let hop = |url, timeout| Http {
             call: Call::plain(method.clone(), url),
@@ -82,11 +98,46 @@ impl Reach {
             blame: Vec::new(),
         };
         let (public, local) = (hop(url?, timeout - aside), local.map(|url| hop(url, aside)));
-        Some(Self { public, local, resolver, tailnet, cert_warn, timeout })
+        Some(Self { public, local, resolver, tailnet, cert_warn, ask, timeout })
     }
 
     /// The probe's answer.
     pub async fn ask(&self, clients: &Clients) -> Reading {
+        match self.ask {
+            Ask::Way => self.way(clients).await,
+            Ask::Certificate => self.certificate(clients).await,
+        }
+    }
+
+    /// How long the certificate is good for. Whoever cannot be reached shows none, and the way in says so.
+    async fn certificate(&self, clients: &Clients) -> Reading {
+        if self.public.call.url.scheme() != "https" {
+            return Reading::Pass("without TLS there is no certificate".to_owned());
+        }
+        let seen = timeout(self.public.timeout, async {
+            let pinned = self.pinned(clients).await?;
+            let answer = self.public.check_over(&pinned.client).await;
+            Ok((pinned.validity.get(), answer))
+        });
+        match seen.await {
+            Ok(Ok((validity, answer))) => self.judge_certificate(validity, answer.detail()),
+            Ok(Err(reading)) => reading,
+            Err(_) => Reading::Unknown(format!("no full answer within {}", span(self.public.timeout))),
+        }
+    }
+
+    fn judge_certificate(&self, validity: Validity, answer: &str) -> Reading {
+        let within = written(self.cert_warn);
+        let renew = format!("run `sudo tailscale cert {}`, or restart tailscaled", self.host());
+        match validity {
+            Validity::Good => Reading::Pass(format!("good for more than {within}")),
+            Validity::Ends => Reading::Fail(format!("the certificate ends within {within}: {renew}")),
+            Validity::Expired => Reading::Fail(format!("the certificate has expired: {renew}")),
+            Validity::Unseen => Reading::Unknown(format!("no certificate was shown: {answer}")),
+        }
+    }
+
+    async fn way(&self, clients: &Clients) -> Reading {
         let limit = self.public.timeout;
         let late = || Reading::Fail(format!("no full answer within {}", span(limit)));
         match timeout(limit, self.at_the_edge(clients)).await.unwrap_or_else(|_| late()) {

@@ -102,6 +102,7 @@ fn way() -> Way {
         resolver: Some(resolver(&answer("127.0.0.1"))),
         tailnet: None,
         cert_warn: WEEK,
+        ask: Ask::Way,
         timeout: LONG * 2,
     };
     Way { edge, gateway, reach }
@@ -235,12 +236,39 @@ fn serve_tls(certificate: &'static [u8]) -> u16 {
     port
 }
 
-async fn over_tls(certificate: &'static [u8], warn: Duration) -> Reading {
+/// The probe, and a client that trusts our CA and finds the server of this certificate.
+fn tls_way(certificate: &'static [u8], warn: Duration) -> (Reach, Pinned) {
     let port = serve_tls(certificate);
     let public = http(&format!("https://gateway.example:{port}/webhook"));
     let reach = Reach { public, cert_warn: warn, ..way().reach };
     let address = [IpAddr::from([127, 0, 0, 1])];
-    reach.over(&Pinned::trusting(trusted(), "gateway.example", &address, warn).unwrap()).await
+    (reach, Pinned::trusting(trusted(), "gateway.example", &address, warn).unwrap())
+}
+
+async fn over_tls(certificate: &'static [u8], warn: Duration) -> Reading {
+    let (reach, pinned) = tls_way(certificate, warn);
+    reach.over(&pinned).await
+}
+
+/// What the question for the certificate alone gives.
+async fn certificate_of(certificate: &'static [u8], warn: Duration) -> Reading {
+    let (reach, pinned) = tls_way(certificate, warn);
+    let clients = Clients::new();
+    clients.pins.keep("gateway.example", &pinned, LONG);
+    Reach { ask: Ask::Certificate, ..reach }.ask(&clients).await
+}
+
+#[tokio::test]
+async fn a_certificate_that_ends_soon_is_a_failure_of_its_own_question() {
+    let renew = "run `sudo tailscale cert gateway.example`, or restart tailscaled";
+    assert_eq!(certificate_of(LASTING, WEEK).await, Reading::Pass("good for more than 7d".to_owned()));
+    let soon = certificate_of(LASTING, WEEK * 52 * 150).await;
+    assert_eq!(soon, fail(&format!("the certificate ends within 54600d: {renew}")));
+    assert_eq!(certificate_of(ENDED, WEEK).await, fail(&format!("the certificate has expired: {renew}")));
+    let plain = Reach { ask: Ask::Certificate, ..way().reach }.ask(&Clients::new()).await;
+    assert_eq!(plain, Reading::Pass("without TLS there is no certificate".to_owned()));
+    let nobody = Reach { public: http("https://127.0.0.1:1/"), ask: Ask::Certificate, ..way().reach };
+    assert!(matches!(nobody.ask(&Clients::new()).await, Reading::Unknown(_)), "the way in says so");
 }
 
 #[tokio::test]

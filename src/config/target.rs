@@ -255,12 +255,16 @@ fn check_times(section: &Section<'_>, policy: &TargetPolicy) {
     if policy.settle < pace {
         let pace = written(pace);
         let what = format!("over before the target is asked again, which is after {pace}");
-        section.error(&section.spot("settle"), what, format!("write at least {pace}"));
+        section.error(&section.spot("settle"), what, format!("write settle = \"{pace}\" or more"));
     }
     let proof = pace * policy.stable_passes;
     if policy.stable_for < proof {
         let what = format!("shorter than {} passes at every {}", policy.stable_passes, written(pace));
-        section.error(&section.spot("stable_for"), what, format!("write at least {}", written(proof)));
+        section.error(
+            &section.spot("stable_for"),
+            what,
+            format!("write stable_for = \"{}\" or more", written(proof)),
+        );
     }
 }
 

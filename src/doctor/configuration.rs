@@ -52,10 +52,11 @@ fn loose(file: &SourceFile) -> Option<Finding> {
     })
 }
 
-/// Probes are asked side by side, so the slowest counts; a repair comes after them.
+/// Probes are asked side by side, so the slowest counts; a repair comes after them, unless it goes on beside the
+/// passes.
 fn pace(config: &Config) -> Finding {
     let probes = config.probes.iter().map(|probe| probe.check.timeout()).max().unwrap_or_default();
-    let actions = config.actions.values().map(|action| action.timeout()).max().unwrap_or_default();
+    let actions = config.actions.values().map(|action| action.holds_up()).max().unwrap_or_default();
     judge_pace(probes, actions, config.policy.interval)
 }
 

@@ -71,7 +71,7 @@ impl Probe {
     pub async fn ask(&self, clients: &Clients, unit: Option<&Unit>) -> (Reading, Vec<Blame>) {
         let (reading, blames) = self.check.ask(clients, unit).await;
         let (Reading::Fail(why), Some(excuse)) = (&reading, &self.excuse) else { return (reading, blames) };
-        match excuse.ask(clients, unit).await.0 {
+        match Box::pin(excuse.ask(clients, unit)).await.0 {
             Reading::Pass(text) => (Reading::Pass(format!("{why}, but excused: {text}")), Vec::new()),
             Reading::Fail(_) | Reading::Unknown(_) => (reading, blames),
         }
@@ -107,6 +107,8 @@ impl Check {
     }
 
     /// Asks. Beside the answer come faults of other targets that it names.
+    ///
+    /// The rarer kinds are boxed: together they would make every question as big as the biggest of them.
     pub async fn ask(&self, clients: &Clients, unit: Option<&Unit>) -> (Reading, Vec<Blame>) {
         match self {
             Self::Http(http) => http.check(clients).await,
@@ -114,12 +116,12 @@ impl Check {
                 let rightful = unit.map(|unit| port::Rightful { unit: &unit.name, main_pid: unit.main_pid });
                 (port.ask(rightful).await, Vec::new())
             }
-            Self::Object(object) => (object.ask(clients).await, Vec::new()),
-            Self::Ollama(ollama) => (ollama.check(clients).await, Vec::new()),
-            Self::LineWebhook(webhook) => (webhook.check(clients).await, Vec::new()),
-            Self::Tailscale(tailscale) => (tailscale.ask(clients).await, Vec::new()),
-            Self::Funnel(funnel) => (funnel.ask(clients).await, Vec::new()),
-            Self::Reach(reach) => (reach.ask(clients).await, Vec::new()),
+            Self::Object(object) => (Box::pin(object.ask(clients)).await, Vec::new()),
+            Self::Ollama(ollama) => (Box::pin(ollama.check(clients)).await, Vec::new()),
+            Self::LineWebhook(webhook) => (Box::pin(webhook.check(clients)).await, Vec::new()),
+            Self::Tailscale(tailscale) => (Box::pin(tailscale.ask(clients)).await, Vec::new()),
+            Self::Funnel(funnel) => (Box::pin(funnel.ask(clients)).await, Vec::new()),
+            Self::Reach(reach) => (Box::pin(reach.ask(clients)).await, Vec::new()),
         }
     }
 

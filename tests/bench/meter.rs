@@ -1,17 +1,23 @@
 //! What a process costs, as the kernel accounts for it.
 
-use crate::profile::{Profile, QUICK_INTERVAL_MS};
+use crate::profile::Profile;
 use crate::site::{Site, WATCHDOG};
 use std::thread::sleep;
 use std::time::Duration;
 
 /// Cycles left out of the CPU figure: the first ones load code and build clients.
 const WARM_UP: u32 = 20;
+/// A cycle is over when the log says how long it took.
+const CYCLE_END: &str = " action=end ";
 
 /// The cost of the running watchdog.
 pub(crate) struct Cost {
     pub(crate) cycles: u32,
+    /// Cycles in which something was wrong: they cost more, and are not what is measured.
+    pub(crate) unwell: usize,
     pub(crate) cpu_ms: f64,
+    /// The time that each cycle took.
+    pub(crate) wall_ms: Vec<f64>,
     pub(crate) memory: Memory,
     /// Child processes since the start, at least.
     pub(crate) children: u32,
@@ -21,13 +27,17 @@ impl Cost {
     /// Runs a profile for about so many cycles.
     pub(crate) fn of(site: &Site, profile: &Profile, cycles: u32) -> Self {
         site.start(profile);
-        wait_cycles(WARM_UP);
-        let (before, began) = (cycles_of(site), cpu_ms(site, WATCHDOG));
-        wait_cycles(cycles);
-        let (after, ended) = (cycles_of(site), cpu_ms(site, WATCHDOG));
+        wait_cycles(profile, WARM_UP.min(cycles));
+        let (before, began) = (cycles_of(&site.log()), cpu_ms(site, WATCHDOG));
+        wait_cycles(profile, cycles);
+        let (log, ended) = (site.log(), cpu_ms(site, WATCHDOG));
+        let after = cycles_of(&log);
+        let ends = || log.lines().filter(|line| line.contains(CYCLE_END));
         let cost = Self {
             cycles: after,
+            unwell: ends().filter(|line| !line.contains("all well")).count(),
             cpu_ms: (ended - began) / f64::from(after - before),
+            wall_ms: cycle_times(&log).split_off(before as usize),
             memory: Memory::of(site, site.pid()),
             children: children(site, site.pid()),
         };
@@ -36,13 +46,19 @@ impl Cost {
     }
 }
 
-fn wait_cycles(count: u32) {
-    sleep(Duration::from_millis(u64::from(count * QUICK_INTERVAL_MS)));
+fn wait_cycles(profile: &Profile, count: u32) {
+    sleep(Duration::from_millis(u64::from(count * profile.interval_ms)));
 }
 
 /// Full cycles that the log has seen end.
-fn cycles_of(site: &Site) -> u32 {
-    u32::try_from(site.log().matches(" action=end ").count()).unwrap()
+fn cycles_of(log: &str) -> u32 {
+    u32::try_from(log.matches(CYCLE_END).count()).unwrap()
+}
+
+/// How long each cycle took, in milliseconds.
+pub(crate) fn cycle_times(log: &str) -> Vec<f64> {
+    let took = |line: &str| line.rsplit(' ').nth(1)?.trim_start_matches('(').parse().ok();
+    log.lines().filter(|line| line.contains(CYCLE_END)).filter_map(took).collect()
 }
 
 /// The children that live, and one more when any was ever waited for: every process faults pages in when it

@@ -1,9 +1,10 @@
 //! Where it is measured: a real systemd machine, or, where none can be had, plain processes of this host.
 
 use crate::common::{Installation, Machine, StandIn, install};
-use crate::profile::{HUNG_PORT, Profile, TLS_PORT};
+use crate::profile::{EDGE_PORT, HUNG_PORT, Profile, RESOLVER_PORT, TLS_PORT};
 use std::cell::{Cell, RefCell};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,6 +18,19 @@ const STAND_IN: &str = "/usr/local/bin/stand-in";
 /// How long a start may take before something is wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What the node publishes.
+const PUBLISHED: &str = r#"{"TCP":{"443":{"HTTPS":true}},
+    "Web":{"gw.tail1234.ts.net:443":{"Handlers":{"/":{"Proxy":"http://127.0.0.1:18791"}}}},
+    "AllowFunnel":{"gw.tail1234.ts.net:443":true}}"#;
+
+/// What is watched beside the gateway.
+fn others(home: &str) -> [Vec<String>; 3] {
+    let tailscaled =
+        format!("tailscaled --edge-port {EDGE_PORT} --resolver-port {RESOLVER_PORT} --control {home}/ts");
+    ["ollama", &tailscaled, "moltworker --record /dev/null"]
+        .map(|words| words.split(' ').map(str::to_owned).collect())
+}
+
 /// The place of all measurements.
 pub(crate) enum Site {
     Systemd { machine: Machine, tls: Cell<bool> },
@@ -24,13 +38,22 @@ pub(crate) enum Site {
 }
 
 impl Site {
-    /// Brings up the gateway and Ollama.
+    /// Brings up all that is watched. The gateway is asked by a thousand at once, so it may have them all.
     pub(crate) fn set_up() -> Self {
         let Some(machine) = Machine::up_or_skip("bench") else { return Self::Bare(Bare::set_up()) };
-        install(&machine, &Installation { gateway_options: "--generation g1", ..Installation::default() });
+        let wanted = Installation {
+            gateway_options: "--generation g1",
+            gateway_service: "LimitNOFILE=8192",
+            ..Installation::default()
+        };
+        install(&machine, &wanted);
+        machine.write("/home/pico/ts/serve.json", PUBLISHED);
         machine.user_ok(&["systemctl", "--user", "start", GATEWAY]);
         let site = Self::Systemd { machine, tls: Cell::new(false) };
-        site.serve("ollama", &[STAND_IN, "ollama"]);
+        for options in others("/home/pico") {
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            site.serve(options[0], &[&[STAND_IN], &options[..]].concat());
+        }
         site
     }
 
@@ -64,7 +87,8 @@ impl Site {
         match self {
             Self::Systemd { machine, .. } => {
                 machine.user_ok(&["bash", "-c", "rm -rf ~/.picoclaw/state/watchdog/* ~/.picoclaw/logs/*"]);
-                machine.write("/home/pico/.picoclaw/watchdog.toml", &profile.0);
+                machine.write("/home/pico/.picoclaw/watchdog.toml", &profile.config);
+                machine.write("/home/pico/.picoclaw/.env", &profile.env);
                 machine.user_ok(&["systemctl", "--user", "start", WATCHDOG]);
                 let stamp = |name| machine.unit(WATCHDOG, name).parse::<f64>().unwrap() / 1e3;
                 stamp("ActiveEnterTimestampMonotonic") - stamp("ExecMainStartTimestampMonotonic")
@@ -162,7 +186,12 @@ impl Bare {
             servers: RefCell::default(),
             _gateway: StandIn::gateway(&["--generation", "g1", "--port", "18790", "--webhook-port", "18791"]),
         };
-        bare.serve(&["ollama"]);
+        let home = bare.home.path();
+        fs::create_dir(home.join("ts")).unwrap();
+        fs::write(home.join("ts/serve.json"), PUBLISHED).unwrap();
+        for options in others(&home.display().to_string()) {
+            bare.serve(&options.iter().map(String::as_str).collect::<Vec<_>>());
+        }
         bare
     }
 
@@ -171,7 +200,9 @@ impl Bare {
         for old in ["state", "logs"] {
             fs::remove_dir_all(home.join(old)).ok();
         }
-        fs::write(home.join("watchdog.toml"), &Profile(profile.0.clone()).without_unit().0).unwrap();
+        fs::write(home.join("watchdog.toml"), profile.config_without_unit()).unwrap();
+        fs::write(home.join(".env"), &profile.env).unwrap();
+        fs::set_permissions(home.join(".env"), Permissions::from_mode(0o600)).unwrap();
         let socket = home.join("notify");
         fs::remove_file(&socket).ok();
         let systemd = UnixDatagram::bind(&socket).unwrap();

@@ -75,6 +75,13 @@ impl fmt::Display for Table {
     }
 }
 
+/// The middle one; not a number when there is none.
+pub(crate) fn median(figures: &[f64]) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
+}
+
 fn verdict(good: bool) -> String {
     if good { "reached" } else { "MISSED" }.to_owned()
 }

@@ -1,6 +1,7 @@
 //! How quick it is: to get ready, to finish a cycle while endpoints hang, to notice a death and to repair it.
 
 use crate::common::{Machine, wait_until};
+use crate::meter::cycle_times;
 use crate::profile::Profile;
 use crate::site::{GATEWAY, Site, WATCHDOG};
 use std::thread::sleep;
@@ -10,6 +11,8 @@ use std::time::Duration;
 const TRIALS: usize = 20;
 /// Time for some cycles of a timeout and an interval each.
 const HUNG_WATCHED: Duration = Duration::from_secs(21);
+/// So many endpoints that never answer are there.
+const MOST_HUNG: u16 = 3;
 const SOON: Duration = Duration::from_secs(20);
 
 /// Milliseconds from the start of the process to READY.
@@ -19,19 +22,14 @@ pub(crate) fn starts(site: &Site) -> Vec<f64> {
     took
 }
 
-/// Milliseconds of a few cycles while so many endpoints hang.
-pub(crate) fn hung_cycles(site: &Site, hung: u16) -> Vec<f64> {
-    site.hang(hung);
-    site.start(&Profile::default().with_hung(hung));
+/// Milliseconds of a few cycles while some of those who are asked hang, and the log of them.
+pub(crate) fn hung_cycles(site: &Site, profile: &Profile) -> (Vec<f64>, String) {
+    site.hang(MOST_HUNG);
+    site.start(profile);
     sleep(HUNG_WATCHED);
     let log = site.log();
     site.stop();
-    let took = |line: &str| {
-        line.contains(" action=end ")
-            .then(|| line.rsplit(' ').nth(1)?.trim_start_matches('(').parse().ok())
-            .flatten()
-    };
-    log.lines().filter_map(took).collect()
+    (cycle_times(&log), log)
 }
 
 /// Kills the gateway again and again. Milliseconds from each kill until the attempt was decided, saved and

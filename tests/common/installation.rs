@@ -1,8 +1,8 @@
 //! A machine as a user of the watchdog has it: the repository at ~/src, the watchdog installed with make, and a
-//! gateway of ours as the user unit `picoclaw-gateway.service`.
+//! gateway of ours as a user unit.
 
 use super::machine::text_of;
-use super::{Machine, repository, stand_in_binary, watchdog_binary};
+use super::{GATEWAY, Machine, repository, stand_in_binary, watchdog_binary};
 use std::process::{Command, Stdio};
 
 /// Where the gateway's control files lie inside.
@@ -13,14 +13,21 @@ const BUILT: &str = "/usr/local/lib/picoclaw-watchdog/picoclaw-watchdog";
 const ASK: &str = r#"exec 3<>/dev/tcp/127.0.0.1/18790 && printf 'GET %s HTTP/1.1\r\n\r\n' "$1" >&3 && read -r _ code _ <&3 && echo "$code""#;
 
 /// What a test wants to differ.
-#[derive(Default)]
 pub(crate) struct Installation<'a> {
+    /// The gateway's unit.
+    pub(crate) gateway: &'a str,
     /// The content of `~/.picoclaw/.env`.
     pub(crate) env: &'a str,
     /// More options for the stand-in gateway, separated by blanks.
     pub(crate) gateway_options: &'a str,
     /// More lines for the `[Service]` section of the gateway's unit.
     pub(crate) gateway_service: &'a str,
+}
+
+impl Default for Installation<'_> {
+    fn default() -> Self {
+        Self { gateway: GATEWAY, env: "", gateway_options: "", gateway_service: "" }
+    }
 }
 
 /// Installs everything and starts nothing. Gives what `make install-watchdog` printed.
@@ -31,7 +38,8 @@ pub(crate) fn install(machine: &Machine, wanted: &Installation<'_>) -> String {
     copy_sources(machine);
     machine.user_ok(&["mkdir", "-p", CONTROL]);
     machine.write("/home/pico/.picoclaw/.env", wanted.env);
-    machine.write("/home/pico/.config/systemd/user/picoclaw-gateway.service", &gateway_unit(wanted));
+    let unit = format!("/home/pico/.config/systemd/user/{}", wanted.gateway);
+    machine.write(&unit, &gateway_unit(wanted));
     machine.user_ok(&["make", "-C", "src", "install-watchdog", &format!("BINARY={BUILT}")])
 }
 

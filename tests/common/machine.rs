@@ -2,6 +2,7 @@
 
 use super::repository;
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -86,17 +87,16 @@ impl Machine {
         text_of(&argv, &output);
     }
 
-    /// Writes a file as pico, for pico only, with its directories.
+    /// Writes a file as pico, for pico only, with its directories. Sent through a pipe, for an argument must be short.
     #[track_caller]
     pub(crate) fn write(&self, to: &str, content: &str) {
-        self.user_ok(&[
-            "bash",
-            "-euc",
-            r#"umask 077; mkdir -p "${1%/*}"; printf %s "$2" >"$1""#,
-            "write",
-            to,
-            content,
-        ]);
+        let argv = ["bash", "-euc", r#"umask 077; mkdir -p "${1%/*}"; cat >"$1""#, "write", to];
+        let mut command = self.script("user", &argv);
+        let mut writing =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // What a command that ended early did not take is told by its exit code.
+        writing.stdin.take().unwrap().write_all(content.as_bytes()).ok();
+        text_of(&argv, &writing.wait_with_output().unwrap());
     }
 
     /// What a file inside holds; nothing when there is none. Read through the machine's own /proc entry, so that a

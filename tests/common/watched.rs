@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-/// The gateway's unit.
+/// The gateway's unit, unless a test wants another.
 pub(crate) const GATEWAY: &str = "picoclaw-gateway.service";
 /// The watchdog's unit.
 pub(crate) const UNIT: &str = "picoclaw-watchdog.service";
@@ -44,6 +44,7 @@ PICOCLAW_WATCHDOG_LINE_PUSH_ENDPOINT=http://127.0.0.1:18792/v2/bot/message/push
 /// The machine; it derefs to [`Machine`].
 pub(crate) struct Watched {
     machine: Machine,
+    gateway: String,
     _line: Child,
 }
 
@@ -70,7 +71,7 @@ impl Watched {
         machine.write("/home/pico/line/control/.keep", "");
         let line = ["stand-in", "line", "--control", "line/control", "--record", "line/record"];
         let line = machine.script("user", &line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        Some(Self { machine, _line: line })
+        Some(Self { machine, gateway: wanted.gateway.to_owned(), _line: line })
     }
 
     /// As [`Self::install`], then everything is started and healthy.
@@ -86,14 +87,14 @@ impl Watched {
     /// Starts the gateway, and waits until it answers.
     #[track_caller]
     pub(crate) fn start_gateway(&self) {
-        self.user_ok(&["systemctl", "--user", "start", GATEWAY]);
+        self.user_ok(&["systemctl", "--user", "start", &self.gateway]);
         self.wait_for_gateway();
     }
 
     /// Kills the gateway as the kernel does when memory is short.
     #[track_caller]
     pub(crate) fn kill_gateway(&self) {
-        self.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
+        self.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", &self.gateway]);
     }
 
     /// Waits until the gateway answers.

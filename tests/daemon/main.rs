@@ -10,6 +10,7 @@ mod bus;
 mod disk;
 mod gateway;
 mod offline;
+mod profiles;
 mod supervised;
 mod units;
 

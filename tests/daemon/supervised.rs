@@ -4,8 +4,12 @@
 use crate::common::{GATEWAY, Installation, UNIT, Watched};
 
 /// A gateway that hangs and ignores SIGTERM: its restart takes as long as systemd's patience with it.
-const STUBBORN: Installation<'_> =
-    Installation { gateway_options: "--ignore-term", gateway_service: "TimeoutStopSec=4", env: "" };
+const STUBBORN: Installation<'_> = Installation {
+    gateway: GATEWAY,
+    gateway_options: "--ignore-term",
+    gateway_service: "TimeoutStopSec=4",
+    env: "",
+};
 
 #[test]
 fn killed_in_the_middle_of_a_restart_it_keeps_the_budget_and_verifies() {

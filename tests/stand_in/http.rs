@@ -2,6 +2,7 @@
 //! and must not grow into a server.
 
 use anyhow::{Context, Result};
+use nix::sys::socket::{Backlog, listen};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
@@ -15,6 +16,10 @@ const MAX_HEAD: u64 = 64 * 1024;
 const MAX_BODY: u64 = 4 * 1024 * 1024;
 /// How long a silent client, or a client left hanging, keeps its thread.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Connections that may wait to be accepted. With the usual 128, whoever asks a thousand times at once waits a second
+/// for the kernel's next try.
+const BACKLOG: Backlog = Backlog::MAXCONN;
 
 /// One request.
 pub(crate) struct Request {
@@ -98,6 +103,7 @@ impl<H: Fn(&Request) -> Answer + Send + Sync + 'static> Handler for H {}
 pub(crate) fn serve_at(address: &str, port: u16, handler: impl Handler) -> Result<SocketAddr> {
     let listener =
         TcpListener::bind((address, port)).with_context(|| format!("listen tcp {address}:{port}"))?;
+    listen(&listener, BACKLOG)?;
     let address = listener.local_addr()?;
     let accept = move || {
         let (stream, _) = listener.accept()?;

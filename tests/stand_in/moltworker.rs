@@ -1,4 +1,5 @@
-//! A moltworker: its status, and its backups behind a service token, as it answers since its first release.
+//! A moltworker: its status, and its backups behind a service token, as it answers since its first release; and the
+//! marker of the last one in its bucket.
 //! Files in the control directory: `status` (`not_running`, `not_responding`, `error`), `login` (Access knows
 //! nobody and shows its login page), `last-sync` (`null`, or how many seconds ago; taken at the next request),
 //! `sync-takes` (milliseconds), `sync-lies` (says success and does nothing), `sync-fails` (500). `--record`
@@ -22,6 +23,9 @@ const CLIENT_ID: &str = "stand-in.access";
 const CLIENT_SECRET: &str = "cfast_stand-in";
 const LOGIN: &str =
     "https://team.cloudflareaccess.com/cdn-cgi/access/login/molt.example?kid=0&redirect_url=%2F";
+
+/// In its bucket, which checks no signatures here: the object that each of its backups writes anew.
+const MARKER: &str = "/moltbot-data/.last-sync";
 
 struct Moltworker {
     control: Control,
@@ -63,6 +67,10 @@ impl Moltworker {
             }
             ("GET", "/api/admin/storage") => Reply::json(200, self.storage().to_string()),
             ("POST", "/api/admin/storage/sync") => self.sync(),
+            ("GET", MARKER) => match self.last_sync() {
+                Some(time) => Reply::text(200, time + "\n"),
+                None => Reply::text(404, "<Error><Code>NoSuchKey</Code></Error>"),
+            },
             _ => Reply::json(404, r#"{"error":"Not found"}"#),
         }
     }

@@ -9,7 +9,7 @@
 //! stand-in ollama  [--port 11434] [--control DIR]
 //! stand-in line    [--port 18792] [--control DIR] --record FILE
 //! stand-in moltworker [--port 18793] [--control DIR] --record FILE
-//! stand-in tailscaled [--edge-port 0] --control DIR
+//! stand-in tailscaled [--edge-port 0] [--resolver-port 0] --control DIR
 //! stand-in listen PORT        (accepts nothing and answers nothing)
 //! stand-in hold               (only lives)
 //! ```

@@ -25,7 +25,8 @@ const OWN_ADDRESS: &str = "127.0.0.2";
 
 /// Starts all its servers.
 pub(crate) fn start(mut args: Args) -> Result<()> {
-    let (port, resolver) = (args.parsed("--edge-port", 0)?, args.parsed("--resolver-port", 0)?);
+    let port = args.parsed("--edge-port", 0)?;
+    let resolver_port = args.parsed("--resolver-port", 0)?;
     let directory = args.value("--control")?.context("tailscaled needs --control DIR")?;
     args.done()?;
     let (control, directory) = (Control::new(Some(directory.clone())), PathBuf::from(directory));
@@ -34,7 +35,7 @@ pub(crate) fn start(mut args: Args) -> Result<()> {
     }
     let edge = edge(&control, &directory, "127.0.0.1", port, "edge-dead")?;
     self::edge(&control, &directory, OWN_ADDRESS, edge.port(), "tailnet-dead")?;
-    let resolver = serve_at("127.0.0.1", resolver, resolve)?;
+    let resolver = serve_at("127.0.0.1", resolver_port, resolve)?;
     let socket = directory.join("tailscaled.sock");
     serve_on_socket(&socket, move |request| local_api(&control, &directory, request))?;
     announce(&[edge, resolver]);

@@ -15,17 +15,25 @@ impl View {
             .filter(|target| target.grade != Grade::Healthy)
             .map(|target| format!("{}: {}", target.name, target.summary))
             .collect();
-        let mut line = if unwell.is_empty() {
-            let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
-            format!("all well ({})", names.join(", "))
-        } else {
-            unwell.join(" | ")
-        };
+        let mut line =
+            if unwell.is_empty() { format!("all well ({})", self.names()) } else { unwell.join(" | ") };
         let waiting = self.alerts.pending;
         if waiting > 0 {
             let _ = write!(line, " | alerts waiting: {waiting}");
         }
         line
+    }
+
+    /// Who is watched. With so many that nobody would read it, only how many: the line is written in every cycle.
+    fn names(&self) -> String {
+        const MOST: usize = 20;
+        match self.targets.len() {
+            0..=MOST => {
+                let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
+                names.join(", ")
+            }
+            many => format!("{many} targets"),
+        }
     }
 
     /// The table for people.

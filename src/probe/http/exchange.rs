@@ -89,7 +89,8 @@ impl Answer {
 pub async fn send(clients: &Clients, request: &Request, cap: usize) -> Result<Answer, Fault> {
     match request.url.scheme() == "http" && is_loopback(&request.url) {
         true => near(request, cap).await,
-        false => far(clients, request, cap).await,
+        // Boxed, since it is much bigger than what is needed for our own machine.
+        false => Box::pin(far(clients, request, cap)).await,
     }
 }
 

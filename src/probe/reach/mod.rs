@@ -67,7 +67,7 @@ pub enum Ask {
 impl Reach {
     /// Reads `check.reach = { … }`.
     pub fn read(section: &mut Section<'_>) -> Option<Self> {
-        let bounds = parse::span(Duration::from_secs(1)..=Duration::from_secs(120));
+        let bounds = parse::span(Duration::from_millis(100)..=Duration::from_secs(120));
         let (url, local) = (section.need("url", parse::url), section.opt("local", parse::url));
         let method = section.or("method", Method::GET, method);
         let expect = section.list("expect", parse::within(100..=599)).unwrap_or_default();

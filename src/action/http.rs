@@ -129,8 +129,8 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_that_cannot_be_read_is_not_none() {
-        let (http, problems) = reading("url = \"http://x/\"\nonly_if.http = { url = \"x\" }");
-        assert!(http.is_none() && problems[0].contains("only_if.http.url"), "{problems:?}");
+    fn a_condition_that_cannot_be_read_is_a_problem_and_never_just_left_out() {
+        let (_, problems) = reading("url = \"http://x/\"\nonly_if.http = { url = \"x\" }");
+        assert!(problems[0].contains("error") && problems[0].contains("only_if.http.url"), "{problems:?}");
     }
 }

@@ -7,7 +7,7 @@ use crate::cli::Output;
 use crate::config::{Config, Sources, compile};
 use crate::exit::Exit;
 use crate::probe::http::Http;
-use crate::probe::{Check, Probe};
+use crate::probe::{Check, Probe, reach, tailscale};
 use crate::recovery::evidence::Reading;
 use crate::recovery::policy::Role;
 use crate::sim::blueprint::{Asks, Blueprint, Judge, Question, Remedy};
@@ -159,9 +159,16 @@ fn question(config: &Config, probe: &Probe) -> Question {
         // What would be stale is decided by the scenario, not by any clock.
         Check::Object(_) => Asks::Service(by_status("fresh", "stale")),
         Check::Http(http) => Asks::Service(by_answer(http)),
-        Check::Reach(reach) => Asks::Service(by_answer(&reach.public)),
+        Check::Reach(reach) => match reach.ask {
+            reach::Ask::Way => Asks::Service(by_answer(&reach.public)),
+            reach::Ask::Certificate => Asks::Steady,
+        },
         // tailscaled is modelled as well or not well; what it says is not.
-        Check::Tailscale(_) | Check::Funnel(_) => Asks::Service(by_status("as it should be", "in trouble")),
+        Check::Tailscale(tailscale) => match tailscale.ask {
+            tailscale::Ask::Node { .. } => Asks::Service(by_status("connected", "in trouble")),
+            tailscale::Ask::Expiry { .. } => Asks::Steady,
+        },
+        Check::Funnel(_) => Asks::Service(by_status("published", "not published")),
         Check::Ollama(ollama) => {
             let ollama = ollama.clone();
             Asks::Service(Rc::new(move |answer| (ollama.judge_given(answer.status), Vec::new())))

@@ -57,6 +57,8 @@ pub enum Asks {
     Port(u16),
     /// Whether it answers, and what.
     Service(Judge),
+    /// What nothing here changes, such as the end of a certificate; it can only be told while all is well.
+    Steady,
 }
 
 impl fmt::Debug for Asks {
@@ -64,6 +66,7 @@ impl fmt::Debug for Asks {
         match self {
             Self::Port(port) => write!(f, "Port({port})"),
             Self::Service(_) => f.write_str("Service"),
+            Self::Steady => f.write_str("Steady"),
         }
     }
 }

@@ -304,6 +304,7 @@ fn in_scope(scope: &Scope, target: &Name, is_unit: bool) -> bool {
 fn read(question: &Question, thing: &Thing, face: Face) -> (Duration, Reading, Vec<Blame>) {
     let judge = match &question.asks {
         Asks::Port(port) => return (Duration::ZERO, read_port(*port, thing, &face), Vec::new()),
+        Asks::Steady => return (Duration::ZERO, read_steady(&face), Vec::new()),
         Asks::Service(judge) => judge,
     };
     let in_time = |took: Duration, status: Option<u16>, body: &str| {
@@ -323,6 +324,15 @@ fn read(question: &Question, thing: &Thing, face: Face) -> (Duration, Reading, V
         Face::Status(status) => in_time(QUICK, Some(status), ""),
         Face::Silent | Face::Taken(_) => (question.timeout, no_answer(question), Vec::new()),
         Face::Gone(words) => (Duration::ZERO, Reading::Fail(words), Vec::new()),
+    }
+}
+
+fn read_steady(face: &Face) -> Reading {
+    match face {
+        Face::Well(_) | Face::NotReady(..) => Reading::Pass("as it was".to_owned()),
+        Face::Silent | Face::Status(_) | Face::Taken(_) | Face::Gone(_) => {
+            Reading::Unknown("it cannot be asked now".to_owned())
+        }
     }
 }
 

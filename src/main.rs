@@ -5,9 +5,25 @@ use clap::error::ErrorKind;
 use picoclaw_watchdog::cli::Cli;
 use picoclaw_watchdog::command;
 use picoclaw_watchdog::exit::Exit;
+use std::panic;
 use std::process::ExitCode;
 
+/// Who closed our output (`check | head`) wants no more of it; that is no defect to be told with a backtrace.
+fn end_quietly_when_nobody_reads() {
+    /// What a shell shows for a program that SIGPIPE has ended.
+    const PIPE_CLOSED: i32 = 128 + 13;
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload_as_str().unwrap_or_default();
+        if text.starts_with("failed printing to") && text.contains("Broken pipe") {
+            std::process::exit(PIPE_CLOSED);
+        }
+        usual(panic);
+    }));
+}
+
 fn main() -> ExitCode {
+    end_quietly_when_nobody_reads();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

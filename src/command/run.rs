@@ -6,7 +6,7 @@ use crate::config::{Config, Problem, Sources, compile};
 use crate::cycle::{self, Report, Scope};
 use crate::exit::Exit;
 use crate::host::chronicle::{self, Chronicle};
-use crate::host::events::{Event, Events};
+use crate::host::events::{Event, Events, Meanwhile};
 use crate::host::heartbeat::Heartbeat;
 use crate::host::lifesign::LifeSign;
 use crate::host::view::View;
@@ -14,6 +14,7 @@ use crate::host::{Host, publish, room};
 use crate::recovery::state::State;
 use crate::recovery::time::Timestamp;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tracing::info;
@@ -100,12 +101,7 @@ impl Daemon {
         let mut scope = Scope::Everything;
         loop {
             let (wait, due) = if host.config.enabled {
-                // A stop is obeyed in the middle of everything: what was intended is saved already.
-                let report = tokio::select! {
-                    biased;
-                    () = events.stop().asked() => break,
-                    report = self.pass(host, &scope) => report,
-                };
+                let Some(report) = self.pass_unless_stopped(host, &mut events, &scope).await else { break };
                 self.next_pass(host, &report)
             } else {
                 self.heartbeat.beat("switched off (enabled = false); SIGHUP reads the configuration again");
@@ -121,6 +117,28 @@ impl Daemon {
             };
         }
         self.heartbeat.stopping();
+    }
+
+    /// A stop is obeyed in the middle of everything: what was intended is saved already. A unit that changes must
+    /// not wait until somebody else's endpoint has been waited for in vain.
+    async fn pass_unless_stopped(
+        &mut self,
+        host: &mut Host,
+        events: &mut Events,
+        scope: &Scope,
+    ) -> Option<Report> {
+        let hurry = host.begin_pass();
+        let mut pass = pin!(self.pass(host, scope));
+        loop {
+            tokio::select! {
+                biased;
+                meanwhile = events.meanwhile() => match meanwhile {
+                    Meanwhile::Stop => return None,
+                    Meanwhile::Change => hurry.raise(),
+                },
+                report = &mut pass => return Some(report),
+            }
+        }
     }
 
     async fn pass(&mut self, host: &mut Host, scope: &Scope) -> Report {

@@ -33,22 +33,33 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Events {
     changes: mpsc::Receiver<BusEvent>,
+    /// A change that was noticed during a pass, and waits for its end.
+    noticed: Option<BusEvent>,
     kicks: Doorbell,
     orders: Doorbell,
     hangup: Signal,
     stop: Stop,
 }
 
+/// What may happen during a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// Somebody wants us to stop.
+    Stop,
+    /// A unit changed.
+    Change,
+}
+
 /// The signals that end us.
 #[derive(Debug)]
-pub struct Stop {
+struct Stop {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Stop {
     /// Waits for one of them.
-    pub async fn asked(&mut self) {
+    async fn asked(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -66,6 +77,7 @@ impl Events {
             Stop { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
         Ok(Self {
             changes: watch_units(host),
+            noticed: None,
             kicks: Doorbell::on_file(&host.config.kick.file),
             orders: Doorbell::on_directory(&inbox::place(&host.config.paths.state)),
             hangup: signal(SignalKind::hangup())?,
@@ -79,24 +91,40 @@ impl Events {
         self.kicks = Doorbell::on_file(&host.config.kick.file);
     }
 
-    /// The signals that end us, to be watched during a pass.
-    pub fn stop(&mut self) -> &mut Stop {
-        &mut self.stop
+    /// Waits for what cannot wait for the end of a pass. What it takes from the bus is the next event.
+    pub async fn meanwhile(&mut self) -> Meanwhile {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.asked() => return Meanwhile::Stop,
+                Some(event) = self.changes.recv(), if !matches!(self.noticed, Some(BusEvent::Changed(_))) => {
+                    let changed = matches!(event, BusEvent::Changed(_));
+                    // The others are about all units, so whatever follows them is known by them.
+                    self.noticed.get_or_insert(event);
+                    if changed {
+                        return Meanwhile::Change;
+                    }
+                }
+            }
+        }
     }
 
     /// Waits for the next event, at most for `wait`, after which `due` is due.
     pub async fn next(&mut self, host: &mut Host, wait: Duration, due: Scope) -> Event {
         let until = Instant::now() + wait;
         loop {
-            let change = tokio::select! {
-                biased;
-                () = self.stop.asked() => return Event::Stop,
-                _ = self.hangup.recv() => return Event::Reload,
-                change = self.changes.recv() => change,
-                () = self.kicks.rung() => return Event::Pass(Scope::Everything),
-                () = self.orders.rung() => return Event::Pass(Scope::Everything),
-                () = host.receipt() => return Event::Pass(Scope::Targets(BTreeSet::new())),
-                () = sleep_until(until) => return Event::Pass(due),
+            let change = match self.noticed.take() {
+                Some(noticed) => Some(noticed),
+                None => tokio::select! {
+                    biased;
+                    () = self.stop.asked() => return Event::Stop,
+                    _ = self.hangup.recv() => return Event::Reload,
+                    change = self.changes.recv() => change,
+                    () = self.kicks.rung() => return Event::Pass(Scope::Everything),
+                    () = self.orders.rung() => return Event::Pass(Scope::Everything),
+                    () = host.receipt() => return Event::Pass(Scope::Targets(BTreeSet::new())),
+                    () = sleep_until(until) => return Event::Pass(due),
+                },
             };
             let touched = self.touched(host, change);
             if !touched.is_empty() {

@@ -47,6 +47,7 @@ use inbox::Inbox;
 use kicks::{KickResult, ReceivedKick};
 use log::OpsLog;
 use memory::{Memory, Start};
+use observe::Hurry;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,6 +78,9 @@ pub struct Host {
     history: Option<History>,
     log: Option<Arc<Mutex<OpsLog>>>,
     mirror_works: bool,
+    hurry: Hurry,
+    /// Whether the last full pass was cut short; the next one is not, so that whoever answers slowly is heard.
+    hurried: bool,
     /// Whether a reference point failed when they were asked last.
     cut_off: bool,
     /// Whether this boot has had no pass yet.
@@ -127,6 +131,8 @@ impl Host {
             history: None,
             log: None,
             mirror_works: true,
+            hurry: Hurry::new(),
+            hurried: false,
             cut_off: false,
             booted: start.booted,
             config,
@@ -269,6 +275,12 @@ impl Host {
         Some(kick)
     }
 
+    /// A pass begins. What comes back may end its waiting, unless that has just happened to the one before.
+    pub fn begin_pass(&mut self) -> Hurry {
+        self.hurry = Hurry::new();
+        if self.hurried { Hurry::new() } else { self.hurry.clone() }
+    }
+
     /// Whether the machine was booted or woken since the last pass.
     fn fresh(&mut self) -> Option<Fresh> {
         let booted = std::mem::take(&mut self.booted).then_some(Fresh::Boot);
@@ -306,7 +318,9 @@ impl World for Host {
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
         let units = observe::units(&self.bus, &config, scope).await;
         self.units.extend(units.iter().map(|report| (report.target.clone(), report.facts.clone())));
-        let mut probes = observe::probes(&self.clients, &config, &units, (scope, resting)).await;
+        let (mut probes, cut) =
+            observe::probes(&self.clients, &config, &units, (scope, resting), &self.hurry).await;
+        self.hurried = if *scope == Scope::Everything { cut } else { self.hurried };
         // What a service says of itself may hold a token of ours; from here on it is stored and sent.
         probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));
         let references = self.references(&probes, scope).await;

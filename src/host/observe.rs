@@ -10,7 +10,10 @@ use crate::probe::{Probe, Unit};
 use crate::recovery::evidence::{Name, ProbeReport, Reading, ReferenceReport, Resting, UnitReport};
 use crate::systemd::Bus;
 use crate::values::{Secret, UnitName, mask};
-use futures_util::stream::{FuturesOrdered, StreamExt};
+use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
+use std::pin::pin;
+use std::rc::Rc;
+use tokio::sync::watch;
 
 /// The units in scope, in the order of the configuration.
 pub async fn units(bus: &Bus, config: &Config, scope: &Scope) -> Vec<UnitReport> {
@@ -20,20 +23,57 @@ pub async fn units(bus: &Bus, config: &Config, scope: &Scope) -> Vec<UnitReport>
     asked.collect::<FuturesOrdered<_>>().collect().await
 }
 
-/// The probes in scope but those that rest, in the order of the configuration.
+/// Says that a pass must not wait any longer for those who have not answered yet.
+#[derive(Clone, Debug)]
+pub struct Hurry(Rc<watch::Sender<bool>>);
+
+impl Hurry {
+    /// None yet.
+    pub(super) fn new() -> Self {
+        Self(Rc::new(watch::Sender::new(false)))
+    }
+
+    /// From now on.
+    pub fn raise(&self) {
+        self.0.send_replace(true);
+    }
+
+    async fn raised(&self) {
+        // The sender is ours, so there is always somebody to wait for.
+        let _ = self.0.subscribe().wait_for(|raised| *raised).await;
+    }
+}
+
+/// The probes in scope but those that rest, in the order of the configuration, and whether they were cut short:
+/// who has not answered then is asked anew in a later pass.
 pub async fn probes(
     clients: &Clients,
     config: &Config,
     units: &[UnitReport],
     (scope, resting): (&Scope, &Resting),
-) -> Vec<ProbeReport> {
+    hurry: &Hurry,
+) -> (Vec<ProbeReport>, bool) {
     let rests = |probe: &Probe| resting.has(&probe.target, &probe.name);
-    let wanted = config.probes.iter().filter(|probe| in_scope(scope, &probe.target, false) && !rests(probe));
-    let asked = wanted.map(|probe| async {
+    let wanted = config.probes.iter().enumerate();
+    let wanted = wanted.filter(|(_, probe)| in_scope(scope, &probe.target, false) && !rests(probe));
+    let asked = wanted.map(|(index, probe)| async move {
         let unit = unit_of(config, units, &probe.target);
-        ask(probe, clients, unit.as_ref()).await
+        (index, ask(probe, clients, unit.as_ref()).await)
     });
-    asked.collect::<FuturesOrdered<_>>().collect().await
+    let mut asked: FuturesUnordered<_> = asked.collect();
+    let (mut answers, mut raised) = (Vec::with_capacity(asked.len()), pin!(hurry.raised()));
+    loop {
+        tokio::select! {
+            biased;
+            answer = asked.next() => match answer {
+                Some(answer) => answers.push(answer),
+                None => break,
+            },
+            () = &mut raised => break,
+        }
+    }
+    answers.sort_unstable_by_key(|(index, _)| *index);
+    (answers.into_iter().map(|(_, answer)| answer).collect(), !asked.is_empty())
 }
 
 /// A probe that outlives its own deadline is our defect, and must not hold up the cycle all the same.

@@ -135,3 +135,27 @@ fn a_port_that_somebody_else_has_is_named_and_no_storm_follows() {
     machine.user_ok(&["systemctl", "--user", "restart", GATEWAY]);
     machine.wait_for_push("It was: ");
 }
+
+/// Something else is asked in the same pass and lets it wait for 15 s; the gateway does not wait for it.
+#[test]
+fn a_death_in_the_middle_of_a_long_pass_is_answered_at_once() {
+    let hung = "[[target]]\nname = \"hung\"\n[[target.probe]]\nname = \"get\"\n\
+                check.http = { url = \"http://127.0.0.1:18900/\", timeout = \"15s\" }\n\n# --- Ollama: watched";
+    let options = Installation { env: "PICOCLAW_WATCHDOG_INTERVAL_SEC=20\n", ..Installation::default() };
+    let Some(machine) = Watched::install("midst", &[("# --- Ollama: watched", hung)], &options) else {
+        return;
+    };
+    machine.user_ok(&["systemd-run", "--user", "--quiet", "--unit=hung", "stand-in", "listen", "18900"]);
+    machine.start_gateway();
+    machine.enable();
+    let waiting = ["ss", "-Htn", "state", "established", "dport = :18900"];
+    wait_until(SOON, "it waits for the answer", || {
+        (!machine.user_ok(&waiting).trim().is_empty()).then_some(())
+    });
+    machine.kill_gateway();
+    // In far less time than the pass would take.
+    wait_until(Duration::from_secs(5), "it is restarted", || {
+        (machine.log().attempts("gateway") == 1).then_some(())
+    });
+    machine.wait_for_gateway();
+}

@@ -4,7 +4,7 @@
 use crate::common::{Home, StandIn, wait_until};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -156,4 +156,16 @@ fn waiting(home: &Home) -> usize {
 
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_defect() {
+    let home = Home::new("");
+    fs::remove_file(home.path(".picoclaw/watchdog.toml")).unwrap();
+    let mut child =
+        home.command(&["simulate", "S5"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(141), "{output:?}");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }

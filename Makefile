@@ -51,7 +51,7 @@ lint: ## check format, lints, documentation and scripts
 	if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo 'shellcheck is not installed: scripts not checked'; fi
 
 # A static build is measured too where it can be built; the bench says so where it cannot.
-bench: build ## measure the release binary, beside its targets and Monit (about 10 minutes)
+bench: build ## measure the release binary, beside its targets and Monit (about 15 minutes)
 	$(CARGO) build --locked --example stand-in
 	if rustup target list --installed 2>/dev/null | grep -qx '$(MUSL)' && command -v musl-gcc >/dev/null; then \
 	  $(CARGO) build --release --locked --target $(MUSL); fi

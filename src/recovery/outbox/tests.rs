@@ -38,6 +38,8 @@ fn a_try_is_charged_before_it_happens_and_keeps_its_key() {
     assert_eq!(outbox.charge(at(14)), None, "the gap has not passed");
     assert_eq!(outbox.charge(at(15)), Some(id), "no answer came: the same letter again");
     assert_eq!(outbox.letters[0].retry_key, key);
+    assert_eq!(outbox.charge(at(22 * 3600)), Some(id));
+    assert_eq!(outbox.letters[0].retry_key, key, "LINE knows it for 24 hours");
     assert_eq!(outbox.charge(at(15 + 23 * 3600)), Some(id));
     assert_ne!(outbox.letters[0].retry_key, key, "the old key would send twice by now");
 }
@@ -63,6 +65,31 @@ fn of(kind: Kind) -> Draft {
 
 fn fates(outbox: &Outbox) -> Vec<&Fate> {
     outbox.letters.iter().map(|letter| &letter.fate).collect()
+}
+
+#[test]
+fn what_gave_way_is_quiet_for_the_cooldown_unless_it_was_a_fault() {
+    let gave_way = |kind: Kind| {
+        let mut outbox = Outbox::default();
+        outbox.write(of(kind), &alerts(), at(1000));
+        Arc::make_mut(&mut outbox.letters[0]).fate = Fate::Superseded { reason: "the reserve".to_owned() };
+        outbox
+    };
+    let (notice, fault) = (gave_way(Kind::Notice), gave_way(Kind::Fault));
+    let key = notice.letters[0].key.clone();
+    let quiet = |outbox: &Outbox, now: u64| outbox.is_quiet(&key, &alerts(), at(now).at);
+    assert!(quiet(&notice, 1000) && quiet(&notice, 1899));
+    assert!(!quiet(&notice, 1900), "the cooldown is over");
+    assert!(!quiet(&fault, 1000), "it was not told, so it is told again");
+}
+
+#[test]
+fn what_the_channel_answered_last_can_be_read() {
+    let mut outbox = Outbox::default();
+    let id = outbox.write(draft("k"), &alerts(), at(0));
+    let _ = outbox.charge(at(0));
+    outbox.receive(&answer(id, Delivery::Retry("timed out after 10 s".into())), at(10));
+    assert_eq!(outbox.letters[0].last_answer, "timed out after 10 s");
 }
 
 #[test]

@@ -370,3 +370,12 @@ fn counters_at_their_end_stay_there() {
     assert_eq!((bench.state.attempts, bench.state.incidents), (u64::MAX, u64::MAX));
     assert_eq!(bench.target("gateway").climbed, u32::MAX);
 }
+
+#[test]
+fn a_single_rung_that_did_not_help_is_told_although_it_failed_only_once() {
+    let mut bench = Bench::new(bare(&[("restart", 1)]));
+    let decision = bench.pass(0, health(fail("refused")));
+    assert_eq!(done(&decision), ["restart"]);
+    let _ = bench.pass(61, health(fail("refused")));
+    assert_eq!(bench.keys(), ["gateway_restart_failed"], "there is nothing else to wait for");
+}

@@ -40,7 +40,7 @@ fn assert_sane(config: &Config) {
     }
     let now = Now { at: Timestamp(10_000_000), wall: 1_770_000_000, entropy: 1 };
     let spent = State::assume_spent(policy, now.at);
-    assert!(decide(policy, &spent, &Evidence::default(), now).attempts.is_empty());
+    assert!(decide(policy, spent, &Evidence::default(), now).attempts.is_empty());
 }
 
 fuzz_target!(|data: &[u8]| {

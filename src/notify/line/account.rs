@@ -1,13 +1,12 @@
 //! What LINE says of an account: whose token it is, whether it knows the recipient, whether a message has the right
 //! form. Nothing is sent to anybody, and nothing is retried.
 
-use super::{Line, SEND_TIMEOUT, failed};
-use crate::recovery::evidence::Delivery;
+use super::{Line, SEND_TIMEOUT};
 use crate::values::{Secret, mask, one_line};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 /// An answer of LINE, fit to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,12 +68,7 @@ fn name(body: &Value) -> &str {
 
 async fn exchange(request: RequestBuilder) -> Result<(u16, Value), String> {
     let deadline = Instant::now() + SEND_TIMEOUT;
-    let answer = timeout_at(deadline, request.send()).await;
-    let mut response =
-        answer.map_err(|_| "LINE did not answer in time")?.map_err(|error| match failed(error) {
-            Delivery::Retry(why) | Delivery::Refused(why) | Delivery::QuotaSpent(why) => why,
-            Delivery::Accepted { .. } => "LINE cannot be asked".to_owned(),
-        })?;
+    let mut response = super::answered(request, deadline).await?;
     let status = response.status().as_u16();
     let body = super::read(&mut response, deadline).await;
     Ok((status, serde_json::from_slice(&body).unwrap_or_default()))

@@ -12,7 +12,7 @@ pub use answer::classify;
 use crate::recovery::evidence::Delivery;
 use crate::values::{Secret, mask, one_line};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response};
 use serde::Serialize;
 use std::error::Error;
 use std::time::Duration;
@@ -108,6 +108,15 @@ async fn judge(mut response: Response, deadline: Instant) -> Delivery {
     let accepted_id = header(response.headers(), "x-line-accepted-request-id");
     let body = read(&mut response, deadline).await;
     classify(response.status().as_u16(), id.as_deref(), accepted_id.as_deref(), &body)
+}
+
+/// Asks LINE a question that is not a push, and gives the head of its answer, or why there is none.
+async fn answered(request: RequestBuilder, deadline: Instant) -> Result<Response, String> {
+    let answer = timeout_at(deadline, request.send()).await.map_err(|_| "LINE did not answer in time")?;
+    answer.map_err(|error| match failed(error) {
+        Delivery::Retry(why) | Delivery::Refused(why) | Delivery::QuotaSpent(why) => why,
+        Delivery::Accepted { .. } => "LINE cannot be asked".to_owned(),
+    })
 }
 
 /// What comes of a body in time, at most [`REPLY_BYTES_MAX`] of it.

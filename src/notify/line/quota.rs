@@ -1,13 +1,13 @@
 //! The month's quota, asked of LINE: how many messages the plan allows and how many were used. It sends
 //! nothing, costs nothing of the quota, and must not retry.
 
-use super::{Line, SEND_TIMEOUT, failed};
-use crate::recovery::evidence::{Delivery, QuotaReading};
+use super::{Line, SEND_TIMEOUT};
+use crate::recovery::evidence::QuotaReading;
 use crate::values::{Secret, mask, one_line};
 use reqwest::{Client, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 /// What `GET …/quota` answers: `value` only when the plan has a limit.
 #[derive(Deserialize)]
@@ -49,12 +49,7 @@ impl Line {
     ) -> Result<T, String> {
         let url = beside(&self.endpoint, what)?;
         let request = client.get(url).bearer_auth(self.token.expose());
-        let answer = timeout_at(deadline, request.send()).await;
-        let mut response =
-            answer.map_err(|_| "LINE did not answer in time")?.map_err(|error| match failed(error) {
-                Delivery::Retry(why) | Delivery::Refused(why) | Delivery::QuotaSpent(why) => why,
-                Delivery::Accepted { .. } => "LINE cannot be asked".to_owned(),
-            })?;
+        let mut response = super::answered(request, deadline).await?;
         let status = response.status();
         if !status.is_success() {
             return Err(format!("LINE answered {status} to the question for the {what}"));

@@ -63,6 +63,21 @@ pub struct Http {
 }
 
 impl Http {
+    /// A question of which only the statuses count.
+    pub fn plain(call: Call, expect: &[u16], timeout: Duration) -> Self {
+        Self {
+            call,
+            expect: expect.iter().map(|status| *status..=*status).collect(),
+            timeout,
+            slow_after: None,
+            body_cap: BODY_CAP,
+            follow_redirects: false,
+            json: Vec::new(),
+            age: None,
+            blame: Vec::new(),
+        }
+    }
+
     /// Asks once. Beside the reading come the faults of other targets that the body named.
     pub async fn check(&self, clients: &Clients) -> (Reading, Vec<Blame>) {
         self.within(self.exchange(clients)).await

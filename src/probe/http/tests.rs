@@ -42,17 +42,7 @@ fn response(status: u16, body: &str) -> String {
 }
 
 fn probe(url: Url) -> Http {
-    Http {
-        call: Call::plain(Method::GET, url),
-        expect: vec![200..=200],
-        timeout: LONG,
-        slow_after: None,
-        body_cap: BODY_CAP,
-        follow_redirects: false,
-        json: Vec::new(),
-        age: None,
-        blame: Vec::new(),
-    }
+    Http::plain(Call::plain(Method::GET, url), &[200], LONG)
 }
 
 async fn read(probe: &Http) -> Reading {

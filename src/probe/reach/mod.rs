@@ -12,7 +12,7 @@ pub(super) use pin::Pins;
 
 use super::clients::Clients;
 use super::http::call::method;
-use super::http::{BODY_CAP, Call, Http, span};
+use super::http::{Call, Http, span};
 use super::tailscale::{Daemon, WARN};
 use crate::recovery::evidence::Reading;
 use crate::section::parse::written;
@@ -86,17 +86,7 @@ impl Reach {
             _ => Err(format!("{text:?} is no question; write way or certificate")),
         });
         let aside = ASIDE.min(timeout / 2);
-        let hop = |url, timeout| Http {
-            call: Call::plain(method.clone(), url),
-            expect: expect.iter().map(|status| *status..=*status).collect(),
-            timeout,
-            slow_after: None,
-            body_cap: BODY_CAP,
-            follow_redirects: false,
-            json: Vec::new(),
-            age: None,
-            blame: Vec::new(),
-        };
+        let hop = |url, timeout| Http::plain(Call::plain(method.clone(), url), &expect, timeout);
         let (public, local) = (hop(url?, timeout - aside), local.map(|url| hop(url, aside)));
         Some(Self { public, local, resolver, tailnet, cert_warn, ask, timeout })
     }

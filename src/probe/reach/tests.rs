@@ -74,17 +74,7 @@ fn read_head(visitor: &mut impl Read) {
 }
 
 fn http(url: &str) -> Http {
-    Http {
-        call: Call::plain(Method::GET, Url::parse(url).unwrap()),
-        expect: vec![405..=405],
-        timeout: LONG,
-        slow_after: None,
-        body_cap: BODY_CAP,
-        follow_redirects: false,
-        json: Vec::new(),
-        age: None,
-        blame: Vec::new(),
-    }
+    Http::plain(Call::plain(Method::GET, Url::parse(url).unwrap()), &[405], LONG)
 }
 
 /// A way in through 127.0.0.1 to a gateway on another port, with no tailnet to ask.

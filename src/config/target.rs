@@ -3,7 +3,7 @@
 
 use crate::probe::Check;
 use crate::recovery::evidence::Name;
-use crate::recovery::policy::{AlertKeys, ProbePolicy, Role, TargetPolicy};
+use crate::recovery::policy::{AlertKeys, ProbePolicy, Role, Severity, TargetPolicy};
 use crate::recovery::window::Window;
 use crate::section::parse::{self, written};
 use crate::section::{Section, Spot};
@@ -117,6 +117,8 @@ fn policy(
         ladder: Vec::new(),
         window: window(section, "window", WINDOW),
         backoff: growing(section, "backoff", &BACKOFF),
+        cooldown: section.or("cooldown", Duration::ZERO, parse::span(seconds(0)..=MOST)),
+        severity: section.or("severity", Severity::Critical, Severity::parse),
         // In every interval it is asked anyway.
         reprobe: section.or("reprobe", frame.reprobe, parse::span(LEAST_REPROBE..=MOST)).min(frame.interval),
         settle: section.or("settle", SETTLE, parse::span(seconds(1)..=MOST)),

@@ -57,6 +57,11 @@ pub enum Hold {
         /// When it has.
         until: Timestamp,
     },
+    /// The last attempt was carried out not long ago.
+    Cooldown {
+        /// When the next one is allowed.
+        until: Timestamp,
+    },
     /// No single try is due yet.
     HalfOpen {
         /// When one is.
@@ -92,6 +97,7 @@ impl Hold {
             | Self::FirstLook { until }
             | Self::StillStarting { until, .. }
             | Self::Backoff { until }
+            | Self::Cooldown { until }
             | Self::HalfOpen { until, .. }
             | Self::WindowSpent { until, .. }
             | Self::NotDurable { until } => Some(*until),
@@ -123,6 +129,7 @@ impl fmt::Display for Hold {
             }
             Self::Upstream(name) => write!(f, "{name}, which it depends on, is failing"),
             Self::Backoff { .. } => f.write_str("waiting between attempts"),
+            Self::Cooldown { .. } => f.write_str("cooling down after the last repair"),
             Self::HalfOpen { spent, action, .. } => {
                 let why = match spent {
                     Spent::Window => "the limit is reached".to_owned(),
@@ -251,6 +258,11 @@ fn waits(question: &Question<'_>, target: &TargetState) -> Result<(), Hold> {
     {
         let spent = target.incident.as_ref().and_then(|incident| incident.spent).unwrap_or(Spent::Window);
         return Err(Hold::HalfOpen { until: next_try, spent, action: question.rung.action.clone() });
+    }
+    if let Some(until) = target.carried_out.map(|at| at.after(question.target.cooldown))
+        && question.now < until
+    {
+        return Err(Hold::Cooldown { until });
     }
     let Some(last) = target.attempts.last() else { return Ok(()) };
     let until = last.after(question.target.delay(target.attempts.len()));

@@ -3,6 +3,7 @@
 
 use super::evidence::Name;
 use super::window::Window;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The whole policy: everything that [`super::decide::decide`] is allowed to know of the configuration.
@@ -47,6 +48,10 @@ pub struct TargetPolicy {
     pub window: Window,
     /// The least wait before the first, second, third… attempt within the window; the last one repeats.
     pub backoff: Vec<Duration>,
+    /// How long after an attempt that was carried out none follows, even if that one helped and the fault is new.
+    pub cooldown: Duration,
+    /// How much a fault of it matters to people.
+    pub severity: Severity,
     /// How soon it is asked again while something about it is suspect.
     pub reprobe: Duration,
     /// How long an attempt may take to show effect before the next rung, when no unit says that the
@@ -101,6 +106,40 @@ impl TargetPolicy {
 /// The `n`th span, the last one when there are fewer, zero when there are none.
 pub(super) fn nth_or_last(spans: &[Duration], n: usize) -> Duration {
     spans.get(n).or(spans.last()).copied().unwrap_or(Duration::ZERO)
+}
+
+/// How much a fault matters to people: which of them are told, and how bad the whole is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing.
+    Warning,
+    /// Something does not work.
+    Error,
+    /// What is there for people is down.
+    #[default]
+    Critical,
+}
+
+impl Severity {
+    /// Its word, for people and for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// Reads its word.
+    ///
+    /// # Errors
+    /// A sentence that names the words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let all = [Self::Warning, Self::Error, Self::Critical];
+        let found = all.into_iter().find(|severity| severity.word() == text);
+        found.ok_or_else(|| format!("{text:?} is not a severity; write warning, error or critical"))
+    }
 }
 
 /// What a failing probe may lead to, as in the kubelet.

@@ -34,6 +34,7 @@ pub fn record(policy: &Policy, state: &mut State, attempt: &Attempt, outcome: &O
     let Some(target) = state.targets.get_mut(&attempt.target) else { return };
     match outcome {
         Outcome::Done(_) | Outcome::Running(_) => {
+            target.carried_out = Some(now.at);
             if let Phase::Settling { since, until, .. } = &mut target.phase {
                 *since = now.at;
                 *until = now.at.after(of.settle);

@@ -105,6 +105,9 @@ pub struct TargetState {
     pub healthy_since: Option<Timestamp>,
     /// Attempts within the window.
     pub attempts: Vec<Timestamp>,
+    /// When the last attempt was carried out, whether or not it helped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried_out: Option<Timestamp>,
     /// Attempts since it was last stable: the height reached on the ladder.
     pub climbed: u32,
     /// The unit run that has been healthy: for it, starting is over.

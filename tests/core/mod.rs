@@ -41,6 +41,8 @@ pub(crate) fn gateway_policy() -> TargetPolicy {
         settle: secs(60),
         start_allowance: secs(180),
         start_bounds: (secs(60), secs(900)),
+        cooldown: Duration::ZERO,
+        severity: Severity::Critical,
         external: false,
         stable_passes: 3,
         stable_for: secs(600),

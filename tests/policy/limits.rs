@@ -91,6 +91,23 @@ fn settling_and_the_wait_between_attempts_end_on_the_second() {
     assert_eq!((decision.attempts[0].id, decision.attempts[0].number), (2, (2, 10)));
 }
 
+/// The predecessor of the log rules cooled down only after a success, and therefore never when a repair kept failing.
+#[test]
+fn a_repair_cools_down_to_the_second_and_one_that_could_not_be_made_is_retried_sooner() {
+    let mut policy = quick();
+    let target = &mut policy.targets[0];
+    (target.cooldown, target.settle, target.backoff) = (secs(300), secs(5), vec![secs(0), secs(60)]);
+    let mut bench = Bench::new(policy);
+    let failed = Outcome::Failed("no such unit".to_owned());
+    assert_eq!(bench.pass_with(0, health(fail("a")), &failed).attempts.len(), 1);
+    assert_eq!(bench.pass(59, health(fail("a"))).attempts.len(), 0);
+    assert_eq!(done(&bench.pass(1, health(fail("a")))), RESTART);
+    let until = bench.clock().after(secs(300));
+    bench.pass(10, health(pass()));
+    assert_eq!(held(&bench.pass(289, health(fail("b"))), 0), &Hold::Cooldown { until });
+    assert_eq!(done(&bench.pass(1, health(fail("b")))), RESTART);
+}
+
 #[test]
 fn an_action_that_takes_long_is_verified_from_its_end() {
     let mut policy = quick();
@@ -315,6 +332,7 @@ fn every_hold_says_itself_and_when_it_ends() {
         (Hold::FirstLook { until }, "only looking at first, after a boot or a sleep"),
         (Hold::StillStarting { age, allowance, until }, "it is still starting (5 s of 3 min allowed)"),
         (Hold::Backoff { until }, "waiting between attempts"),
+        (Hold::Cooldown { until }, "cooling down after the last repair"),
         (open(Spent::Window), "the limit is reached; single tries at growing gaps"),
         (open(Spent::Ladder), "every remedy was tried; single tries at growing gaps"),
         (open(Spent::Futile), "restart was tried and changed nothing; single tries at growing gaps"),

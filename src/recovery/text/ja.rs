@@ -132,6 +132,7 @@ fn hold(hold: &Hold) -> String {
         }
         Hold::Upstream(name) => format!("依存先の {name} が停止しています"),
         Hold::Backoff { .. } => "次の試行まで待機しています".to_owned(),
+        Hold::Cooldown { .. } => "直前の修復後のクールダウン中です".to_owned(),
         Hold::HalfOpen { spent, action, .. } => {
             let why = match spent {
                 Spent::Window => "上限に達したため".to_owned(),

@@ -18,6 +18,8 @@ fn target(name: &str, unit: Option<&str>) -> TargetPolicy {
         settle: span(60),
         start_allowance: span(180),
         start_bounds: (span(60), span(900)),
+        cooldown: Duration::ZERO,
+        severity: Severity::Critical,
         external: false,
         stable_passes: 1,
         stable_for: span(600),

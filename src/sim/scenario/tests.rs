@@ -19,7 +19,7 @@ fn target(name: &str, unit: Option<&str>) -> TargetPolicy {
         start_allowance: span(180),
         start_bounds: (span(60), span(900)),
         cooldown: Duration::ZERO,
-        severity: Severity::Critical,
+        severity: crate::recovery::policy::Severity::Critical,
         external: false,
         stable_passes: 1,
         stable_for: span(600),

@@ -1,7 +1,8 @@
 //! The one runner of child processes: argv in, words out, always with a deadline.
 //!
 //! A child gets a process group of its own, so that its whole family can be ended with it. Nothing here may
-//! build a shell line, wait without a bound, or judge what an exit code means.
+//! build a shell line, wait without a bound, or judge what an exit code means. The one child that is listened
+//! to without a deadline is in [`stream`].
 
 use crate::values::one_line;
 use nix::errno::Errno;
@@ -221,6 +222,7 @@ fn ended(status: io::Result<ExitStatus>) -> End {
 }
 
 /// The child's process group; killed when dropped before it was released.
+#[derive(Debug)]
 struct Family(Option<Pid>);
 
 impl Family {
@@ -250,5 +252,6 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+pub mod stream;
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("probe", &["exec", "recovery", "section", "systemd", "values"]),
     ("action", &["exec", "probe", "recovery", "section", "systemd", "values"]),
     ("notify", &["recovery", "values"]),
+    ("logscan", &["exec", "recovery"]),
     ("systemd", &["recovery", "values"]),
     ("section", &["values"]),
     ("exec", &["values"]),

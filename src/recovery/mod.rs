@@ -31,6 +31,7 @@ pub mod policy;
 pub mod quota;
 pub mod record;
 mod request;
+pub mod scan;
 pub mod starts;
 pub mod state;
 pub mod text;

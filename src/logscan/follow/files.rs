@@ -1,0 +1,242 @@
+//! The files of one source: which paths its patterns mean, and which file is followed under which of them. A file
+//! with several names is followed under one.
+
+use super::bell::Bell;
+use super::siblings::{is_packed, parent, rotated_from};
+use super::tail::{Seen, Turn};
+use super::trail::Trail;
+use super::{Sink, Start, wall};
+use crate::recovery::evidence::Name;
+use crate::recovery::scan::{FileId, FilesMark};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Paths that one source follows. Each keeps a file open.
+const PATHS_MAX: usize = 64;
+/// Names looked at for one pattern; a pattern that means more is a mistake.
+const MATCHES_MAX: usize = 10_000;
+/// How often patterns are tried again although no directory has changed.
+const EXPAND_EVERY: Duration = Duration::from_secs(30);
+
+/// The files of one source.
+#[derive(Debug)]
+pub(super) struct Files {
+    name: Name,
+    patterns: Vec<String>,
+    trails: Vec<Trail>,
+    /// When all paths were known, in nanoseconds since 1970.
+    looked: u64,
+    expanded: Option<Instant>,
+    /// What is wrong with the patterns.
+    troubles: Vec<String>,
+    /// What was found wrong since it was last asked.
+    news: Vec<String>,
+}
+
+impl Files {
+    /// Goes on where the mark says; without one, the source is new, and `start` says where to begin.
+    pub(super) fn open(name: Name, patterns: Vec<String>, start: Start, mark: Option<&FilesMark>) -> Self {
+        // What is new to us is never read from its beginning only because it came.
+        let looked = mark.map_or(u64::MAX, |mark| mark.looked);
+        let mut files = Self { name, patterns, trails: Vec::new(), looked, expanded: None, troubles: Vec::new(), news: Vec::new() };
+        let known = mark.iter().flat_map(|mark| &mark.paths).filter(|(path, _)| files.means(path));
+        files.trails = known.map(|(path, mark)| Trail::resume(path.into(), mark)).collect();
+        files.expand(Some(start));
+        files
+    }
+
+    pub(super) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    pub(super) fn trails(&self) -> &[Trail] {
+        &self.trails
+    }
+
+    /// Where it stands. What did not change keeps its old time, so that a quiet source changes no state.
+    pub(super) fn mark(&self, before: Option<&FilesMark>) -> FilesMark {
+        let mut mark = FilesMark { looked: self.looked, ..FilesMark::default() };
+        for trail in &self.trails {
+            let path = trail.path().to_string_lossy().into_owned();
+            let (now, old) = (trail.mark(), before.and_then(|before| before.paths.get(&path)));
+            let kept = old.filter(|old| old.files == now.files).cloned().unwrap_or(now);
+            mark.paths.insert(path, kept);
+        }
+        match before {
+            Some(before) if before.paths == mark.paths => before.clone(),
+            Some(_) | None => mark,
+        }
+    }
+
+    /// Looks which files lie at the paths by now.
+    pub(super) fn look(&mut self, bell: &Bell, now: Instant, wall: u64) {
+        let due = self.expanded.is_none_or(|at| now.saturating_duration_since(at) >= EXPAND_EVERY);
+        if due || bell.has_new_names() {
+            if self.expanded.is_some() {
+                self.expand(None);
+            }
+            self.expanded = Some(now);
+            self.looked = wall;
+            self.watch(bell);
+        }
+        for index in 0..self.trails.len() {
+            self.look_at(index, now, wall);
+        }
+        for tail in self.trails.iter_mut().flat_map(Trail::tails).filter(|tail| tail.watch.is_none()) {
+            tail.watch = bell.watch_file(tail.file());
+        }
+    }
+
+    fn look_at(&mut self, index: usize, now: Instant, wall: u64) {
+        let there = match identify(self.trails[index].path()) {
+            Ok(there) => there,
+            Err(error) => return self.complain(index, &error),
+        };
+        if self.trails[index].meet(there, wall) {
+            return;
+        }
+        if let Some(id) = there && self.trails[index].has_found_all() && self.held_elsewhere(index, id) {
+            return;
+        }
+        let known: Vec<FileId> = self.trails.iter().flat_map(Trail::ids).collect();
+        match self.trails[index].settle(&known, wall, now) {
+            Ok(said) => self.news.extend(said),
+            Err(error) => self.complain(index, &error),
+        }
+    }
+
+    fn complain(&mut self, index: usize, error: &io::Error) {
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        let help = if denied { "; let the watchdog's user read it, for example through its group" } else { "" };
+        self.news.push(format!("{}: {error}{help}", self.trails[index].path().display()));
+    }
+
+    /// What is wrong, and was not said yet or lasts.
+    pub(super) fn news(&mut self) -> impl Iterator<Item = String> + use<> {
+        let mut news = std::mem::take(&mut self.news);
+        news.extend(self.troubles.iter().cloned());
+        news.sort();
+        news.dedup();
+        news.into_iter()
+    }
+
+    /// A file that another path of ours holds: a second name of it is not read again, and a new name is where it
+    /// is followed from now on.
+    fn held_elsewhere(&mut self, index: usize, id: FileId) -> bool {
+        let holder = self.trails.iter().position(|trail| trail.ids().any(|known| known == id));
+        let Some(holder) = holder else { return false };
+        if let Some(tail) = self.trails[holder].release(id) {
+            self.trails[index].adopt(tail);
+        }
+        true
+    }
+
+    /// Reads one block under path `index`.
+    pub(super) fn turn(&mut self, index: usize, room: &mut [u8], now: Instant, sink: &mut dyn Sink) -> Turn {
+        let name = &self.name;
+        let mut give = |path: &Path, block: &[u8], whole| sink.take(name, path, block, whole);
+        match self.trails[index].turn(room, now, &mut give) {
+            Ok(Turn::Cut) => {
+                // At once, before the new content is read: the old one may lie in a copy.
+                self.look_at(index, now, wall());
+                Turn::Cut
+            }
+            Ok(turn) => turn,
+            Err(error) => {
+                self.complain(index, &error);
+                Turn::Idle
+            }
+        }
+    }
+
+    /// Closes what is over.
+    pub(super) fn let_go(&mut self, bell: &Bell, now: Instant) {
+        for tail in self.trails.iter_mut().flat_map(|trail| trail.let_go(now)) {
+            bell.forget(tail.watch);
+        }
+    }
+
+    /// Finds the paths that the patterns mean by now. Of those that are new, a file that lay there before we came
+    /// begins at `start`.
+    fn expand(&mut self, start: Option<Start>) {
+        let patterns = &self.patterns;
+        self.trails.retain(|trail| !trail.is_bare() || patterns.iter().any(|pattern| Path::new(pattern) == trail.path()));
+        self.troubles.clear();
+        let mut meant = self.meant();
+        for trail in &self.trails {
+            meant.remove(trail.path());
+        }
+        let room = PATHS_MAX.saturating_sub(self.trails.len());
+        if meant.len() > room {
+            self.troubles.push(format!("{} files more than the {PATHS_MAX} that one source can follow; divide it into several sources, or name fewer files", meant.len() - room));
+        }
+        let looked = self.looked;
+        self.trails.extend(meant.into_iter().take(room).map(|path| Trail::new(path, looked, start)));
+    }
+
+    fn meant(&mut self) -> BTreeSet<PathBuf> {
+        let mut meant = BTreeSet::new();
+        for pattern in &self.patterns {
+            match matches(pattern) {
+                Ok(paths) => {
+                    if !paths.iter().any(|path| path.exists()) {
+                        self.troubles.push(format!("{pattern}: there is no such file yet"));
+                    }
+                    meant.extend(paths);
+                }
+                Err(reason) => self.troubles.push(format!("{pattern}: {reason}")),
+            }
+        }
+        let all = meant.clone();
+        // The old files of a log that is followed itself are no logs of their own.
+        meant.retain(|path| !is_packed(path) && !rotated_from(path).any(|log| all.contains(&log)));
+        meant
+    }
+
+    fn means(&self, path: &str) -> bool {
+        let fits = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|glob| glob.matches(path));
+        self.patterns.iter().any(|pattern| pattern == path || fits(pattern))
+    }
+
+    /// Listens for new names, wherever they may appear.
+    fn watch(&self, bell: &Bell) {
+        let fixed = self.patterns.iter().map(|pattern| fixed_part(pattern));
+        let found = self.trails.iter().map(|trail| parent(trail.path()));
+        for directory in fixed.chain(found).collect::<BTreeSet<_>>() {
+            bell.watch_directory(directory);
+        }
+    }
+}
+
+/// The file at a path, if there is one.
+fn identify(path: &Path) -> io::Result<Option<FileId>> {
+    match Seen::at(path) {
+        Ok(seen) => Ok(Some(seen.id)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The paths that a pattern means by now; one without wildcards means itself, whether it is there or not.
+fn matches(pattern: &str) -> Result<Vec<PathBuf>, String> {
+    if !is_glob(pattern) {
+        return Ok(vec![PathBuf::from(pattern)]);
+    }
+    let found = glob::glob(pattern).map_err(|error| format!("it is not a pattern: {}", error.msg))?;
+    // State documents are JSON, and cannot name a path that is not text.
+    let paths = found.take(MATCHES_MAX).filter_map(Result::ok).filter(|path| path.to_str().is_some());
+    Ok(paths.filter(|path| path.is_file()).collect())
+}
+
+fn is_glob(pattern: &str) -> bool {
+    pattern.contains(['*', '?', '['])
+}
+
+/// The directory below which all that a pattern can mean lies.
+fn fixed_part(pattern: &str) -> &Path {
+    let plain = pattern.find(['*', '?', '[']).map_or(pattern, |at| &pattern[..at]);
+    let end = plain.rfind('/').map_or(0, |at| at.max(1));
+    Path::new(&plain[..end])
+}

@@ -1,0 +1,241 @@
+//! Reads logs so that no line is lost and none is seen twice, whatever happens to the files meanwhile: they are
+//! renamed, emptied, deleted and made anew, and we are stopped and started in between.
+//!
+//! It knows bytes and positions. What a line is, and what it means, is the business of the [`Sink`]. It keeps no
+//! bytes either: what the sink leaves is read again from the file.
+//!
+//! ```text
+//! Follow ─▶ Files (a source: its patterns) ─▶ Trail (a path) ─▶ Tail (a file) ─▶ Place (a position)
+//!        └▶ Journal (a source)
+//! ```
+//!
+//! What cannot be promised: bytes that a log loses between the copy and the truncation of a `copytruncate` are in
+//! no file at all, unless its writer waits meanwhile; a rotated log that is compressed or deleted while nobody
+//! looks is gone, which is said; and two logs whose first and last kilobyte are the same look the same.
+
+mod bell;
+mod files;
+mod journal;
+mod place;
+mod siblings;
+mod tail;
+mod trail;
+
+use crate::recovery::evidence::Name;
+use crate::recovery::scan::ScanMark;
+use bell::Bell;
+use files::Files;
+use futures_util::FutureExt;
+use futures_util::future::select_all;
+use journal::Journal;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+use tail::{Turn, nanoseconds};
+
+/// Bytes read at once, and the most that a sink can hold back.
+pub const BLOCK: usize = 256 << 10;
+/// How long a sink may hold back what may still be half an event.
+pub const HOLD: Duration = Duration::from_secs(1);
+
+/// A log to be followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its name.
+    pub name: Name,
+    /// Where its lines come from.
+    pub kind: Kind,
+    /// Where to begin when it is seen for the first time.
+    pub start: Start,
+}
+
+/// Where lines come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Files.
+    Files {
+        /// Absolute paths, with `*`, `?` and `[…]` as in a shell.
+        patterns: Vec<String>,
+    },
+    /// systemd's journal.
+    Journal {
+        /// Only these units; all when empty.
+        units: Vec<String>,
+        /// The user's own journal and units, not the system's.
+        user: bool,
+    },
+}
+
+/// Where to begin in a log that is seen for the first time. What comes later is always read from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the first line there is.
+    Beginning,
+    /// With this many last lines.
+    Last(u32),
+    /// With the next line.
+    End,
+}
+
+/// Takes the bytes of logs.
+pub trait Sink {
+    /// Takes the bytes of one source in order, as many as make whole events, and says how many it took. What it
+    /// leaves comes again, with more behind it. With `whole` it must take all: the rest has waited for [`HOLD`],
+    /// or is as long as a block. `path` is the path that is followed; `journal` for a journal.
+    fn take(&mut self, source: &Name, path: &Path, block: &[u8], whole: bool) -> usize;
+}
+
+/// What one reading did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that the sinks took.
+    pub bytes: u64,
+    /// Bytes that the budget left for the next time, as far as is known.
+    pub left: u64,
+    /// When to read again at the latest, because something is held back.
+    pub flush_at: Option<Instant>,
+    /// Sources that cannot be read, or not all of them, and why.
+    pub troubles: Vec<(Name, String)>,
+}
+
+/// Follows all sources.
+#[derive(Debug)]
+pub struct Follow {
+    files: Vec<Files>,
+    journals: Vec<Journal>,
+    room: Room,
+    bell: Bell,
+    /// Whose turn it is first, so that a small budget serves all in the long run.
+    first: usize,
+}
+
+/// Room for a window and a block, shared by all files.
+#[derive(Debug)]
+struct Room(Vec<u8>);
+
+impl Room {
+    fn new(block: usize) -> Self {
+        Self(vec![0; place::WINDOW + block.max(1)])
+    }
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy)]
+enum Reader {
+    File { source: usize, trail: usize },
+    Journal(usize),
+}
+
+impl Follow {
+    /// Goes on where `mark` says. The files are opened by now, so that what is renamed from now on is still read.
+    /// A source that is a journal needs a tokio runtime.
+    pub fn open(sources: Vec<Source>, mark: &ScanMark) -> Self {
+        let (mut files, mut journals) = (Vec::new(), Vec::new());
+        for Source { name, kind, start } in sources {
+            match kind {
+                Kind::Files { patterns } => {
+                    let mark = mark.files.get(&name);
+                    files.push(Files::open(name, patterns, start, mark));
+                }
+                Kind::Journal { units, user } => {
+                    let mark = mark.journals.get(&name);
+                    journals.push(Journal::open(name, &units, user, start, mark));
+                }
+            }
+        }
+        let mut follow = Self { files, journals, room: Room::new(BLOCK), bell: Bell::new(), first: 0 };
+        follow.look(Instant::now());
+        follow
+    }
+
+    /// Reads in blocks of another size, at least one byte: a small machine can do with less.
+    #[must_use]
+    pub fn in_blocks_of(mut self, bytes: usize) -> Self {
+        self.room = Room::new(bytes);
+        self
+    }
+
+    /// Reads what is new, until about `budget` bytes were read: it ends with the block that reaches it.
+    pub fn read(&mut self, budget: u64, now: Instant, sink: &mut dyn Sink) -> Progress {
+        let mut progress = Progress::default();
+        self.look(now);
+        self.read_around(budget, now, sink, &mut progress);
+        for files in &mut self.files {
+            files.let_go(&mut self.bell, now);
+            progress.troubles.extend(files.news().map(|news| (files.name().clone(), news)));
+        }
+        for journal in &mut self.journals {
+            progress.troubles.extend(journal.news().map(|news| (journal.name().clone(), news)));
+        }
+        let trails = || self.files.iter().flat_map(Files::trails);
+        progress.left = trails().map(trail::Trail::left).sum();
+        let journals = self.journals.iter().filter_map(Journal::wake_at);
+        progress.flush_at = trails().filter_map(trail::Trail::flush_at).chain(journals).min();
+        progress
+    }
+
+    /// Where everything stands now; the marks of rules are left as they are. It changes only when something
+    /// was read or rotated.
+    pub fn mark(&self, mark: &mut ScanMark) {
+        let of = |files: &Files| (files.name().clone(), files.mark(mark.files.get(files.name())));
+        mark.files = self.files.iter().map(of).collect();
+        mark.journals = self.journals.iter().map(|journal| (journal.name().clone(), journal.mark())).collect();
+    }
+
+    /// Waits until there is something new, and 50 ms more, so that a busy writer does not wake us for every line.
+    /// It goes on ringing until [`Follow::read`] answers. Needs a tokio runtime; may be dropped at any time.
+    pub async fn rung(&mut self) {
+        let journals = self.journals.iter().map(|journal| journal.rung().boxed_local());
+        let bell = self.bell.rung().boxed_local();
+        select_all(journals.chain([bell])).await;
+    }
+
+    fn look(&mut self, now: Instant) {
+        self.bell.answer();
+        let wall = wall();
+        for files in &mut self.files {
+            files.look(&self.bell, now, wall);
+        }
+        self.bell.names_are_known();
+    }
+
+    /// Block by block in turn, until nobody has anything more.
+    fn read_around(&mut self, budget: u64, now: Instant, sink: &mut dyn Sink, progress: &mut Progress) {
+        let readers = self.readers();
+        let (mut read, mut idle) = (0, 0);
+        let mut next = self.first;
+        while read < budget && idle < readers.len() {
+            next %= readers.len();
+            match self.turn(readers[next], now, sink, progress) {
+                Turn::Idle => idle += 1,
+                Turn::Cut => idle = 0,
+                Turn::Read { read: more, .. } => (idle, read) = (0, read + more),
+            }
+            next += 1;
+        }
+        self.first = next;
+    }
+
+    fn readers(&self) -> Vec<Reader> {
+        let files = self.files.iter().enumerate();
+        let trails = files.flat_map(|(source, files)| {
+            (0..files.trails().len()).map(move |trail| Reader::File { source, trail })
+        });
+        trails.chain((0..self.journals.len()).map(Reader::Journal)).collect()
+    }
+
+    fn turn(&mut self, reader: Reader, now: Instant, sink: &mut dyn Sink, progress: &mut Progress) -> Turn {
+        let turn = match reader {
+            Reader::File { source, trail } => self.files[source].turn(trail, &mut self.room.0, now, sink),
+            Reader::Journal(index) => self.journals[index].turn(&mut self.room.0, now, sink),
+        };
+        if let Turn::Read { taken, .. } = turn {
+            progress.bytes += taken;
+        }
+        turn
+    }
+}
+
+/// Nanoseconds since 1970, for comparison with the times of files.
+fn wall() -> u64 {
+    nanoseconds(SystemTime::now())
+}

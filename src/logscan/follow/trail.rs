@@ -1,0 +1,303 @@
+//! One path, and the files that lay there one after the other. They are read in the order in which they were
+//! written: a file that was renamed away to its end, then those that came and went between two looks, then
+//! the one that lies there now.
+
+use super::place::last_lines;
+use super::Start;
+use super::siblings::{Sibling, is_packed, list, rank};
+use super::tail::{Opened, Seen, Tail, Turn, nanoseconds};
+use crate::recovery::scan::{FileId, FileMark, PathMark, Place};
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Files of one path that are open at the same time; more of them wait in their directory.
+const TAILS_MAX: usize = 64;
+/// How often a directory is read again because it changed under our eyes.
+const TRIES: usize = 3;
+/// The clock of file systems stands still for up to 10 ms (a kernel with 100 ticks per second); twice that.
+const CLOCK_GRAIN: u64 = 20_000_000;
+
+/// Takes a block of the file at a path, or all of it when the flag is set; says how much it took.
+pub(super) type GiveOf<'a> = dyn FnMut(&Path, &[u8], bool) -> usize + 'a;
+
+/// The files of one path.
+#[derive(Debug)]
+pub(super) struct Trail {
+    path: PathBuf,
+    /// In the order of writing.
+    tails: Vec<Tail>,
+    /// Whether the last of them lies at the path.
+    here: bool,
+    /// Files of which we know how far they were read, but not where they are.
+    lost: Vec<FileMark>,
+    /// When all of this was the whole truth, in nanoseconds since 1970.
+    looked: u64,
+    /// Where to begin in a file that lay there before we came; none once we have looked.
+    start: Option<Start>,
+}
+
+/// A file that may belong to a trail, and from where it is to be read.
+struct Candidate {
+    opened: Opened,
+    here: bool,
+    place: Option<Place>,
+}
+
+impl Trail {
+    /// A path of which nothing is known: files that came after `looked` are read whole.
+    pub(super) fn new(path: PathBuf, looked: u64, start: Option<Start>) -> Self {
+        Self { path, tails: Vec::new(), here: false, lost: Vec::new(), looked, start }
+    }
+
+    /// A path that was followed before.
+    pub(super) fn resume(path: PathBuf, mark: &PathMark) -> Self {
+        Self { lost: mark.files.clone(), ..Self::new(path, mark.looked, None) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn tails(&mut self) -> &mut [Tail] {
+        &mut self.tails
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = FileId> {
+        self.tails.iter().map(Tail::id)
+    }
+
+    /// Whether it is known where all the files are that were read under this path.
+    pub(super) fn has_found_all(&self) -> bool {
+        self.lost.is_empty()
+    }
+
+    /// Whether nothing is known of it but its name.
+    pub(super) fn is_bare(&self) -> bool {
+        self.tails.is_empty() && self.lost.is_empty()
+    }
+
+    pub(super) fn mark(&self) -> PathMark {
+        let last = self.tails.len().saturating_sub(usize::from(self.here));
+        let open = self.tails.iter().enumerate().map(|(index, tail)| tail.mark(index < last));
+        PathMark { looked: self.looked, files: self.lost.iter().copied().chain(open).collect() }
+    }
+
+    /// Bytes not read yet.
+    pub(super) fn left(&self) -> u64 {
+        self.tails.iter().map(Tail::left).sum()
+    }
+
+    /// When something must be read although nothing new came.
+    pub(super) fn flush_at(&self) -> Option<Instant> {
+        self.tails.iter().filter_map(Tail::flush_at).min()
+    }
+
+    /// Takes note of which file lies at the path by now; says whether that explains everything.
+    pub(super) fn meet(&mut self, there: Option<FileId>, wall: u64) -> bool {
+        let known = there.and_then(|id| self.ids().position(|known| known == id));
+        self.here = known.is_some();
+        if let Some(index) = known {
+            // It may have been moved away and back.
+            let tail = self.tails.remove(index);
+            self.tails.push(tail);
+        }
+        let nothing = there.is_none() && self.lost.is_empty();
+        let explained = nothing || (self.here && self.lost.is_empty());
+        if (explained && self.here) || (nothing && self.start.is_some()) {
+            self.looked = wall;
+        }
+        if nothing {
+            self.start = None;
+        }
+        explained
+    }
+
+    /// Gives up a file that lies elsewhere by now.
+    pub(super) fn release(&mut self, id: FileId) -> Option<Tail> {
+        let index = self.ids().position(|known| known == id)?;
+        let stays = self.here && index + 1 == self.tails.len();
+        (!stays).then(|| self.tails.remove(index))
+    }
+
+    /// Takes over the file that lies at the path.
+    pub(super) fn adopt(&mut self, tail: Tail) {
+        self.tails.push(tail);
+        self.here = true;
+        self.start = None;
+    }
+
+    /// Reads one block of the first file that has something to be read.
+    pub(super) fn turn(&mut self, room: &mut [u8], now: Instant, give: &mut GiveOf<'_>) -> io::Result<Turn> {
+        let path = &self.path;
+        let mut give = |block: &[u8], whole| give(path, block, whole);
+        for index in 0..self.tails.len() {
+            let current = self.here && index + 1 == self.tails.len();
+            let turn = match self.tails[index].turn(room, now, &mut give) {
+                Ok(turn) => turn,
+                Err(error) if current => return Err(error),
+                Err(error) => {
+                    // It must not keep us from those behind it.
+                    self.tails.remove(index);
+                    return Err(error);
+                }
+            };
+            match turn {
+                Turn::Idle => continue,
+                Turn::Read { .. } => {}
+                // What was emptied under its own name goes on; the rest of its old content may lie in a copy.
+                Turn::Cut if current => {
+                    let lost = self.tails[index].restart();
+                    self.lost.push(lost);
+                }
+                // A rotated file that was emptied or overwritten is nobody's log any more.
+                Turn::Cut => drop(self.tails.remove(index)),
+            }
+            return Ok(turn);
+        }
+        Ok(Turn::Idle)
+    }
+
+    /// Closes what was replaced and has been quiet for long.
+    pub(super) fn let_go(&mut self, now: Instant) -> Vec<Tail> {
+        let mut gone = Vec::new();
+        let mut index = 0;
+        while index + usize::from(self.here) < self.tails.len() {
+            let succeeded = self.tails[index + 1..].iter().any(|tail| !tail.is_empty());
+            let crowded = self.tails.len() >= TAILS_MAX && succeeded && self.tails[index].is_drained();
+            if crowded || self.tails[index].is_finished(succeeded, now) {
+                gone.push(self.tails.remove(index));
+            } else {
+                index += 1;
+            }
+        }
+        gone
+    }
+
+    /// Finds out what became of the files we knew, and which came after them. `known` are files that are
+    /// followed already. What the directory does not tell now, because it changes under our eyes, a later
+    /// look will. Returns what was lost, in words.
+    pub(super) fn settle(&mut self, known: &[FileId], wall: u64, now: Instant) -> io::Result<Vec<String>> {
+        let inodes: Vec<u64> = self.lost.iter().map(|mark| mark.id.inode).collect();
+        for _ in 0..TRIES {
+            if self.tails.len() >= TAILS_MAX {
+                break;
+            }
+            let before = list(&self.path, &inodes)?;
+            let (mut candidates, mut lost) = (self.candidates(&before, known)?, self.lost.clone());
+            self.place(&mut candidates, &mut lost)?;
+            if list(&self.path, &inodes)? == before {
+                let mut said = self.unreadable(&before);
+                said.extend(lost.iter().filter(|mark| !mark.drained).map(|mark| self.said(mark)));
+                self.commit(candidates, wall, now);
+                return Ok(said);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The files that may concern us, oldest first; the one at the path is the newest.
+    fn candidates(&self, siblings: &[Sibling], known: &[FileId]) -> io::Result<Vec<Candidate>> {
+        let mut found = Vec::new();
+        for Sibling { path, .. } in siblings.iter().filter(|sibling| !is_packed(&sibling.path)) {
+            let here = *path == self.path;
+            let seen = match Seen::at(path) {
+                Ok(seen) => seen,
+                Err(error) if here => return Err(error),
+                // Gone already, or not a plain file: no log of ours.
+                Err(_) => continue,
+            };
+            if !known.contains(&seen.id) && (here || !self.lost.is_empty() || self.is_new(seen.came)) {
+                found.push((here, seen.came, rank(path), path));
+            }
+        }
+        found.sort();
+        let surplus = (found.len() + self.tails.len()).saturating_sub(TAILS_MAX);
+        let newest = found.into_iter().skip(surplus);
+        newest.map(|(here, _, _, path)| Ok(Candidate { opened: Opened::new(path)?, here, place: None })).collect()
+    }
+
+    fn is_new(&self, came: u64) -> bool {
+        came >= self.looked.saturating_sub(CLOCK_GRAIN)
+    }
+
+    /// Says from where each is to be read, and takes those that were found out of `lost`.
+    fn place(&self, candidates: &mut [Candidate], lost: &mut Vec<FileMark>) -> io::Result<()> {
+        for candidate in candidates.iter_mut() {
+            let mine = |mark: &FileMark| mark.id == candidate.opened.seen.id;
+            candidate.place = take(lost, |mark| if mine(mark) { again(&candidate.opened, mark) } else { None });
+        }
+        for candidate in candidates.iter_mut().filter(|candidate| candidate.place.is_none()) {
+            // The copy of a file that was emptied holds what we had not read.
+            let proof = |mark: &FileMark| mark.place.offset > 0 && (!candidate.here || mark.place.is_certain());
+            let copy = |mark: &FileMark| (proof(mark) && mark.place.stands(&candidate.opened.file)).then_some(mark.place);
+            candidate.place = match take(lost, copy) {
+                Some(place) => Some(place),
+                None if candidate.here => Some(self.beginning(&candidate.opened)?),
+                None => self.is_new(candidate.opened.seen.came).then(Place::default),
+            };
+        }
+        Ok(())
+    }
+
+    /// Where to begin in the file at the path when it is new to us.
+    fn beginning(&self, opened: &Opened) -> io::Result<Place> {
+        let at = match self.start {
+            Some(Start::End) if !self.is_new(opened.seen.came) => opened.seen.size,
+            Some(Start::Last(lines)) if !self.is_new(opened.seen.came) => last_lines(&opened.file, opened.seen.size, lines)?,
+            Some(_) | None => 0,
+        };
+        Place::at(&opened.file, at)
+    }
+
+    fn commit(&mut self, candidates: Vec<Candidate>, wall: u64, now: Instant) {
+        // What lies at the path stays the last, and is there at most once.
+        let current = if self.here { self.tails.pop() } else { None };
+        for Candidate { opened, here, place, .. } in candidates {
+            let Some(place) = place else { continue };
+            self.here |= here;
+            self.tails.push(Tail::new(opened, place, now));
+        }
+        self.tails.extend(current);
+        (self.looked, self.start) = (wall, None);
+        self.lost.clear();
+    }
+
+    /// What was rotated and compressed before we could read it. A compressed log keeps the time of its last line,
+    /// so that those we have open are known by it.
+    fn unreadable(&self, siblings: &[Sibling]) -> Vec<String> {
+        let changed = |facts: io::Result<Metadata>| facts.and_then(|facts| facts.modified()).map_or(0, nanoseconds);
+        let open: Vec<u64> = self.tails.iter().map(|tail| changed(tail.file().metadata())).collect();
+        let packed = siblings.iter().map(|sibling| &sibling.path).filter(|path| is_packed(path));
+        let unseen = packed.filter(|path| {
+            let time = changed(path.metadata());
+            time > self.looked.saturating_add(CLOCK_GRAIN) && !open.contains(&time)
+        });
+        let said = |path: &PathBuf| format!("{} was compressed before it was read; its lines are not seen", path.display());
+        unseen.map(said).collect()
+    }
+
+    fn said(&self, mark: &FileMark) -> String {
+        format!(
+            "{} was replaced or emptied before it was read to its end, and no copy of it lies beside it; what was written after byte {} is not seen",
+            self.path.display(),
+            mark.place.offset
+        )
+    }
+}
+
+/// Takes the first mark for which `find` has a place.
+fn take(lost: &mut Vec<FileMark>, find: impl Fn(&FileMark) -> Option<Place>) -> Option<Place> {
+    let (index, place) = lost.iter().enumerate().find_map(|(index, mark)| Some((index, find(mark)?)))?;
+    lost.remove(index);
+    Some(place)
+}
+
+/// Where a file that was read before is to be read on, unless it was emptied or written anew.
+fn again(opened: &Opened, mark: &FileMark) -> Option<Place> {
+    if opened.seen.size >= mark.place.offset && mark.place.stands(&opened.file) {
+        return Some(mark.place);
+    }
+    mark.place.collapsed(&opened.file, opened.seen.size).ok().flatten()
+}

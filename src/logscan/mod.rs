@@ -1,3 +1,4 @@
-//! Scanning of logs: [`follow`] brings every line once. What a line means is no business of its.
+//! Reads logs and says which rules their new lines match.
 
+pub mod engine;
 pub mod follow;

@@ -109,6 +109,25 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Test the log rules on a file or on one line: what matches, what is excluded, and how fast. Exits 0 when some
+    /// line counts, 1 when none does.
+    #[command(
+        after_help = "Examples: picoclaw-watchdog logtest /var/log/nginx/access.log\n          picoclaw-watchdog logtest 'OSError: [Errno 28] No space left on device'"
+    )]
+    Logtest {
+        /// A file, `-` for standard input, or one line; without it the samples of the rules are listed.
+        #[arg(value_name = "FILE|LINE")]
+        input: Option<String>,
+        /// The rules: a configuration, or an error_patterns.json; by default those of --config.
+        #[arg(long, value_name = "FILE", conflicts_with = "config")]
+        rules: Option<PathBuf>,
+        /// Show every line, not only the first five of each rule.
+        #[arg(long)]
+        all: bool,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// Ask the running watchdog for something now. The token comes from PICOCLAW_WATCHDOG_KICK_TOKEN in the
     /// environment or in ~/.picoclaw/.env, or from standard input; never from the command line.
     #[command(after_help = "Example: picoclaw-watchdog kick restart_gateway --source line:U0123")]

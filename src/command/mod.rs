@@ -10,6 +10,7 @@ pub mod check;
 pub mod doctor;
 pub mod explain;
 pub mod kick;
+pub mod logtest;
 pub mod once;
 pub mod pause;
 pub mod replay;
@@ -38,7 +39,11 @@ pub async fn dispatch(cli: Cli) -> Exit {
         let request = simulate::Request { scenario, span, seed, list };
         return simulate::run(cli.config.as_deref(), &request, output);
     }
-    let sources = Sources::gather(cli.config.as_deref());
+    let rules = if let Command::Logtest { rules, .. } = &cli.command { rules.as_deref() } else { None };
+    let sources = match rules {
+        Some(path) if path.extension().is_some_and(|kind| kind == "json") => Sources::of_patterns(path),
+        rules => Sources::gather(rules.or(cli.config.as_deref())),
+    };
     let compiled = compile(&sources);
     // These two are for a configuration that cannot be used, too.
     if let Command::Check(output) = cli.command {
@@ -67,6 +72,9 @@ pub async fn dispatch(cli: Cli) -> Exit {
             alerts::test(&config, yes, output).await
         }
         Command::Simulate { since, output, .. } => replay::run(&config, since.as_deref(), output),
+        Command::Logtest { input, all, output, .. } => {
+            logtest::run(&config, &logtest::Request { input, all }, output)
+        }
         Command::Kick { action, source, token_stdin, no_wait, output } => {
             kick::run(&config, &kick::Request { action, source, token_stdin, no_wait }, output).await
         }

@@ -92,7 +92,7 @@ async fn wait_for(
     targets: BTreeSet<crate::recovery::evidence::Name>,
 ) -> Scope {
     tokio::select! {
-        () = host.receipt() => Scope::Targets(BTreeSet::new()),
+        _ = host.news() => Scope::Targets(BTreeSet::new()),
         () = tokio::time::sleep(wait) => Scope::Targets(targets),
     }
 }

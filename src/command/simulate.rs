@@ -6,6 +6,7 @@ use crate::action::{Action, Do};
 use crate::cli::Output;
 use crate::config::{Config, Sources, compile};
 use crate::exit::Exit;
+use crate::logscan::Watched;
 use crate::probe::http::Http;
 use crate::probe::{Check, Probe, reach, tailscale};
 use crate::recovery::evidence::Reading;
@@ -143,10 +144,11 @@ fn progress(done: Duration, span: Duration) {
 
 /// The world of a configuration: its policy, its probes as judges of modelled answers, its actions.
 pub fn blueprint(config: &Config) -> Blueprint {
+    let asked = config.probes.iter().map(|probe| question(config, probe));
     let remedies = config.actions.values().map(|action| (action.name.clone(), remedy(action))).collect();
     Blueprint {
         policy: config.policy.clone(),
-        questions: config.probes.iter().map(|probe| question(config, probe)).collect(),
+        questions: asked.chain(config.scan.rules.iter().map(in_a_log)).collect(),
         remedies,
         kicks: config.kick.enabled.then(|| config.kick.actions.clone()),
     }
@@ -193,6 +195,17 @@ fn by_answer(http: &Http) -> Judge {
 }
 
 /// No status stands for an answer that is as it should be.
+/// What stands in a log is modelled as a service that is well or not; its lines are not.
+fn in_a_log(watched: &Watched) -> Question {
+    Question {
+        target: watched.target.clone(),
+        probe: watched.probe.clone(),
+        timeout: Duration::ZERO,
+        is_readiness: false,
+        asks: Asks::Service(by_status("none in the log", "in the log")),
+    }
+}
+
 fn by_status(good: &'static str, bad: &'static str) -> Judge {
     Rc::new(move |answer| {
         let reading = match answer.status {

@@ -2,13 +2,14 @@
 //! reports and changes nothing.
 
 use super::plan::Plan;
+use super::{Paths, rules};
 use crate::recovery::evidence::{KickWish, Name};
 use crate::section::parse::written;
 use crate::section::{Section, Spot, did_you_mean};
 use std::collections::BTreeSet;
 
 /// Reports all that is wrong between the tables.
-pub(super) fn check(root: &Section<'_>, plan: &Plan) {
+pub(super) fn check(root: &Section<'_>, plan: &Plan, paths: &Paths) {
     names_are_unique(root, plan);
     ladders_lead_to_actions(root, plan);
     actions_are_used(root, plan);
@@ -17,6 +18,7 @@ pub(super) fn check(root: &Section<'_>, plan: &Plan) {
     kicks_can_be_granted(root, plan);
     nothing_waits_for_itself(root, plan);
     something_is_watched(root, plan);
+    rules::check(root, plan, paths);
 }
 
 fn names_are_unique(root: &Section<'_>, plan: &Plan) {
@@ -144,7 +146,7 @@ fn something_is_watched(root: &Section<'_>, plan: &Plan) {
     }
 }
 
-fn unknown<'n>(
+pub(super) fn unknown<'n>(
     root: &Section<'_>,
     spot: &Spot,
     what: &str,

@@ -3,6 +3,8 @@
 
 use super::check;
 use super::lifesign;
+use super::logs;
+use super::mirai;
 use super::plan::{Entry, Plan};
 use super::profile::Profile;
 use super::settings::{self, Wish};
@@ -13,7 +15,7 @@ use crate::action::Action;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::Policy;
 use crate::section::{self, Problem, Section, Severity, Source, parse};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How the built-in file is called in problems.
@@ -48,8 +50,13 @@ pub fn compile(sources: &Sources) -> Compiled {
     let profile = profile_of(Source { file: &file, text, variables: &known.variables });
     profile.underlay(&mut known.variables);
     let source = Source { file: &file, text, variables: &known.variables };
-    let (config, mut findings) = section::read(source, |root| read(root, &sources.home));
-    problems.append(&mut findings.problems);
+    let (translated, told) = translate(source, sources);
+    problems.extend(told);
+    let whole = format!("{text}\n{translated}");
+    let (config, mut findings) =
+        section::read(Source { text: &whole, ..source }, |root| read(root, &sources.home));
+    let patterns = sources.patterns.as_ref().map(|patterns| patterns.path.display().to_string());
+    problems.extend(findings.problems.drain(..).map(|problem| placed(problem, text, patterns.as_deref())));
     problems.extend(known.readable_by_others(sources, findings.literal_secret));
     if config.is_some() {
         problems.extend(known.without_effect(&findings, &file));
@@ -58,6 +65,38 @@ pub fn compile(sources: &Sources) -> Compiled {
     let usable = problems.iter().all(|problem| problem.severity == Severity::Warning);
     let config = config.filter(|_| usable).map(|config| Config { secrets: known.secrets(&config), ..config });
     Compiled { config, problems, variables: known.mentions(findings) }
+}
+
+/// The `error_patterns.json` that is named, before anything else is read.
+pub(super) fn patterns_file(sources: &Sources) -> Option<PathBuf> {
+    let toml = sources.toml.as_ref()?;
+    let known = Known::new(sources, &mut Vec::new());
+    let file = toml.path.display().to_string();
+    let source = Source { file: &file, text: &toml.text, variables: &known.variables };
+    Some(mirai(source, sources)?.patterns_file)
+}
+
+/// Only `[mirai]`; what is wrong with it is found when everything is read.
+fn mirai(source: Source<'_>, sources: &Sources) -> Option<mirai::Settings> {
+    section::read(source, |root| mirai::settings(root, &sources.home)).0?
+}
+
+/// The tables that an `error_patterns.json` stands for.
+fn translate(source: Source<'_>, sources: &Sources) -> (String, Vec<Problem>) {
+    match mirai(source, sources).zip(sources.patterns.as_ref()) {
+        Some((settings, file)) => mirai::translate(&settings, file),
+        None => (String::new(), Vec::new()),
+    }
+}
+
+/// What is wrong with a table that the patterns stand for is said of them; their lines are not those of the file.
+fn placed(problem: Problem, text: &str, patterns: Option<&str>) -> Problem {
+    match patterns {
+        Some(patterns) if problem.line > text.lines().count() => {
+            Problem { file: patterns.to_owned(), line: 0, column: 0, ..problem }
+        }
+        Some(_) | None => problem,
+    }
 }
 
 /// The profile alone, since the rest is read with what it sets. What is wrong with the file is found then.
@@ -72,6 +111,7 @@ fn read_profile(root: &mut Section<'_>) -> Profile {
 /// Reads all tables. The result counts only when no problem was found.
 fn read(root: &mut Section<'_>, home: &Path) -> Config {
     read_profile(root);
+    mirai::settings(root, home);
     let enabled = root.or("enabled", true, parse::flag);
     let everything = (!enabled).then(|| Off { what: "everything".to_owned(), why: why_off(root) });
     let frame = frame(root, home);
@@ -83,7 +123,8 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
     let (references, offline_quorum) = settings::offline(root);
     let (kicks, wishes) = settings::kick(root, home, &paths);
     let plan = plan(root, &frame, wishes);
-    check::check(root, &plan);
+    let max_bytes = logs::max_bytes(root);
+    check::check(root, &plan, &paths);
     let (interval, reprobe) = (frame.interval, frame.reprobe);
     Config {
         enabled,
@@ -98,6 +139,7 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
         },
         probes: plan.probes(),
         references,
+        scan: plan.scan(max_bytes),
         units: plan.units(),
         logs: plan.logs(),
         kick: plan.kicks(kicks),
@@ -135,8 +177,9 @@ fn plan(root: &mut Section<'_>, frame: &Frame<'_>, wishes: Vec<Wish>) -> Plan {
     }
     let targets = root.tables("target", |section| target::read(section, frame));
     let entry = |name: &str, section: &mut Section<'_>| entry(name, section, &targets);
+    let logs = root.tables("source", |section| logs::log(section, frame.home));
     let actions = root.table("action", |actions| Some(actions.named(entry))).unwrap_or_default();
-    Plan { targets, actions, wishes }
+    Plan { targets, logs, actions, wishes }
 }
 
 /// An action for targets or rungs that are all switched off is switched off with them.

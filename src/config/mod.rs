@@ -8,8 +8,11 @@ mod check;
 mod compile;
 pub mod dotenv;
 mod lifesign;
+mod logs;
+mod mirai;
 mod plan;
 mod profile;
+mod rules;
 mod settings;
 mod sources;
 mod target;
@@ -21,6 +24,7 @@ pub use sources::{SourceFile, Sources};
 pub use variables::Mention;
 
 use crate::action::Action;
+use crate::logscan;
 use crate::probe::Probe;
 use crate::probe::reference::Reference;
 use crate::recovery::evidence::{KickWish, Name};
@@ -52,6 +56,8 @@ pub struct Config {
     pub kick: KickSettings,
     /// All probes that are on, in the order of the file.
     pub probes: Vec<Probe>,
+    /// What is read of logs, and what is looked for in them.
+    pub scan: logscan::Plan,
     /// What is asked while something external fails, to tell it from a line that is down.
     pub references: Vec<Reference>,
     /// The units of the targets that have one.

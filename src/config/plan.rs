@@ -1,10 +1,12 @@
 //! All tables that refer to one another, as they were read, and what becomes of them. What is switched
 //! off is left out, and so is every edge that leads to it.
 
+use super::logs::Log;
 use super::settings::{Kicks, Wish};
 use super::target::{Draft, Question, Step};
 use super::{KickSettings, LineSettings, Off};
 use crate::action::Action;
+use crate::logscan::{self, Watched};
 use crate::probe::Probe;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::{Rung, TargetPolicy};
@@ -16,6 +18,7 @@ use std::path::PathBuf;
 /// The tables.
 pub(super) struct Plan {
     pub(super) targets: Vec<Draft>,
+    pub(super) logs: Vec<Log>,
     pub(super) actions: Vec<Entry>,
     pub(super) wishes: Vec<Wish>,
 }
@@ -70,6 +73,26 @@ impl Plan {
                 Some(Probe { target, name, check, excuse })
             };
             on.filter_map(probe).collect::<Vec<_>>()
+        };
+        self.on().flat_map(of).collect()
+    }
+
+    /// What is looked for in logs, and those that it is looked for in.
+    pub(super) fn scan(&self, max_bytes: u64) -> logscan::Plan {
+        let rules = self.rules();
+        let read = |log: &&Log| rules.iter().any(|watched| watched.rule.logs.contains(&log.source.name));
+        let sources = self.logs.iter().filter(read).map(|log| log.source.clone()).collect();
+        logscan::Plan { sources, rules, max_bytes }
+    }
+
+    fn rules(&self) -> Vec<Watched> {
+        let of = |target: &Draft| {
+            let on = target.questions.iter().filter(|asked| asked.off.is_none());
+            let rule = |asked: &Question| {
+                let (target, probe) = (target.policy.name.clone(), asked.policy.name.clone());
+                Some(Watched { target, probe, rule: asked.rule.clone()? })
+            };
+            on.filter_map(rule).collect::<Vec<_>>()
         };
         self.on().flat_map(of).collect()
     }

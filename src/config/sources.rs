@@ -27,6 +27,8 @@ pub struct SourceFile {
 pub struct Sources {
     /// The TOML file; without one the built-in default counts.
     pub toml: Option<SourceFile>,
+    /// The `error_patterns.json` that the TOML file names.
+    pub patterns: Option<SourceFile>,
     /// The `.env` file.
     pub dotenv: Option<SourceFile>,
     /// The environment; it wins over the `.env` file.
@@ -46,10 +48,11 @@ impl std::fmt::Debug for SourceFile {
 
 impl std::fmt::Debug for Sources {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { toml, dotenv, env, home, problems } = self;
+        let Self { toml, patterns, dotenv, env, home, problems } = self;
         let env: Vec<&String> = env.keys().collect();
         f.debug_struct("Sources")
             .field("toml", toml)
+            .field("patterns", patterns)
             .field("dotenv", dotenv)
             .field("env", &env)
             .field("home", home)
@@ -74,6 +77,16 @@ impl Sources {
             None => sources.read(&pico_home.join("watchdog.toml"), false),
         };
         sources.dotenv = sources.read(&pico_home.join(".env"), false);
+        sources.patterns = super::compile::patterns_file(&sources).and_then(|path| sources.read(&path, true));
+        sources
+    }
+
+    /// Patterns alone: an `error_patterns.json` as if a configuration named it and nothing else.
+    pub fn of_patterns(path: &Path) -> Self {
+        let mut sources = Self::gather(None);
+        let path = std::path::absolute(path).unwrap_or(path.to_owned());
+        sources.toml = Some(SourceFile { text: super::mirai::naming(&path), path, mode: 0o600 });
+        sources.patterns = super::compile::patterns_file(&sources).and_then(|path| sources.read(&path, true));
         sources
     }
 

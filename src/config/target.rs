@@ -1,6 +1,7 @@
 //! Reads one `[[target]]` with its probes, and checks all that can be checked without the other tables.
 //! Every number that may be left out has its default here, with its reason.
 
+use crate::logscan::rule::Rule;
 use crate::probe::Check;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::{AlertKeys, ProbePolicy, Role, Severity, TargetPolicy};
@@ -71,15 +72,19 @@ pub(super) struct Step {
     pub(super) spot: Spot,
 }
 
-/// A probe; without a check when that could not be read.
+/// A probe; without a check or a rule when that could not be read.
 pub(super) struct Question {
     pub(super) policy: ProbePolicy,
     pub(super) check: Option<Check>,
+    /// What is looked for in logs, where nothing is asked.
+    pub(super) rule: Option<Rule>,
     /// What is asked when that fails.
     pub(super) excuse: Option<Check>,
     pub(super) off: Option<String>,
     pub(super) spot: Spot,
     pub(super) blame: Spot,
+    /// Where the keys of the rule are.
+    pub(super) keys: [(&'static str, Spot); 4],
 }
 
 /// Reads one target; none when it has no name, for then nothing can be said of it.
@@ -96,6 +101,7 @@ pub(super) fn read(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Draft
     }
     let policy = policy?;
     check_times(section, &policy);
+    check_rules(section, &policy, &questions, &ladder);
     check_ladder(section, &ladder, policy.window);
     let unasked = !questions.is_empty() && unit.is_none() && policy.probes.is_empty();
     let off = off.or_else(|| unasked.then(|| "all its probes are switched off".to_owned()));
@@ -121,7 +127,7 @@ fn policy(
         severity: section.or("severity", Severity::Critical, Severity::parse),
         // In every interval it is asked anyway.
         reprobe: section.or("reprobe", frame.reprobe, parse::span(LEAST_REPROBE..=MOST)).min(frame.interval),
-        settle: section.or("settle", SETTLE, parse::span(seconds(1)..=MOST)),
+        settle: section.or("settle", settle(questions), parse::span(seconds(1)..=MOST)),
         start_allowance: section.or(
             "start_allowance",
             START_ALLOWANCE,
@@ -138,6 +144,15 @@ fn policy(
         name: name?,
     };
     Some(policy)
+}
+
+/// What a rule has seen counts until its span is over, so that before nothing could tell whether a repair helped.
+fn settle(questions: &[Question]) -> Duration {
+    longest_rule(questions).map_or(SETTLE, |within| SETTLE.max(within + SETTLE / 2))
+}
+
+fn longest_rule(questions: &[Question]) -> Option<Duration> {
+    questions.iter().filter_map(|asked| Some(asked.rule.as_ref()?.within)).max()
 }
 
 /// Reads `when`. A table that is switched off has its keys checked but not its values, since those may
@@ -157,11 +172,14 @@ fn question(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Question> {
     let name = section.need("name", Name::parse);
     let off = switched_off(section);
     let role = section.or("role", Role::Liveness, role);
-    let fail_after = section.or("fail_after", FAIL_AFTER, parse::within(1..=100));
+    // What stands in a log has happened, and asking again would not change it.
+    let is_rule = section.is_of_kind("check", "log");
+    let fail_after = section.or("fail_after", if is_rule { 1 } else { FAIL_AFTER }, parse::within(1..=100));
     let pass_after = section.or("pass_after", 1, parse::within(1..=100));
     let arm_on_pass = section.or("arm_on_pass", false, parse::flag);
     let every = section.opt("every", parse::span(frame.interval..=MOST));
-    let check = Check::read(section);
+    let rule = is_rule.then(|| section.kind("check", &[("log", Rule::read)])).flatten();
+    let check = (!is_rule).then(|| Check::read(section)).flatten();
     let excuse = Check::read_by_choice(section, "excuse");
     if let Some(check) = &check {
         check_pace(section, check, every);
@@ -169,7 +187,9 @@ fn question(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Question> {
     }
     let policy = ProbePolicy { name: name?, role, fail_after, pass_after, arm_on_pass, every };
     let (spot, blame) = (section.spot("name"), section.spot("check.http.blame"));
-    Some(Question { policy, check, excuse, off, spot, blame })
+    let keys =
+        ["in", "pattern", "hits", "misses"].map(|key| (key, section.spot(&format!("check.log.{key}"))));
+    Some(Question { policy, check, rule, excuse, off, spot, blame, keys })
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -267,6 +287,23 @@ fn check_times(section: &Section<'_>, policy: &TargetPolicy) {
             what,
             format!("write stable_for = \"{}\" or more", written(proof)),
         );
+    }
+}
+
+/// What anybody can write into a log must not make us act, unless the configuration says that nobody can.
+fn check_rules(section: &Section<'_>, policy: &TargetPolicy, questions: &[Question], ladder: &[Step]) {
+    if let Some(within) = longest_rule(questions).filter(|within| policy.settle <= *within) {
+        let what = format!("over before the rule is, which looks back {}", written(within));
+        let hint = format!("write settle = \"{}\" or more", written(within + SETTLE / 2));
+        section.error(&section.spot("settle"), what, hint);
+    }
+    let acts = ladder.iter().any(|step| step.on);
+    let liveness =
+        questions.iter().filter(|asked| asked.policy.role == Role::Liveness && asked.off.is_none());
+    for asked in liveness.filter(|asked| acts && asked.rule.as_ref().is_some_and(|rule| !rule.trusted)) {
+        let what = "what stands in a log may have been written by an outsider, and this would act on it";
+        let hint = "write trusted = true in check.log if that cannot be, or remove the ladder";
+        section.error(&asked.keys[1].1, what, hint);
     }
 }
 

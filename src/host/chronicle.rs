@@ -193,6 +193,17 @@ pub fn trouble(subject: &str, why: &str) {
     warn!(subject, result = "NG", action = "detect", "{why}");
 }
 
+/// Logs are written faster than they may be read.
+pub fn log_behind(bytes: u64, left: u64) {
+    let what = "the rest comes in the next cycle; see [scan] max_bytes";
+    info!(
+        subject = "logs",
+        result = "NG",
+        action = "scan",
+        "{bytes} bytes read and {left} more are there: {what}"
+    );
+}
+
 /// The channel did not say how many messages are left, so none are kept back.
 pub fn quota_unknown(why: &str) {
     info!(subject = "line", result = "NG", action = "quota", "the quota is not known anew: {why}");

@@ -5,6 +5,7 @@ use super::Host;
 use super::chronicle;
 use super::doorbell::Doorbell;
 use super::inbox;
+use super::logs::News;
 use crate::cycle::Scope;
 use crate::recovery::evidence::Name;
 use crate::systemd::BusEvent;
@@ -122,7 +123,13 @@ impl Events {
                     change = self.changes.recv() => change,
                     () = self.kicks.rung() => return Event::Pass(Scope::Everything),
                     () = self.orders.rung() => return Event::Pass(Scope::Everything),
-                    () = host.receipt() => return Event::Pass(Scope::Targets(BTreeSet::new())),
+                    news = host.news() => match news {
+                        News::Answer => return Event::Pass(Scope::Targets(BTreeSet::new())),
+                        News::Lines => match host.read_logs() {
+                            touched if touched.is_empty() => continue,
+                            touched => return Event::Pass(Scope::Targets(touched)),
+                        },
+                    },
                     () = sleep_until(until) => return Event::Pass(due),
                 },
             };

@@ -18,6 +18,7 @@ pub mod letters;
 pub mod lifesign;
 pub mod lock;
 pub mod log;
+pub mod logs;
 pub mod memory;
 pub mod observe;
 pub mod publish;
@@ -29,10 +30,11 @@ pub mod view;
 
 use crate::config::{Config, LineSettings};
 use crate::cycle::{Report, Scope, World};
+use crate::logscan::scanner::Scanner;
 use crate::notify::line::Line;
 use crate::probe::clients::Clients;
 use crate::recovery::decide::{Answer, Attempt};
-use crate::recovery::evidence::{Evidence, Fresh, Kick, KickRefusal, Name, Resting, SelfTrouble};
+use crate::recovery::evidence::{Evidence, Fresh, Name, Resting, SelfTrouble};
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
@@ -44,7 +46,7 @@ use clock::Clock;
 use errand::Errands;
 use history::History;
 use inbox::Inbox;
-use kicks::{KickResult, ReceivedKick};
+use kicks::ReceivedKick;
 use log::OpsLog;
 use memory::{Memory, Start};
 use observe::Hurry;
@@ -69,6 +71,8 @@ pub struct Host {
     start_trouble: Option<(String, Timestamp)>,
     channel: Channel,
     errands: Errands,
+    /// What is read of logs; none where no rule is about any.
+    scanner: Option<Scanner>,
     kick: Option<ReceivedKick>,
     /// Where orders are left; none for those who only look.
     inbox: Option<Inbox>,
@@ -124,6 +128,7 @@ impl Host {
             start_trouble: None,
             channel: Channel::new(start.state.outbox.quota.as_ref().map(|quota| quota.at)),
             errands: Errands::default(),
+            scanner: None,
             kick: None,
             inbox: None,
             seen: BTreeMap::new(),
@@ -143,6 +148,7 @@ impl Host {
             host.set_trouble(&key, Some(text));
             host.start_trouble = Some((key, over));
         }
+        host.open_logs(&start.state.scan);
         Ok((host, start.state))
     }
 
@@ -163,7 +169,12 @@ impl Host {
         if let Some(history) = &mut self.history {
             history.set_secrets(&config.secrets);
         }
+        let mark = self.scanner.as_ref().map(|scanner| scanner.mark().clone()).unwrap_or_default();
+        let changed = self.config.scan != config.scan;
         self.config = config;
+        if changed {
+            self.open_logs(&mark);
+        }
     }
 
     /// Records from now on: from a start of its own, or, for a run of one cycle, where the last one left off.
@@ -198,11 +209,6 @@ impl Host {
             Some(text) => drop(self.troubles.insert(key.to_owned(), text)),
             None => drop(self.troubles.remove(key)),
         }
-    }
-
-    /// Waits until the channel has answered, a letter or the question for the quota.
-    pub async fn receipt(&mut self) {
-        self.channel.answered().await;
     }
 
     /// Whether the channel is being asked for its quota.
@@ -254,27 +260,6 @@ impl Host {
         }
     }
 
-    /// Takes the requests that wait. One that was read stays claimed until its answer is written.
-    fn read_kick(&mut self) -> Option<Kick> {
-        let settings =
-            kicks::KickSettings { enabled: self.config.kick.enabled, token: self.config.kick.token.clone() };
-        let file = &self.config.kick.file;
-        let (received, verdict) = kicks::read(file, clock::wall(), &settings, &self.memory.seen)?;
-        if verdict.is_ok() {
-            self.memory.seen.remember(&received);
-        }
-        let unknown = || {
-            let known: Vec<&str> = self.config.kick.actions.keys().map(String::as_str).collect();
-            let text = format!("unknown action; there are: {}", known.join(", "));
-            KickRefusal::Invalid(text)
-        };
-        let wish = verdict
-            .and_then(|()| self.config.kick.actions.get(&received.action).cloned().ok_or_else(unknown));
-        let kick = Kick { action: received.action.clone(), source: received.source.clone(), wish };
-        self.kick = Some(received);
-        Some(kick)
-    }
-
     /// A pass begins. What comes back may end its waiting, unless that has just happened to the one before.
     pub fn begin_pass(&mut self) -> Hurry {
         self.hurry = Hurry::new();
@@ -321,6 +306,8 @@ impl World for Host {
         let (mut probes, cut) =
             observe::probes(&self.clients, &config, &units, (scope, resting), &self.hurry).await;
         self.hurried = if *scope == Scope::Everything { cut } else { self.hurried };
+        let scan = self.scan(scope);
+        probes.extend(self.found_in_logs(scope, resting));
         // What a service says of itself may hold a token of ours; from here on it is stored and sent.
         probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));
         let references = self.references(&probes, scope).await;
@@ -338,6 +325,7 @@ impl World for Host {
             unsaved: self.memory.unsaved.clone(),
             references,
             fresh: self.fresh(),
+            scan,
             quota,
         };
         self.history.iter_mut().for_each(|history| history.saw(scope, &evidence, self.clock.now()));
@@ -374,24 +362,6 @@ impl World for Host {
     }
 
     fn answer(&mut self, answer: &Answer, outcome: Option<&Outcome>) {
-        let Some(kick) = self.kick.take() else { return };
-        let outcome = match outcome {
-            Some(outcome) => format!("{}: {}", answer.text, outcome.detail()),
-            None => answer.text.clone(),
-        };
-        chronicle::kick(answer, &outcome);
-        let file = &self.config.kick.file;
-        let result = KickResult {
-            action: kick.action,
-            source: kick.source,
-            epoch: kick.epoch,
-            outcome,
-            at: clock::wall(),
-        };
-        for done in [kicks::write_result(file, &result), kicks::remove(file)] {
-            if let Err(why) = done {
-                chronicle::trouble("kick", &why);
-            }
-        }
+        self.answer_kick(answer, outcome);
     }
 }

@@ -121,7 +121,7 @@ fn unit_of(config: &Config, units: &[UnitReport], target: &Name) -> Option<Unit>
     Some(Unit { name: name.clone(), main_pid: facts.main_pid })
 }
 
-fn in_scope(scope: &Scope, target: &Name, is_unit: bool) -> bool {
+pub(super) fn in_scope(scope: &Scope, target: &Name, is_unit: bool) -> bool {
     match scope {
         Scope::Everything => true,
         Scope::Targets(names) => names.contains(target),

@@ -17,6 +17,7 @@ use super::time::{Now, Timestamp};
 use super::unit::Standing;
 use super::verdict::{Ruling, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What follows from one pass. The state must be saved before the attempts are performed or the letter is
@@ -93,6 +94,9 @@ pub struct Quick {
 /// Decides.
 pub fn decide(policy: &Policy, state: State, evidence: &Evidence, now: Now) -> Decision {
     let mut pass = Pass { policy, state, evidence, now, attempts: Vec::new(), closed: Vec::new() };
+    if let Some(scan) = &evidence.scan {
+        pass.state.scan = Arc::clone(scan);
+    }
     pass.prune();
     pass.look_around();
     let believed = offline::discount(policy, &mut pass.state, evidence);

@@ -1,5 +1,6 @@
 //! What one pass observed: the words in which the shell speaks to the core. No judgement is made here.
 
+use super::scan::ScanMark;
 use super::unit::UnitFacts;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -270,6 +271,9 @@ pub struct Evidence {
     /// Set in the first pass after a boot or a sleep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fresh: Option<Fresh>,
+    /// How far logs were read by now; what was seen in them is among the answers of the probes.
+    #[serde(skip)]
+    pub scan: Option<Arc<ScanMark>>,
     /// The month's quota, when the channel was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota: Option<QuotaReading>,

@@ -34,6 +34,7 @@ mod request;
 pub mod scan;
 pub mod starts;
 pub mod state;
+pub mod tally;
 pub mod text;
 pub mod time;
 pub mod unit;

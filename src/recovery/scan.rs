@@ -2,6 +2,7 @@
 //! a line and what it caused are never saved apart. The core stores it and knows nothing of its meaning.
 
 use super::evidence::Name;
+use super::tally::Tally;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -13,8 +14,8 @@ pub struct ScanMark {
     pub files: BTreeMap<Name, FilesMark>,
     /// Sources that are the journal.
     pub journals: BTreeMap<Name, JournalMark>,
-    /// The rules.
-    pub rules: BTreeMap<Name, RuleMark>,
+    /// What was counted, by rule.
+    pub rules: BTreeMap<String, Tally>,
 }
 
 /// What was read of the files of one source.
@@ -91,12 +92,4 @@ pub struct JournalMark {
     pub since: u64,
     /// The last entry that was handled, in the journal's own words; none was yet.
     pub cursor: Option<String>,
-}
-
-/// What is remembered of one rule.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RuleMark {
-    /// Lines that ever matched.
-    pub total: u64,
 }

@@ -5,6 +5,7 @@ use super::digest::Stats;
 use super::evidence::{Name, Reading};
 use super::outbox::Outbox;
 use super::policy::Policy;
+use super::scan::ScanMark;
 use super::time::Timestamp;
 use super::unit::Standing;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,9 @@ pub struct State {
     /// The sums of the week under way.
     #[serde(default)]
     pub stats: Stats,
+    /// How far logs were read, and what was counted in them.
+    #[serde(default)]
+    pub scan: Arc<ScanMark>,
 }
 
 /// The key of a pause of everything. No target can have this name.

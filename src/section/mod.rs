@@ -76,6 +76,18 @@ impl<'a> Section<'a> {
         Some(items(value).iter().filter_map(|item| self.parse(&path, item, &parse)).collect())
     }
 
+    /// A list of texts exactly as they are written, or one of them; none when the key is not there. A regular
+    /// expression and a line of a log are full of dollars that begin no variable.
+    pub fn verbatim<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let Some(value) = self.ask(key) else { return Vec::new() };
+        let path = self.join(key);
+        let one = |item: &'a Value<'a>| match item.get_ref().as_str().map(&parse) {
+            Some(made) => self.made(&path, item, made.map_err(|sentence| (String::new(), sentence))),
+            None => self.made(&path, item, Err((String::new(), "not a text; write it in '…'".to_owned()))),
+        };
+        items(value).iter().filter_map(one).collect()
+    }
+
     /// A table of values whose keys the author chose.
     pub fn map<T>(
         &mut self,
@@ -165,6 +177,12 @@ impl<'a> Section<'a> {
         self.table.get(key).is_some_and(|value| value.get_ref().as_table().is_some())
     }
 
+    /// Whether the table of a key holds this kind of thing: `check.log = { … }`.
+    pub fn is_of_kind(&self, key: &str, kind: &str) -> bool {
+        let table = self.table.get(key).and_then(|value| value.get_ref().as_table());
+        table.is_some_and(|table| table.contains_key(kind))
+    }
+
     /// From now on, and in all tables within, only unknown keys are reported: the table is switched off.
     pub fn hush(&mut self) {
         self.hushed = true;
@@ -222,7 +240,12 @@ impl<'a> Section<'a> {
         value: &'a Value<'a>,
         parse: &impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
-        match self.document.fill(path, value).and_then(|filled| filled.parse(parse)) {
+        self.made(path, value, self.document.fill(path, value).and_then(|filled| filled.parse(parse)))
+    }
+
+    /// What was made of a value, or the report of why nothing was: a note and a sentence.
+    fn made<T>(&self, path: &str, value: &Value<'_>, made: Result<T, (String, String)>) -> Option<T> {
+        match made {
             Ok(made) => Some(made),
             Err((note, sentence)) => {
                 let (what, hint) = sentence.split_once("; ").unwrap_or((&sentence, ""));

@@ -21,6 +21,7 @@ mod channel;
 mod funnel;
 mod kick;
 mod lifesign;
+mod logs;
 mod ollama;
 mod owner;
 mod seven;

@@ -90,6 +90,8 @@ fn without_bulk(evidence: &Evidence) -> Evidence {
         unsaved: evidence.unsaved.clone(),
         references: evidence.references.clone(),
         fresh: evidence.fresh,
+        // What was found in logs is among the answers of the probes.
+        scan: None,
         quota: evidence.quota,
     }
 }

@@ -6,6 +6,7 @@
 //! removed once the state that absorbed it is saved; after a crash before that, the next start finds it
 //! again, and a request that was already accepted is then refused as a replay.
 
+mod desk;
 mod queue;
 mod request;
 

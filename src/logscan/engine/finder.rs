@@ -21,7 +21,9 @@ impl Finder {
     pub(super) fn new(texts: &[Vec<u8>]) -> Option<Self> {
         let automaton = || AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(texts).ok();
         let padding = (0..b' ').take(PACKED_WELL.saturating_sub(texts.len())).map(|number| vec![number; 4]);
-        packed::Searcher::new(texts.iter().cloned().chain(padding)).map(Self::Packed).or_else(|| automaton().map(Self::Automaton))
+        packed::Searcher::new(texts.iter().cloned().chain(padding))
+            .map(Self::Packed)
+            .or_else(|| automaton().map(Self::Automaton))
     }
 
     /// The first text that begins at `from` or later: where, and its number.

@@ -25,11 +25,15 @@ use lines::{Lines, lines_of};
 use quick::Quick;
 use rarity::Rarity;
 use referee::Referee;
+use regex_automata::meta::{Config, Regex};
 use regex_syntax::hir::Hir;
 use std::ops::Range;
 
 /// Texts of one pattern. A pattern of more alternatives would slow the search down for all.
 const TEXTS_MAX: usize = 64;
+
+/// What a pattern by itself may remember while it searches, in bytes.
+const CACHE_MAX: usize = 512 * 1024;
 
 /// Why a pattern was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +88,10 @@ impl Engine {
     pub fn scan(&mut self, block: &[u8], hit: impl FnMut(Range<usize>, &Hits)) {
         let mut lines = Lines::new(block, hit);
         match &mut self.slow {
-            None => self.quick.iter_mut().for_each(|quick| quick.search(0..block.len(), &mut lines, &mut self.all)),
+            None => self
+                .quick
+                .iter_mut()
+                .for_each(|quick| quick.search(0..block.len(), &mut lines, &mut self.all)),
             Some(slow) => {
                 for line in lines_of(block) {
                     if let Some(quick) = &mut self.quick {
@@ -98,6 +105,16 @@ impl Engine {
     }
 }
 
+/// One pattern by itself, with the same meaning: for lines that are few.
+///
+/// # Errors
+/// A sentence for the person who wrote it.
+pub fn alone(pattern: &str) -> Result<Regex, String> {
+    let hir = read::read(pattern)?;
+    let bounded = Config::new().hybrid_cache_capacity(CACHE_MAX).utf8_empty(false);
+    Regex::builder().configure(bounded).build_from_hir(&hir).map_err(|error| error.to_string())
+}
+
 /// What to look for and what to compare there, or why this pattern has to be compared with every line.
 fn branches(pattern: usize, hir: &Hir, rarity: &Rarity) -> Result<Vec<(Branch, Cut)>, &'static str> {
     let none = "no text of two characters or more stands in every line that it matches";
@@ -108,5 +125,3 @@ fn branches(pattern: usize, hir: &Hir, rarity: &Rarity) -> Result<Vec<(Branch, C
     let branch = |cut: Cut| Some((Branch::new(pattern, &cut)?, cut));
     cuts.into_iter().map(branch).collect::<Option<_>>().ok_or("it is large")
 }
-// DEBUG
-impl Engine { pub fn stats(&mut self, b: &[u8]) { self.quick.as_mut().unwrap().stats(b) } }

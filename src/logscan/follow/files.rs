@@ -40,7 +40,15 @@ impl Files {
     pub(super) fn open(name: Name, patterns: Vec<String>, start: Start, mark: Option<&FilesMark>) -> Self {
         // What is new to us is never read from its beginning only because it came.
         let looked = mark.map_or(u64::MAX, |mark| mark.looked);
-        let mut files = Self { name, patterns, trails: Vec::new(), looked, expanded: None, troubles: Vec::new(), news: Vec::new() };
+        let mut files = Self {
+            name,
+            patterns,
+            trails: Vec::new(),
+            looked,
+            expanded: None,
+            troubles: Vec::new(),
+            news: Vec::new(),
+        };
         let known = mark.iter().flat_map(|mark| &mark.paths).filter(|(path, _)| files.means(path));
         files.trails = known.map(|(path, mark)| Trail::resume(path.into(), mark)).collect();
         files.expand(Some(start));
@@ -97,7 +105,10 @@ impl Files {
         if self.trails[index].meet(there, wall) {
             return;
         }
-        if let Some(id) = there && self.trails[index].has_found_all() && self.held_elsewhere(index, id) {
+        if let Some(id) = there
+            && self.trails[index].has_found_all()
+            && self.held_elsewhere(index, id)
+        {
             return;
         }
         let known: Vec<FileId> = self.trails.iter().flat_map(Trail::ids).collect();
@@ -109,7 +120,8 @@ impl Files {
 
     fn complain(&mut self, index: usize, error: &io::Error) {
         let denied = error.kind() == io::ErrorKind::PermissionDenied;
-        let help = if denied { "; let the watchdog's user read it, for example through its group" } else { "" };
+        let help =
+            if denied { "; let the watchdog's user read it, for example through its group" } else { "" };
         self.news.push(format!("{}: {error}{help}", self.trails[index].path().display()));
     }
 
@@ -162,7 +174,9 @@ impl Files {
     /// begins at `start`.
     fn expand(&mut self, start: Option<Start>) {
         let patterns = &self.patterns;
-        self.trails.retain(|trail| !trail.is_bare() || patterns.iter().any(|pattern| Path::new(pattern) == trail.path()));
+        self.trails.retain(|trail| {
+            !trail.is_bare() || patterns.iter().any(|pattern| Path::new(pattern) == trail.path())
+        });
         self.troubles.clear();
         let mut meant = self.meant();
         for trail in &self.trails {

@@ -54,7 +54,13 @@ struct Entry {
 }
 
 impl Journal {
-    pub(super) fn open(name: Name, units: &[String], user: bool, start: Start, mark: Option<&JournalMark>) -> Self {
+    pub(super) fn open(
+        name: Name,
+        units: &[String],
+        user: bool,
+        start: Start,
+        mark: Option<&JournalMark>,
+    ) -> Self {
         let since = nanoseconds(SystemTime::now()) / 1000;
         let mark_now = mark.cloned().unwrap_or(JournalMark { since, cursor: None });
         let from_then = format!("--since=@{}.{:06}", mark_now.since / 1_000_000, mark_now.since % 1_000_000);
@@ -63,7 +69,8 @@ impl Journal {
             Start::Last(lines) if mark.is_none() => format!("--lines={lines}"),
             Start::Last(_) | Start::End => from_then,
         };
-        let units = units.iter().map(|unit| format!("{}={unit}", if user { "--user-unit" } else { "--unit" }));
+        let units =
+            units.iter().map(|unit| format!("{}={unit}", if user { "--user-unit" } else { "--unit" }));
         let filter = user.then(|| "--user".to_owned()).into_iter().chain(units).collect();
         Self {
             name,
@@ -126,7 +133,15 @@ impl Journal {
     }
 
     fn argv(&self) -> Vec<String> {
-        let fixed = [&self.program, "--follow", "--output=json", "--output-fields=MESSAGE", "--all", "--no-pager", "--quiet"];
+        let fixed = [
+            &self.program,
+            "--follow",
+            "--output=json",
+            "--output-fields=MESSAGE",
+            "--all",
+            "--no-pager",
+            "--quiet",
+        ];
         // After the last entry that was taken comes everything, not the last ten.
         let place = match &self.mark.cursor {
             Some(cursor) => vec!["--no-tail".to_owned(), format!("--after-cursor={cursor}")],

@@ -178,7 +178,8 @@ impl Follow {
     pub fn mark(&self, mark: &mut ScanMark) {
         let of = |files: &Files| (files.name().clone(), files.mark(mark.files.get(files.name())));
         mark.files = self.files.iter().map(of).collect();
-        mark.journals = self.journals.iter().map(|journal| (journal.name().clone(), journal.mark())).collect();
+        mark.journals =
+            self.journals.iter().map(|journal| (journal.name().clone(), journal.mark())).collect();
     }
 
     /// Waits until there is something new, and 50 ms more, so that a busy writer does not wake us for every line.

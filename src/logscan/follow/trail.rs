@@ -2,8 +2,8 @@
 //! written: a file that was renamed away to its end, then those that came and went between two looks, then
 //! the one that lies there now.
 
-use super::place::last_lines;
 use super::Start;
+use super::place::last_lines;
 use super::siblings::{Sibling, is_packed, list, rank};
 use super::tail::{Opened, Seen, Tail, Turn, nanoseconds};
 use crate::recovery::scan::{FileId, FileMark, PathMark, Place};
@@ -215,7 +215,9 @@ impl Trail {
         found.sort();
         let surplus = (found.len() + self.tails.len()).saturating_sub(TAILS_MAX);
         let newest = found.into_iter().skip(surplus);
-        newest.map(|(here, _, _, path)| Ok(Candidate { opened: Opened::new(path)?, here, place: None })).collect()
+        newest
+            .map(|(here, _, _, path)| Ok(Candidate { opened: Opened::new(path)?, here, place: None }))
+            .collect()
     }
 
     fn is_new(&self, came: u64) -> bool {
@@ -226,12 +228,16 @@ impl Trail {
     fn place(&self, candidates: &mut [Candidate], lost: &mut Vec<FileMark>) -> io::Result<()> {
         for candidate in candidates.iter_mut() {
             let mine = |mark: &FileMark| mark.id == candidate.opened.seen.id;
-            candidate.place = take(lost, |mark| if mine(mark) { again(&candidate.opened, mark) } else { None });
+            candidate.place =
+                take(lost, |mark| if mine(mark) { again(&candidate.opened, mark) } else { None });
         }
         for candidate in candidates.iter_mut().filter(|candidate| candidate.place.is_none()) {
             // The copy of a file that was emptied holds what we had not read.
-            let proof = |mark: &FileMark| mark.place.offset > 0 && (!candidate.here || mark.place.is_certain());
-            let copy = |mark: &FileMark| (proof(mark) && mark.place.stands(&candidate.opened.file)).then_some(mark.place);
+            let proof =
+                |mark: &FileMark| mark.place.offset > 0 && (!candidate.here || mark.place.is_certain());
+            let copy = |mark: &FileMark| {
+                (proof(mark) && mark.place.stands(&candidate.opened.file)).then_some(mark.place)
+            };
             candidate.place = match take(lost, copy) {
                 Some(place) => Some(place),
                 None if candidate.here => Some(self.beginning(&candidate.opened)?),
@@ -245,7 +251,9 @@ impl Trail {
     fn beginning(&self, opened: &Opened) -> io::Result<Place> {
         let at = match self.start {
             Some(Start::End) if !self.is_new(opened.seen.came) => opened.seen.size,
-            Some(Start::Last(lines)) if !self.is_new(opened.seen.came) => last_lines(&opened.file, opened.seen.size, lines)?,
+            Some(Start::Last(lines)) if !self.is_new(opened.seen.came) => {
+                last_lines(&opened.file, opened.seen.size, lines)?
+            }
             Some(_) | None => 0,
         };
         Place::at(&opened.file, at)
@@ -267,14 +275,17 @@ impl Trail {
     /// What was rotated and compressed before we could read it. A compressed log keeps the time of its last line,
     /// so that those we have open are known by it.
     fn unreadable(&self, siblings: &[Sibling]) -> Vec<String> {
-        let changed = |facts: io::Result<Metadata>| facts.and_then(|facts| facts.modified()).map_or(0, nanoseconds);
+        let changed =
+            |facts: io::Result<Metadata>| facts.and_then(|facts| facts.modified()).map_or(0, nanoseconds);
         let open: Vec<u64> = self.tails.iter().map(|tail| changed(tail.file().metadata())).collect();
         let packed = siblings.iter().map(|sibling| &sibling.path).filter(|path| is_packed(path));
         let unseen = packed.filter(|path| {
             let time = changed(path.metadata());
             time > self.looked.saturating_add(CLOCK_GRAIN) && !open.contains(&time)
         });
-        let said = |path: &PathBuf| format!("{} was compressed before it was read; its lines are not seen", path.display());
+        let said = |path: &PathBuf| {
+            format!("{} was compressed before it was read; its lines are not seen", path.display())
+        };
         unseen.map(said).collect()
     }
 

@@ -1,0 +1,162 @@
+//! The fixes of an `error_patterns.json` as actions of ours: each type of its program is one closed operation here.
+
+use super::file::{Fix, Pattern, PatternsFile};
+use super::toml_text::{Tables, list, quoted};
+use super::{Service, Settings};
+use std::path::Path;
+
+/// Its program rotated what was longer than this.
+const ROTATE_ABOVE: &str = "10MiB";
+/// What its program listed as temporary files, in two places.
+const TEMPORARY: &str = r#"match = ["*.tmp", "flask_*"], older_than = "48h""#;
+/// Less than a week is no old file, whatever the pattern says.
+const LEAST_DAYS: u32 = 7;
+/// Where what a fix may destroy lies.
+const DATA: &str = "data";
+
+/// Writes the actions of a pattern. Returns the name of the one that stands for them all; none when nothing is left.
+pub(super) fn of(
+    settings: &Settings,
+    file: &PatternsFile,
+    pattern: &Pattern,
+    tables: &mut Tables,
+) -> Option<String> {
+    let mut steps = Vec::new();
+    for fix in &pattern.actions {
+        for act in acts(settings, pattern, fix, tables) {
+            steps.push(act);
+        }
+    }
+    let backup = file.auto_fix_config.backup_before_fix.then(|| backup(settings));
+    let whole = format!("{}-fix", pattern.id);
+    match steps.as_slice() {
+        [] => return None,
+        [one] => action(&whole, one, backup.as_deref(), tables),
+        many => {
+            let names: Vec<String> = (1..=many.len()).map(|number| format!("{whole}-{number}")).collect();
+            for (name, act) in names.iter().zip(many) {
+                action(name, act, None, tables);
+            }
+            action(&whole, &format!("do.all = {}", list(&names)), backup.as_deref(), tables);
+        }
+    }
+    Some(whole)
+}
+
+fn action(name: &str, act: &str, backup: Option<&str>, tables: &mut Tables) {
+    tables.begin(&format!("[action.{name}]"));
+    tables.line(act);
+    backup.iter().for_each(|backup| tables.line(backup));
+}
+
+fn backup(settings: &Settings) -> String {
+    format!("backup = {{ root = {}, paths = [\"{DATA}\"] }}", path(&settings.root))
+}
+
+fn path(path: &Path) -> String {
+    quoted(&super::toml_text::dollars(&path.display().to_string()))
+}
+
+/// What one fix comes to; more than one where it touches several places.
+fn acts(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) -> Vec<String> {
+    let root = path(&settings.root);
+    let beneath = |name: &str| path(&settings.root.join(name));
+    match fix.kind.as_str() {
+        "service_restart" => restart(settings, pattern, fix, tables).into_iter().collect(),
+        "log_rotate" => {
+            let logs = beneath("logs");
+            vec![format!("do.rotate = {{ root = {logs}, match = [\"*.log\"], above = \"{ROTATE_ABOVE}\" }}")]
+        }
+        "cache_clear" => vec![format!(
+            "do.clean = {{ root = {}, match = [\"*\"], older_than = \"1m\" }}",
+            beneath("cache")
+        )],
+        "temp_file_cleanup" => ["/tmp", "/var/tmp"]
+            .map(|place| format!("do.clean = {{ root = \"{place}\", {TEMPORARY} }}"))
+            .to_vec(),
+        "old_file_cleanup" => {
+            let days = fix.days.unwrap_or(30).max(LEAST_DAYS);
+            // Uploads belong to people; the original deleted them, too.
+            let clean = |name| {
+                format!(
+                    "do.clean = {{ root = {}, match = [\"*\"], older_than = \"{days}d\" }}",
+                    beneath(name)
+                )
+            };
+            vec![clean("logs"), clean("cache")]
+        }
+        "create_missing_dirs" => {
+            vec![format!("do.create-dirs = {{ root = {root}, dirs = {} }}", list(&fix.directories))]
+        }
+        "fix_permissions" => vec![permissions(&root, fix, false)],
+        "check_permissions" => vec![permissions(&root, fix, true)],
+        "check_port" | "kill_process_on_port" => port(settings, pattern, fix, tables).into_iter().collect(),
+        "database_vacuum" => vec!["do.vacuum = {}".to_owned()],
+        "backup_and_fix_json" => {
+            vec![format!("do.restore-json = {{ root = {}, match = [\"*.json\"] }}", beneath(DATA))]
+        }
+        // That people are told is the answer to every fault that nothing repairs.
+        "alert" | "log_analysis" => Vec::new(),
+        other => {
+            let known = "service_restart, log_rotate, cache_clear, temp_file_cleanup, old_file_cleanup, \
+                 create_missing_dirs, fix_permissions, check_permissions, check_port, kill_process_on_port, \
+                 database_vacuum, backup_and_fix_json, log_analysis, alert";
+            tables.warn(
+                format!("{}: no action is called {other:?}", pattern.id),
+                format!("the types are {known}"),
+            );
+            Vec::new()
+        }
+    }
+}
+
+fn restart(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) -> Option<String> {
+    let service = fix.service.as_deref().unwrap_or_default();
+    match known(settings, pattern, service, tables)? {
+        Service::User(unit) => Some(format!("do.restart-unit = {{ unit = {} }}", quoted(unit))),
+        Service::System(unit) => Some(format!("do.restart-system-unit = {{ unit = {} }}", quoted(unit))),
+    }
+}
+
+/// Its names of services mean nothing to systemd, so that the configuration has to say which unit each one is.
+fn known<'s>(
+    settings: &'s Settings,
+    pattern: &Pattern,
+    service: &str,
+    tables: &mut Tables,
+) -> Option<&'s Service> {
+    let found = settings.services.get(service);
+    if found.is_none() {
+        let what = format!("{}: it is not said which unit {service:?} is, so it is not touched", pattern.id);
+        tables.warn(
+            what,
+            format!(
+                "write {service} = \"user:NAME.service\" or \"system:NAME.service\" under [mirai.services]"
+            ),
+        );
+    }
+    found
+}
+
+fn permissions(root: &str, fix: &Fix, check_only: bool) -> String {
+    let given = [("mode", &fix.mode), ("owner", &fix.owner)];
+    let given =
+        given.iter().filter_map(|(key, value)| Some(format!(", {key} = {}", quoted(value.as_deref()?))));
+    let none = vec![".".to_owned()];
+    let paths = if fix.paths.is_empty() { &none } else { &fix.paths };
+    let given: String = given.collect();
+    format!("do.permissions = {{ root = {root}, paths = {}{given}, check_only = {check_only} }}", list(paths))
+}
+
+/// Whoever listens on the port must belong to the program, else it is nobody that we may end.
+fn port(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) -> Option<String> {
+    let port = fix.port?;
+    let kind = if fix.kind == "check_port" { "check-port" } else { "kill-listener" };
+    let service = match port {
+        5432 => "postgresql",
+        6379 => "redis",
+        _ => "flask_app",
+    };
+    let (Service::User(unit) | Service::System(unit)) = known(settings, pattern, service, tables)?;
+    Some(format!("do.{kind} = {{ port = {port}, unit = {} }}", quoted(unit)))
+}

@@ -1,0 +1,163 @@
+//! An `error_patterns.json` of the Mirai system as it is: it becomes tables of the configuration, which are read and
+//! checked like all others. So there is one mechanism, and a person can print what it comes to.
+
+mod actions;
+mod checks;
+mod file;
+mod toml_text;
+
+use super::SourceFile;
+use crate::recovery::evidence::Name;
+use crate::section::{Problem, Section, Severity, parse};
+use crate::values::one_line;
+use file::{Pattern, PatternsFile};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use toml_text::Tables;
+
+/// Where its own program looked, beneath its own directory, beside the log of the machine; its own log left out, for it
+/// kept triggering itself.
+const ITS_LOGS: [&str; 3] = ["logs/app.log", "/var/log/syslog", "/var/log/postgresql/postgresql.log"];
+
+/// What `[mirai]` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// The file.
+    pub(super) patterns_file: PathBuf,
+    /// The directory of the program, in which its data and logs are.
+    root: PathBuf,
+    /// Whether what stands in its logs may lead to action.
+    trusted: bool,
+    /// The logs to read; empty for those that its own program read.
+    sources: Vec<String>,
+    /// What its names of services mean here.
+    services: BTreeMap<String, Service>,
+}
+
+/// A service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Service {
+    /// A unit of the user's manager.
+    User(String),
+    /// A unit of the system.
+    System(String),
+}
+
+/// Reads `[mirai]`; none when there is none.
+pub(super) fn settings(root: &mut Section<'_>, home: &Path) -> Option<Settings> {
+    root.table("mirai", |mirai| {
+        let patterns_file = mirai.need("patterns_file", parse::path(home));
+        let beside =
+            patterns_file.as_ref().and_then(|path| path.parent()?.parent()).unwrap_or(home).to_owned();
+        let settings = Settings {
+            root: mirai.or("root", beside, parse::path(home)),
+            trusted: mirai.or("trusted", false, parse::flag),
+            sources: mirai
+                .list("sources", |text| Name::parse(text).map(|name| name.to_string()))
+                .unwrap_or_default(),
+            services: mirai.map("services", service).into_iter().collect(),
+            patterns_file: patterns_file?,
+        };
+        Some(settings)
+    })
+}
+
+/// A configuration that names this file, and nothing else.
+pub(super) fn naming(patterns_file: &Path) -> String {
+    let mut tables = Tables::default();
+    tables.begin("[mirai]");
+    tables.text("patterns_file", &patterns_file.display().to_string());
+    tables.text
+}
+
+fn service(text: &str) -> Result<Service, String> {
+    match text.split_once(':') {
+        Some(("user", unit)) if !unit.is_empty() => Ok(Service::User(unit.to_owned())),
+        Some(("system", unit)) if !unit.is_empty() => Ok(Service::System(unit.to_owned())),
+        Some(_) | None => Err(format!(
+            "{text:?} does not say whose unit it is; write \"user:mirai.service\" or \"system:postgresql.service\""
+        )),
+    }
+}
+
+/// The tables that the file stands for, as TOML, and what it says that cannot be done.
+pub(super) fn translate(settings: &Settings, file: &SourceFile) -> (String, Vec<Problem>) {
+    let name = file.path.display().to_string();
+    let parsed: PatternsFile = match serde_json::from_str(&file.text) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let hint = "mend the file, or remove patterns_file";
+            let what = format!("not the JSON of an error_patterns.json: {error}");
+            return (
+                String::new(),
+                vec![Problem::new(Severity::Error, name, what, hint).at_line(error.line())],
+            );
+        }
+    };
+    let mut tables = Tables::default();
+    if settings.sources.is_empty() {
+        sources(settings, &mut tables);
+    }
+    for pattern in &parsed.error_patterns {
+        target(settings, &parsed, pattern, &mut tables);
+    }
+    for check in &parsed.health_checks {
+        checks::target(settings, check, &mut tables);
+    }
+    for unread in parsed.unread() {
+        tables.warn(unread, "nothing reads this field; remove it");
+    }
+    let told =
+        tables.problems.drain(..).map(|(what, hint)| Problem::new(Severity::Warning, &name, what, hint));
+    let told = told.collect();
+    (tables.text, told)
+}
+
+/// The logs that its own program read.
+fn sources(settings: &Settings, tables: &mut Tables) {
+    let files: Vec<String> =
+        ITS_LOGS.iter().map(|log| settings.root.join(log).display().to_string()).collect();
+    tables.begin("[[source]]");
+    tables.text("name", SOURCE);
+    tables.texts("files", &files);
+    tables.text("from", "end");
+}
+
+/// The title of a pattern, for whoever prints the tables.
+const TITLE_CHARS: usize = 80;
+const SOURCE: &str = "mirai-logs";
+
+/// A pattern with a fix is a target whose only signal is the rule, and whose ladder is the fix.
+fn target(settings: &Settings, file: &PatternsFile, pattern: &Pattern, tables: &mut Tables) {
+    let fix = &file.auto_fix_config;
+    // Without trust it may tell, and no more; the reader of the tables says so, too.
+    let acts = pattern.auto_fix && settings.trusted;
+    if pattern.auto_fix && !settings.trusted {
+        let what =
+            format!("{}: its fix is left out, for the text of a log may come from an outsider", pattern.id);
+        tables.warn(what, "write trusted = true under [mirai] if that cannot be");
+    }
+    let repair = if acts { actions::of(settings, file, pattern, tables) } else { None };
+    tables.begin(&format!("# {}\n[[target]]", one_line(&pattern.name, TITLE_CHARS)));
+    tables.text("name", &pattern.id);
+    tables.text("severity", &pattern.severity);
+    if let Some(action) = repair {
+        tables.line(&format!("ladder = [{{ action = \"{action}\", tries = {} }}]", fix.max_retries.max(1)));
+        tables.line(&format!("window = {{ attempts = {}, per = \"1h\" }}", fix.max_retries.max(1)));
+        tables.line(&format!("backoff = [\"0s\", \"{}s\"]", fix.retry_delay));
+        tables.line(&format!("cooldown = \"{}s\"", fix.cooldown_period));
+    }
+    if !fix.enable_notifications {
+        tables.line("channels = []");
+    } else if let Some(channels) = fix.channels() {
+        tables.texts("channels", &channels);
+    }
+    tables.begin("[[target.probe]]");
+    tables.text("name", "log");
+    tables.begin("[target.probe.check.log]");
+    let own = [SOURCE.to_owned()];
+    tables.texts("in", if settings.sources.is_empty() { &own } else { &settings.sources });
+    tables.verbatim("pattern", &pattern.pattern);
+    tables.line(&format!("trusted = {}", settings.trusted));
+    tables.line("strict = false");
+}

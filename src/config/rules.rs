@@ -1,0 +1,124 @@
+//! The rules about rules: what they read must exist and not be our own, and what is dangerous about them is refused.
+//! It reports and changes nothing.
+
+use super::Paths;
+use super::check::unknown;
+use super::plan::Plan;
+use super::target::{Draft, Question};
+use crate::logscan::follow::Kind;
+use crate::logscan::lint;
+use crate::logscan::matcher::Matcher;
+use crate::logscan::rule::Rule;
+use crate::section::{Section, Spot};
+use glob::Pattern;
+use std::path::PathBuf;
+
+/// Reports all that is wrong with the rules and with the logs that they read.
+pub(super) fn check(root: &Section<'_>, plan: &Plan, paths: &Paths) {
+    logs_are_known_and_read(root, plan);
+    logs_are_not_our_own(root, plan, paths);
+    for (target, asked, rule) in rules(plan) {
+        findings(root, target, asked, rule);
+    }
+    fit_together(root, plan);
+}
+
+fn rules(plan: &Plan) -> impl Iterator<Item = (&Draft, &Question, &Rule)> {
+    let on = plan.targets.iter().filter(|target| target.off.is_none());
+    let asked = on.flat_map(|target| target.questions.iter().map(move |asked| (target, asked)));
+    let asked = asked.filter(|(_, asked)| asked.off.is_none());
+    asked.filter_map(|(target, asked)| Some((target, asked, asked.rule.as_ref()?)))
+}
+
+/// Where a key of a rule is, or else its name.
+fn spot<'q>(asked: &'q Question, key: &str) -> &'q Spot {
+    asked.keys.iter().find(|(name, _)| *name == key).map_or(&asked.spot, |(_, spot)| spot)
+}
+
+fn logs_are_known_and_read(root: &Section<'_>, plan: &Plan) {
+    let names = || plan.logs.iter().map(|log| &log.source.name);
+    for (_, asked, rule) in rules(plan) {
+        for log in rule.logs.iter().filter(|log| !names().any(|name| name == *log)) {
+            unknown(root, spot(asked, "in"), "source", log, names());
+        }
+    }
+    // A rule that is switched off for now still says what the log is for.
+    let all =
+        || plan.targets.iter().flat_map(|target| &target.questions).filter_map(|asked| asked.rule.as_ref());
+    for log in plan.logs.iter().filter(|log| !all().any(|rule| rule.logs.contains(&log.source.name))) {
+        let hint = format!("write in = [\"{}\"] in a check.log, or remove it", log.source.name);
+        root.error(&log.spot, "no rule reads it", hint);
+    }
+}
+
+/// What reads its own words acts on them for ever, as the predecessor did.
+fn logs_are_not_our_own(root: &Section<'_>, plan: &Plan, paths: &Paths) {
+    for log in &plan.logs {
+        let own = match &log.source.kind {
+            Kind::Files { patterns } => own_file(patterns, paths).map(|path| path.display().to_string()),
+            Kind::Journal { units, .. } => {
+                units.iter().find(|unit| unit.starts_with("picoclaw-watchdog")).cloned()
+            }
+        };
+        if let Some(own) = own {
+            let hint = "name the log of the service instead";
+            root.error(&log.spot, format!("it reads what we write ourselves: {own}"), hint);
+        }
+    }
+}
+
+fn own_file(patterns: &[String], paths: &Paths) -> Option<PathBuf> {
+    let own = [paths.log.clone(), paths.log.with_file_name("alerts.log"), paths.state.join("state.json")];
+    let within = |pattern: &str| {
+        let pattern = Pattern::new(pattern).ok();
+        own.iter().find(|path| pattern.as_ref().is_some_and(|pattern| pattern.matches_path(path)))
+    };
+    patterns.iter().find_map(|pattern| within(pattern)).cloned()
+}
+
+fn findings(root: &Section<'_>, target: &Draft, asked: &Question, rule: &Rule) {
+    for finding in lint::findings(rule, &own_texts(target, asked)) {
+        let spot = spot(asked, finding.key);
+        match rule.strict {
+            true => root.error(spot, finding.what, finding.hint),
+            false => root.warn(spot, finding.what, finding.hint),
+        }
+    }
+}
+
+/// What we write about a target: our names for things are in the log, in alerts and in what actions say.
+fn own_texts(target: &Draft, asked: &Question) -> Vec<String> {
+    let name = &target.policy.name;
+    let actions = target.ladder.iter().map(|step| step.action.to_string());
+    let names = std::iter::once(name.to_string()).chain([asked.policy.name.to_string()]).chain(actions);
+    names
+        .map(|name| format!("level=ERROR target={name} result=FAIL action={name} detail=\"{name} failed\""))
+        .collect()
+}
+
+/// Each compiles alone, or it would not be here; together they may still be too much.
+fn fit_together(root: &Section<'_>, plan: &Plan) {
+    let all: Vec<_> = rules(plan).collect();
+    if all.is_empty() {
+        return;
+    }
+    match Matcher::new(all.iter().map(|(_, _, rule)| *rule)) {
+        Ok(matcher) => {
+            for (index, why) in matcher.slow() {
+                let hint = "give every alternative a word of three letters that has to be there";
+                let what = format!("it is slow to look for: {why}");
+                root.warn(spot(all[index].1, "pattern"), what, hint);
+            }
+        }
+        Err(refused) => {
+            for refused in refused {
+                let spot = all.get(refused.pattern).map(|(_, asked, _)| spot(asked, "pattern"));
+                root.error(
+                    spot.unwrap_or(&root.here()),
+                    refused.reason,
+                    "make it simpler, or two rules of it",
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Rules about logs, through the real binary: a line that a service writes leads to a repair, and none is lost or
+//! counted twice, whatever happens to the file or to us.
+
+use crate::common::{Home, OpsLog};
+use nix::sys::signal::Signal;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A rule whose repair is a program that leaves a mark, so that how often it ran can be counted.
+const CONFIG: &str = r#"
+interval = "2s"
+reprobe = "200ms"
+hold_off = "0s"
+[[source]]
+name = "app"
+files = ["~/logs/app.log"]
+[[target]]
+name = "disk-full"
+severity = "critical"
+ladder = [{ action = "tidy", tries = 2 }]
+window = { attempts = 2, per = "1h" }
+backoff = ["0s", "1s"]
+cooldown = "3s"
+settle = "4s"
+stable_passes = 2
+stable_for = "10s"
+alert_after = "1h"
+[[target.probe]]
+name = "log"
+[target.probe.check.log]
+in = ["app"]
+pattern = 'No space left on device'
+exclude = ['of the test']
+within = "2s"
+trusted = true
+hits = ['OSError: [Errno 28] No space left on device']
+misses = ['space left on device: 3 GB']
+[action.tidy]
+disruptive = false
+do.run = { argv = ["sh", "-c", "echo ran >> ~/ran; exit ${EXIT:-0}"] }
+"#;
+
+struct App {
+    home: Home,
+    log: PathBuf,
+}
+
+impl App {
+    fn new(config: &str) -> Self {
+        let home = Home::new(config);
+        let log = home.path("logs/app.log");
+        fs::create_dir_all(log.parent().unwrap()).unwrap();
+        File::create(&log).unwrap();
+        Self { home, log }
+    }
+
+    fn writes(&self, text: &str) {
+        let mut file = OpenOptions::new().append(true).create(true).open(&self.log).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// How often the repair ran.
+    fn ran(&self) -> usize {
+        fs::read_to_string(self.home.path("ran")).map(|text| text.lines().count()).unwrap_or_default()
+    }
+
+    /// What the saved state has counted.
+    fn counted(&self) -> u64 {
+        let state =
+            fs::read_to_string(self.home.path(".picoclaw/state/watchdog/state.json")).unwrap_or_default();
+        let document = state.lines().nth(1).unwrap_or_default();
+        let value: serde_json::Value = serde_json::from_str(document).unwrap_or_default();
+        value
+            .pointer("/state/scan/rules/disk-full~1log/total")
+            .and_then(|total| total.as_u64())
+            .unwrap_or_default()
+    }
+}
+
+fn repaired(log: &OpsLog) -> bool {
+    !log.lines(&["target=disk-full", "action=recovered"]).is_empty()
+}
+
+const FULL: &str = "OSError: [Errno 28] No space left on device\n";
+
+#[test]
+fn a_line_leads_to_one_repair_at_once_and_silence_proves_it() {
+    let app = App::new(CONFIG);
+    app.writes(FULL);
+    let daemon = app.home.start();
+    daemon.cycles(2);
+    assert_eq!(app.ran(), 0, "what stood there before we came is not news");
+    let written = Instant::now();
+    app.writes(&FULL.repeat(500));
+    daemon.wait("the repair", |_| app.ran() > 0);
+    assert!(written.elapsed() < Duration::from_millis(1_500), "noticed after {:?}", written.elapsed());
+    let log = daemon.wait("silence proves it", repaired);
+    assert_eq!((app.ran(), log.attempts("disk-full")), (1, 1), "{}", log.0);
+    assert!(log.alerts().is_empty(), "{}", log.0);
+    app.writes("No space left on device, says the author of the test\nspace left on device: 3 GB\n");
+    daemon.cycles(2);
+    assert_eq!(app.ran(), 1, "excluded and harmless lines");
+}
+
+#[test]
+fn a_repair_that_fails_is_tried_within_its_budget_and_then_told() {
+    let app = App::new(&CONFIG.replace("${EXIT:-0}", "1"));
+    let daemon = app.home.start();
+    daemon.cycles(1);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(8) {
+        app.writes(&FULL.repeat(50));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let log = daemon.wait("people are told", |log| !log.alerts().is_empty());
+    assert_eq!(app.ran(), 2, "{}", log.0);
+    assert!(log.lines(&["No space left on device"]).len() < 20, "no storm in the log either: {}", log.0);
+}
+
+/// Rotation while nobody looks, a restart, a kill: each line once.
+#[test]
+fn every_line_is_counted_once_through_rotation_and_death() {
+    let app = App::new(CONFIG);
+    let daemon = app.home.start();
+    daemon.cycles(1);
+    app.writes(&FULL.repeat(3));
+    daemon.cycles(2);
+    drop(daemon);
+    app.writes(&FULL.repeat(4));
+    fs::rename(&app.log, app.log.with_extension("log.1")).unwrap();
+    app.writes(&FULL.repeat(5));
+    let daemon = app.home.start();
+    daemon.cycles(2);
+    daemon.signal(Signal::SIGKILL);
+    drop(daemon);
+    app.writes(&FULL.repeat(6));
+    let daemon = app.home.start();
+    daemon.cycles(2);
+    assert_eq!(app.counted(), 18);
+}

@@ -1,14 +1,14 @@
 //! From sources to a [`Config`]: reads each table once, checks them against each other, and has them
 //! joined. Pure: the same sources always give the same result.
 
-use super::check;
 use super::lifesign;
 use super::plan::{Entry, Plan};
 use super::profile::Profile;
+use super::sequence::{self, Sequence};
 use super::settings::{self, Wish};
 use super::target::{self, Draft, Frame};
 use super::variables::{Known, Mention};
-use super::{BUILT_IN, Config, Off, Sources};
+use super::{BUILT_IN, Config, Off, Sources, allow, check};
 use crate::action::Action;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::Policy;
@@ -82,8 +82,10 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
     let alerts = settings::alerts(root, &line);
     let (references, offline_quorum) = settings::offline(root);
     let (kicks, wishes) = settings::kick(root, home, &paths);
+    let allow = allow::read(root);
     let plan = plan(root, &frame, wishes);
     check::check(root, &plan);
+    allow.check(root, &plan);
     let (interval, reprobe) = (frame.interval, frame.reprobe);
     Config {
         enabled,
@@ -136,7 +138,7 @@ fn plan(root: &mut Section<'_>, frame: &Frame<'_>, wishes: Vec<Wish>) -> Plan {
     let targets = root.tables("target", |section| target::read(section, frame));
     let entry = |name: &str, section: &mut Section<'_>| entry(name, section, &targets);
     let actions = root.table("action", |actions| Some(actions.named(entry))).unwrap_or_default();
-    Plan { targets, actions, wishes }
+    Plan { targets, actions: sequence::join(actions), wishes }
 }
 
 /// An action for targets or rungs that are all switched off is switched off with them.
@@ -149,6 +151,7 @@ fn entry(name: &str, section: &mut Section<'_>, targets: &[Draft]) -> Option<Ent
         section.hush();
     }
     let named = Name::parse(name).map_err(|sentence| section.error(&spot, sentence, "")).ok();
-    let action = Action::read(named.clone(), section);
-    Some(Entry { action, name: named?, spot })
+    let sequence = Sequence::read(section);
+    let action = if sequence.is_some() { None } else { Action::read(named.clone(), section) };
+    Some(Entry { action, sequence, name: named?, spot })
 }

@@ -4,12 +4,14 @@
 //!
 //! [`compile()`] is pure, so `check`, the daemon and the tests see the same result for the same sources.
 
+mod allow;
 mod check;
 mod compile;
 pub mod dotenv;
 mod lifesign;
 mod plan;
 mod profile;
+mod sequence;
 mod settings;
 mod sources;
 mod target;

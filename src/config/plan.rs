@@ -1,6 +1,7 @@
 //! All tables that refer to one another, as they were read, and what becomes of them. What is switched
 //! off is left out, and so is every edge that leads to it.
 
+use super::sequence::Sequence;
 use super::settings::{Kicks, Wish};
 use super::target::{Draft, Question, Step};
 use super::{KickSettings, LineSettings, Off};
@@ -24,6 +25,8 @@ pub(super) struct Plan {
 pub(super) struct Entry {
     pub(super) name: Name,
     pub(super) action: Option<Action>,
+    /// Of which others it consists, if it does.
+    pub(super) sequence: Option<Sequence>,
     pub(super) spot: Spot,
 }
 

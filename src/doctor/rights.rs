@@ -39,6 +39,8 @@ pub(super) async fn check(config: &Config, user: &str) -> Vec<Finding> {
             }
             Do::PublishFunnel(funnel) => publishing.push(funnel),
             Do::Run(_) | Do::Http(_) | Do::RestartUnit(_) => {}
+            Do::RestartSystemUnit(_) | Do::SignalUnit(_) | Do::KillListener(_) | Do::CheckPort(_) => {}
+            Do::Vacuum(_) | Do::All(_) => {}
         }
     }
     findings.extend(for_publishing(user, &publishing).await);

@@ -173,10 +173,26 @@ fn name_of(pid: u32) -> Option<String> {
     Some(one_line(&String::from_utf8_lossy(&name[..length]), 15))
 }
 
+/// Every process that holds the socket `inode`, as a server and its workers do. Those of other users cannot be
+/// seen without rights.
+pub fn owners(inode: u32) -> Vec<Owner> {
+    let target = format!("socket:[{inode}]");
+    let named = |pid| Owner { pid, name: name_of(pid).unwrap_or_default() };
+    processes().filter(|pid| holds(*pid, &target)).map(named).collect()
+}
+
+/// Whether the process `pid` holds the socket `inode` now.
+pub fn owns(pid: u32, inode: u32) -> bool {
+    holds(pid, &format!("socket:[{inode}]"))
+}
+
 fn search(target: &str) -> Option<u32> {
-    let processes = fs::read_dir("/proc").ok()?.flatten().take(MAX_PROCESSES);
-    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.find(|pid| holds(*pid, target))
+    processes().find(|pid| holds(*pid, target))
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten().take(MAX_PROCESSES);
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 fn holds_early(pid: u32, target: &str) -> bool {

@@ -165,6 +165,11 @@ impl<'a> Section<'a> {
         self.table.get(key).is_some_and(|value| value.get_ref().as_table().is_some())
     }
 
+    /// Whether the value of a key is a table that has this key in turn.
+    pub fn has_within(&self, key: &str, inner: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().get(inner).is_some())
+    }
+
     /// From now on, and in all tables within, only unknown keys are reported: the table is switched off.
     pub fn hush(&mut self) {
         self.hushed = true;

@@ -190,6 +190,16 @@ impl Action {
         }
     }
 
+    /// The unit that it changes of the manager whose units are watched, if it does.
+    pub fn own_unit(&self) -> Option<&UnitName> {
+        match &self.act {
+            Do::RestartUnit(restart) => Some(&restart.unit),
+            Do::SignalUnit(signal) => Some(&signal.unit),
+            Do::RestartSystemUnit(_) | Do::Run(_) | Do::Http(_) | Do::PublishFunnel(_) => None,
+            Do::KillListener(_) | Do::CheckPort(_) | Do::Vacuum(_) | Do::All(_) => None,
+        }
+    }
+
     /// The unit of the system that it changes, if it does.
     pub fn system_unit(&self) -> Option<&UnitName> {
         match &self.act {

@@ -8,7 +8,7 @@ use super::sequence::{self, Sequence};
 use super::settings::{self, Wish};
 use super::target::{self, Draft, Frame};
 use super::variables::{Known, Mention};
-use super::{BUILT_IN, Config, Off, Sources, allow, check};
+use super::{BUILT_IN, Config, Manager, Off, Sources, allow, check};
 use crate::action::Action;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::Policy;
@@ -74,6 +74,7 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
     read_profile(root);
     let enabled = root.or("enabled", true, parse::flag);
     let everything = (!enabled).then(|| Off { what: "everything".to_owned(), why: why_off(root) });
+    let manager = root.or("manager", Manager::User, settings::manager);
     let frame = frame(root, home);
     let paths = settings::paths(root, home);
     let log = settings::log(root);
@@ -85,10 +86,11 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
     let allow = allow::read(root);
     let plan = plan(root, &frame, wishes);
     check::check(root, &plan);
-    allow.check(root, &plan);
+    allow.check(root, &plan, manager);
     let (interval, reprobe) = (frame.interval, frame.reprobe);
     Config {
         enabled,
+        manager,
         policy: Policy {
             interval,
             reprobe,

@@ -40,6 +40,8 @@ pub const BUILT_IN: &str = include_str!("../../config/watchdog.toml");
 pub struct Config {
     /// Whether to watch at all; a person may switch everything off with one variable.
     pub enabled: bool,
+    /// Whose units the targets name.
+    pub manager: Manager,
     /// What the core may know.
     pub policy: Policy,
     /// Where things are kept.
@@ -66,6 +68,16 @@ pub struct Config {
     pub off: Vec<Off>,
     /// What must be masked in every text that leaves the program.
     pub secrets: Vec<Secret>,
+}
+
+/// Whose units the targets name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manager {
+    /// Those of the user who runs the watchdog.
+    #[default]
+    User,
+    /// Those of the system, for an installation that serves all of it.
+    System,
 }
 
 /// Something that is switched off.

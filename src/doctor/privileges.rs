@@ -88,8 +88,8 @@ pub async fn polkit(config: &Config) -> String {
 /// The name under which systemd asks polkit: `redis.service` is an alias of `redis-server.service`. Where systemd
 /// cannot be asked, the name as it was written.
 async fn canonical(unit: &UnitName) -> String {
-    let asked = ask::said(["systemctl", "show", "--value", "-p", "Id", "--", unit.as_str()]).await;
-    let id = asked.ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
+    let asked = ask::system_unit(unit.as_str(), "Id").await.unwrap_or_default();
+    let id = Some(ask::property(&asked, "Id").to_owned()).filter(|id| !id.is_empty());
     id.unwrap_or_else(|| unit.to_string())
 }
 

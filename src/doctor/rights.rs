@@ -124,7 +124,12 @@ async fn operator(user: &str, prefs: Vec<String>) -> Option<bool> {
 /// Whether our running daemon can never gain rights; if it does not run, whether its unit says so. The process is
 /// the better witness, because many directives imply it.
 async fn hardened() -> Option<bool> {
-    let told = ask::unit(SERVICE, "MainPID,NoNewPrivileges").await.ok()?;
+    let wanted = "MainPID,NoNewPrivileges";
+    let told = match ask::unit(SERVICE, wanted).await {
+        Ok(told) => told,
+        // Without a manager of our own, ours can only be a unit of the system.
+        Err(_) => ask::system_unit(SERVICE, wanted).await.ok()?,
+    };
     let pid = property(&told, "MainPID");
     if !matches!(pid, "" | "0") {
         return sudo::no_new_privileges(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?);

@@ -27,7 +27,7 @@ pub mod room;
 pub mod store;
 pub mod view;
 
-use crate::config::{Config, Manager, LineSettings};
+use crate::config::{Config, LineSettings};
 use crate::cycle::{Report, Scope, World};
 use crate::notify::line::Line;
 use crate::probe::clients::Clients;
@@ -115,10 +115,7 @@ impl Host {
         mode: Mode,
     ) -> Result<(Self, State), String> {
         let mut host = Self {
-            bus: match config.manager {
-                Manager::User => Bus::user(),
-                Manager::System => Bus::system(),
-            },
+            bus: observe::bus(config.manager),
             clients: Arc::new(Clients::new()),
             clock: start.clock,
             memory,

@@ -235,8 +235,18 @@ impl From<zbus::Error> for Trouble {
 
 /// Whether systemd itself said this; most other standard errors come from the bus, in place of an answer.
 fn is_answer(error: &zbus::fdo::Error) -> bool {
-    use zbus::fdo::Error::{AccessDenied, Failed, InvalidArgs, UnknownObject, UnknownProperty};
-    matches!(error, AccessDenied(_) | Failed(_) | InvalidArgs(_) | UnknownObject(_) | UnknownProperty(_))
+    use zbus::fdo::Error::{
+        AccessDenied, Failed, InteractiveAuthorizationRequired, InvalidArgs, UnknownObject, UnknownProperty,
+    };
+    matches!(
+        error,
+        AccessDenied(_)
+            | Failed(_)
+            | InteractiveAuthorizationRequired(_)
+            | InvalidArgs(_)
+            | UnknownObject(_)
+            | UnknownProperty(_)
+    )
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! Who listens on a port, and whether that is who ought to. A client with a connection there is nobody here.
 
-use crate::probe::port::{Port, PortState, owners};
+use crate::probe::port::{Port, PortState, owners, user_of};
 use crate::section::{Section, parse};
 use crate::systemd::{belongs, unit_of};
 use crate::values::UnitName;
 use nix::unistd::{Uid, User};
 use std::fmt;
-use std::fs;
 use std::time::Duration;
 
 /// How long connecting may take where the kernel does not say who listens; loopback answers in microseconds.
@@ -99,12 +98,6 @@ pub(super) async fn sockets(port: u16) -> Result<Vec<Socket>, String> {
 fn socket(inode: u32, uid: u32) -> Socket {
     let holders = owners(inode).into_iter().map(|owner| Holder { pid: owner.pid, name: owner.name });
     Socket { inode, user: name_of(uid), holders: holders.collect() }
-}
-
-/// The user as whom a process acts now: the effective one of four.
-fn user_of(pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn name_of(uid: u32) -> String {

@@ -12,6 +12,7 @@ mod gateway;
 mod offline;
 mod profiles;
 mod supervised;
+mod system;
 mod units;
 
 // Where no systemd is needed: as a process in a home directory of its own.

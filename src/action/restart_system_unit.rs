@@ -82,11 +82,12 @@ impl RestartSystemUnit {
 
     /// Gives what systemctl said of a failure.
     async fn with_sudo(&self, failed: bool) -> Result<String, String> {
-        let [forgive, restart] = self.commands();
+        let commands = self.commands();
+        let [forgive, restart] = &commands;
         if failed {
-            sudo::run(&forgive, CALL_DEADLINE).await?;
+            sudo::run(forgive, CALL_DEADLINE, &commands).await?;
         }
-        Ok(said(&sudo::run(&restart, self.timeout).await?))
+        Ok(said(&sudo::run(restart, self.timeout, &commands).await?))
     }
 
     fn judge(&self, before: &UnitFacts, after: &UnitFacts, said: &str) -> Outcome {

@@ -14,11 +14,12 @@ const SECURE_PATH: [&str; 6] =
 /// The command that prints what is missing.
 pub const PRINT: &str = "picoclaw-watchdog doctor --print-sudoers";
 
-/// Runs a command as root, and gives how it ended.
+/// Runs a command as root, and gives how it ended. `needed` is all that its action runs so, for whoever has to allow
+/// it.
 ///
 /// # Errors
 /// Why sudo did not even begin, with what a person has to do.
-pub async fn run(argv: &[String], deadline: Duration) -> Result<Finished, String> {
+pub async fn run(argv: &[String], deadline: Duration, needed: &[Vec<String>]) -> Result<Finished, String> {
     let own = fs::read_to_string("/proc/self/status").unwrap_or_default();
     if no_new_privileges(&own) == Some(true) {
         return Err(FORBIDDEN.to_owned());
@@ -28,7 +29,7 @@ pub async fn run(argv: &[String], deadline: Duration) -> Result<Finished, String
     // Its refusals are told apart by their words, which it would say in the language of the host.
     let env = vec![("LC_ALL".to_owned(), Secret::new("C"))];
     let finished = exec::run(&Command { env, ..Command::new(full, deadline) }).await;
-    match refusal(&finished, argv) {
+    match refusal(&finished, needed) {
         Some(why) => Err(why),
         None => Ok(finished),
     }
@@ -44,7 +45,7 @@ pub fn no_new_privileges(status: &str) -> Option<bool> {
 }
 
 /// Why sudo did not begin; none when it did, whatever became of it.
-fn refusal(finished: &Finished, argv: &[String]) -> Option<String> {
+fn refusal(finished: &Finished, needed: &[Vec<String>]) -> Option<String> {
     let said = |words: &str| finished.stderr.contains(words);
     match &finished.end {
         End::CouldNotStart { .. } => Some(format!("sudo is not there ({})", finished.end)),
@@ -52,7 +53,7 @@ fn refusal(finished: &Finished, argv: &[String]) -> Option<String> {
         End::Exited { code: 1.. }
             if said("password is required") || said("is not allowed to") || said("not in the sudoers") =>
         {
-            let line = line(&user(), [argv]);
+            let line = line(&user(), needed.iter().map(Vec::as_slice));
             Some(format!(
                 "sudo asks for a password: sudoers lacks `{line}` ({PRINT} shows all that is missing)"
             ))
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said_as_the_line_to_add() {
-        let restart = argv("/bin/systemctl restart x.service");
+        let restart = [argv("/bin/systemctl restart x.service")];
         for words in [
             "sudo: a password is required\n",
             "Sorry, user pico is not allowed to execute '/bin/id' as root on host.\n",

@@ -10,6 +10,7 @@ mod bus;
 mod disk;
 mod gateway;
 mod offline;
+mod processes;
 mod profiles;
 mod supervised;
 mod system;

@@ -128,7 +128,8 @@ fn a_unit_of_the_system_is_restarted_through_sudo_once_it_may() {
     // It may not, and says what is missing.
     system.kill_database();
     let line = format!(
-        "sudoers lacks `picoclaw-watchdog ALL=(root) NOPASSWD: /usr/bin/systemctl reset-failed {DATABASE}`"
+        "sudoers lacks `picoclaw-watchdog ALL=(root) NOPASSWD: /usr/bin/systemctl reset-failed {DATABASE}, \
+         /usr/bin/systemctl restart {DATABASE}`"
     );
     let log = system.wait("it is refused", |log| !log.lines(&[&line]).is_empty());
     assert!(!log.lines(&["Interactive authentication required"]).is_empty(), "{}", log.0);

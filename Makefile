@@ -6,6 +6,10 @@ SHELL := /bin/bash
 PREFIX ?= $(HOME)/.local
 UNITDIR ?= $(HOME)/.config/systemd/user
 PICO_HOME ?= $(HOME)/.picoclaw
+# The system-wide installation goes here, unless PREFIX is given.
+SYSTEM_PREFIX := $(if $(filter file,$(origin PREFIX)),/usr/local,$(PREFIX))
+SYSTEM_UNITDIR ?= /etc/systemd/system
+SYSTEM_CONFIG := /etc/picoclaw-watchdog
 # A packager's staging root; with it nothing of this host is touched.
 DESTDIR ?=
 # A binary that is already built; without it, install-watchdog builds one.
@@ -33,7 +37,7 @@ export ACTION SOURCE TOKEN
 SECONDS ?= 60
 
 .PHONY: help build test lint bench contest soak demo fuzz mutants install-watchdog enable-watchdog disable-watchdog \
-	watchdog-status watchdog-run-once watchdog-kick uninstall-watchdog
+	watchdog-status watchdog-run-once watchdog-kick uninstall-watchdog install-system uninstall-system
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 30
@@ -132,3 +136,34 @@ uninstall-watchdog: ## remove it; settings, state and logs stay
 	cd '$(SHARE)' 2>/dev/null && rm -f $(notdir $(wildcard config/*)) && rmdir --ignore-fail-on-non-empty '$(SHARE)' || true
 	-$(USERCTL) daemon-reload
 	@echo 'Kept: $(PICO_HOME)'
+
+SYSTEM_PROGRAM := $(SYSTEM_PREFIX)/bin/picoclaw-watchdog
+SYSTEM_SHARE := $(SYSTEM_PREFIX)/share/picoclaw
+SYSUSERS := $(SYSTEM_PREFIX)/lib/sysusers.d/picoclaw-watchdog.conf
+
+install-system: $(if $(BINARY),,build) ## install for the whole system, as root (PREFIX=/usr/local, DESTDIR=, BINARY=)
+	install -D -m755 '$(or $(BINARY),$(BUILT))' '$(DESTDIR)$(SYSTEM_PROGRAM)'
+	sed 's|/usr/local/bin/picoclaw-watchdog|$(SYSTEM_PROGRAM)|' systemd/system/picoclaw-watchdog.service \
+	| install -D -m644 /dev/stdin '$(DESTDIR)$(SYSTEM_UNITDIR)/picoclaw-watchdog.service'
+	install -D -m644 systemd/system/sysusers.conf '$(DESTDIR)$(SYSUSERS)'
+	for file in config/*; do [ ! -f "$$file" ] || install -D -m644 -t '$(DESTDIR)$(SYSTEM_SHARE)' "$$file"; done
+	$(if $(DESTDIR),,@$(MAKE) --no-print-directory .settle-in-system)
+
+# The part of that which concerns this host.
+.PHONY: .settle-in-system
+.settle-in-system:
+	@systemd-sysusers '$(SYSUSERS)'
+	@install -d -m755 '$(SYSTEM_CONFIG)'
+	@systemctl daemon-reload
+	@if [ ! -e '$(SYSTEM_CONFIG)/watchdog.toml' ]; then \
+	  echo 'Next: cp $(SYSTEM_SHARE)/system.toml $(SYSTEM_CONFIG)/watchdog.toml, then edit it.'; fi
+	@echo 'Next: systemctl enable --now picoclaw-watchdog (after an update: systemctl restart picoclaw-watchdog).'
+	@echo 'What its actions may do: runuser -u picoclaw-watchdog -- $(SYSTEM_PROGRAM) doctor --print-sudoers --config $(SYSTEM_CONFIG)/watchdog.toml'
+
+uninstall-system: ## remove the system-wide one; settings, state, logs, its user and its rights stay
+	$(if $(DESTDIR),,-systemctl disable --now picoclaw-watchdog.service)
+	rm -f '$(DESTDIR)$(SYSTEM_PROGRAM)' '$(DESTDIR)$(SYSTEM_UNITDIR)/picoclaw-watchdog.service' '$(DESTDIR)$(SYSUSERS)'
+	cd '$(DESTDIR)$(SYSTEM_SHARE)' 2>/dev/null && rm -f $(notdir $(wildcard config/*)) && rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(SYSTEM_SHARE)' || true
+	$(if $(DESTDIR),,-systemctl daemon-reload)
+	@echo 'Kept, to be removed by hand: $(SYSTEM_CONFIG) /var/lib/picoclaw-watchdog /var/log/picoclaw-watchdog'
+	@echo '  /etc/sudoers.d/picoclaw-watchdog /etc/polkit-1/rules.d/50-picoclaw-watchdog.rules'

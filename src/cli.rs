@@ -71,7 +71,17 @@ pub enum Command {
     /// Look at this host: what keeps the watchdog from doing its work, and the command that mends it. It changes
     /// nothing and sends nothing. Exits 0, 1 when something may matter, and 2 when something must be mended.
     #[command(after_help = "Example: picoclaw-watchdog doctor --json | jq '.findings[] | select(.fix)'")]
-    Doctor(Output),
+    Doctor {
+        /// Print instead the lines of sudoers that the configured actions need for the user who runs this.
+        #[arg(long, conflicts_with_all = ["print_polkit", "json"])]
+        print_sudoers: bool,
+        /// Print instead the rule of polkit's that allows the same for units of the system, without sudo.
+        #[arg(long, conflicts_with = "json")]
+        print_polkit: bool,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// What people were told: every message in the retention, and what became of it.
     #[command(after_help = "Examples: picoclaw-watchdog alerts\n          picoclaw-watchdog alerts test")]
     Alerts {

@@ -4,7 +4,7 @@
 //! build a shell line, wait without a bound, or judge what an exit code means. The one child that is listened
 //! to without a deadline is in [`stream`].
 
-use crate::values::one_line;
+use crate::values::{Secret, one_line};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -41,6 +41,9 @@ pub struct Command {
     pub stdin: Vec<u8>,
     /// Environment variables that hold secrets and that it must not inherit.
     pub hide_env: Vec<String>,
+    /// Environment variables that it gets beside those that it inherits. Only its own user and root can read them,
+    /// where everybody can read an argument.
+    pub env: Vec<(String, Secret)>,
 }
 
 impl Command {
@@ -141,6 +144,7 @@ fn spawn(command: &Command) -> Result<Child, String> {
     for name in OWN_ENVIRONMENT.into_iter().chain(command.hide_env.iter().map(String::as_str)) {
         builder.env_remove(name);
     }
+    builder.envs(command.env.iter().map(|(name, value)| (name, value.expose())));
     builder.spawn().map_err(|error| {
         // The system's "No such file or directory" would leave open which file is meant.
         let missing = error.kind() == io::ErrorKind::NotFound;

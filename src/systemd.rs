@@ -1,11 +1,14 @@
-//! The user's service manager, asked over the user bus: how a unit is, restart it, tell me when it changes.
+//! systemd's service managers, asked over their bus: how a unit is, restart it, signal it, tell me when it changes.
+//! Nearly always it is the user's own; the system's is asked by those actions that say so.
 //!
 //! Every call has a deadline, and a bus that is gone or silent is an `Err` with its reason, which a caller
 //! reads as "unknown". Nothing here may decide what a fact means, nor start anything but systemd's own jobs.
 
+mod order;
 mod read;
 mod watch;
 
+pub use order::JobEnd;
 pub use watch::BusEvent;
 
 use crate::recovery::unit::UnitFacts;
@@ -17,7 +20,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 use zbus::export::futures_core::Stream;
 use zbus::message::Message;
 use zbus::wire::{DynamicDeserialize, DynamicType};
@@ -32,34 +35,25 @@ const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// How a job that we asked for ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JobEnd {
-    /// systemd calls it done. A `Type=simple` service may have died since, so look again.
-    Done,
-    /// systemd refused it or gave it up; the reason is systemd's own, such as `failed`, `timeout` or
-    /// `Unit x.service not found.`
-    Failed {
-        /// What systemd said.
-        reason: String,
-    },
-    /// It had not ended when our deadline was over; systemd goes on with it.
-    StillRunning,
-    /// systemd could not be asked, or was lost on the way. Whether a job runs is not known.
-    Unreachable {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// A handle on the user bus. It connects at the first call, and again after the bus died; clones share the
-/// connection.
+/// A handle on a bus with a service manager. It connects at the first call, and again after the bus died; clones
+/// share the connection.
 #[derive(Clone, Debug, Default)]
 pub struct Bus {
-    /// A D-Bus address; none means the user's own bus, found as every program finds it.
-    address: Option<Arc<str>>,
+    address: Address,
     link: Arc<Mutex<Option<Connection>>>,
     known: Arc<read::Known>,
+}
+
+/// Where a bus is.
+#[derive(Clone, Debug, Default)]
+enum Address {
+    /// The user's own, found as every program finds it.
+    #[default]
+    User,
+    /// The system's, found so too.
+    System,
+    /// At a D-Bus address.
+    At(Arc<str>),
 }
 
 impl Bus {
@@ -70,7 +64,13 @@ impl Bus {
 
     /// The bus at a D-Bus address, such as `unix:path=/run/user/1000/bus`. Does not connect yet.
     pub fn at(address: &str) -> Self {
-        Self { address: Some(address.into()), ..Self::default() }
+        Self { address: Address::At(address.into()), ..Self::default() }
+    }
+
+    /// The bus of the system, with the manager that is PID 1. Everybody may ask there how a unit is; to change
+    /// anything takes root, or a rule of polkit's. Does not connect yet.
+    pub fn system() -> Self {
+        Self { address: Address::System, ..Self::default() }
     }
 
     /// How `unit` is now. A unit that does not exist has facts too: `Load::NotFound`.
@@ -79,41 +79,6 @@ impl Bus {
     /// Why systemd could not be asked, or a sentence about an answer that makes no sense.
     pub async fn facts(&self, unit: &UnitName) -> Result<UnitFacts, String> {
         self.asking(async |link| read::facts(link, &self.known, unit).await).await
-    }
-
-    /// Forgets that `unit` failed, and its count of starts, so that a start limit no longer holds it.
-    ///
-    /// # Errors
-    /// Why systemd could not be asked, or what it answered instead.
-    pub async fn reset_failed(&self, unit: &UnitName) -> Result<(), String> {
-        self.asking(async |link| manager(link, "ResetFailedUnit", &unit.as_str()).await.map(drop)).await
-    }
-
-    /// Restarts `unit`, which starts it when it is stopped, and waits until systemd's job for it has ended or
-    /// `deadline` is over. Such a call is rare, so it has a connection of its own: systemd then forgets our
-    /// subscription by itself.
-    pub async fn restart(&self, unit: &UnitName, deadline: Duration) -> JobEnd {
-        let until = Instant::now() + deadline;
-        let mut jobs = match within(CALL_DEADLINE.min(deadline), self.order(unit)).await {
-            Ok(jobs) => jobs,
-            Err(Trouble::Refused(reason)) => return JobEnd::Failed { reason },
-            Err(Trouble::Unreachable(reason)) => return JobEnd::Unreachable { reason },
-        };
-        match timeout_at(until, jobs.end()).await {
-            Ok(end) => end,
-            Err(_) => JobEnd::StillRunning,
-        }
-    }
-
-    async fn order(&self, unit: &UnitName) -> Result<Jobs, Trouble> {
-        let link = self.connect().await?;
-        // Listen first: a job may be over before the answer that names it has arrived.
-        let news = MessageStream::from(&link);
-        listen(&link, &format!("type='signal',sender='{SYSTEMD}',interface='{MANAGER}',member='JobRemoved'"))
-            .await?;
-        manager(&link, "Subscribe", &()).await?;
-        let answer = manager(&link, "RestartUnit", &(unit.as_str(), "replace")).await?;
-        Ok(Jobs { ours: body(&answer)?, news })
     }
 
     /// Runs some calls over the shared connection, under one deadline. A connection that gave trouble is
@@ -143,8 +108,9 @@ impl Bus {
 
     async fn connect(&self) -> Result<Connection, Trouble> {
         let builder = match &self.address {
-            Some(address) => zbus::connection::Builder::address(&**address),
-            None => zbus::connection::Builder::session(),
+            Address::User => zbus::connection::Builder::session(),
+            Address::System => zbus::connection::Builder::system(),
+            Address::At(address) => zbus::connection::Builder::address(&**address),
         };
         Ok(builder.build().await?)
     }
@@ -157,41 +123,21 @@ pub fn belongs(pid: u32, unit: &UnitName) -> Option<bool> {
     Some(names_unit(&groups, unit))
 }
 
+/// The unit that the process `pid` belongs to, by the innermost part of its control group that is named like one;
+/// none when it has ended, or is in no unit.
+pub fn unit_of(pid: u32) -> Option<UnitName> {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let is_unit = |part: &&str| part.ends_with(".service") || part.ends_with(".scope");
+    let named = |path: &str| path.rsplit('/').find(is_unit).and_then(|part| UnitName::parse(part).ok());
+    groups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).find_map(named)
+}
+
 /// Reads `/proc/PID/cgroup`: `0::/user.slice/…/app.slice/picoclaw-gateway.service`, and below it whatever the
 /// unit made for itself. Compared as whole components, so that `a.service` is not found in `ba.service`.
 fn names_unit(groups: &str, unit: &UnitName) -> bool {
     groups.lines().any(|line| {
         line.splitn(3, ':').nth(2).is_some_and(|path| path.split('/').any(|part| part == unit.as_str()))
     })
-}
-
-/// A job under way, and the stream on which its end will be told.
-struct Jobs {
-    ours: OwnedObjectPath,
-    news: MessageStream,
-}
-
-impl Jobs {
-    async fn end(&mut self) -> JobEnd {
-        loop {
-            let message = match next(&mut self.news).await {
-                Ok(message) => message,
-                Err(trouble) => return JobEnd::Unreachable { reason: trouble.to_string() },
-            };
-            if message.header().member().is_none_or(|member| member != "JobRemoved") {
-                continue;
-            }
-            let told: Result<(u32, OwnedObjectPath, String, String), _> = body(&message);
-            match told {
-                Ok((_, job, _, result)) if job == self.ours => return job_end(result),
-                Ok(_) | Err(_) => {}
-            }
-        }
-    }
-}
-
-fn job_end(result: String) -> JobEnd {
-    if result == "done" { JobEnd::Done } else { JobEnd::Failed { reason: result } }
 }
 
 /// The object from which a unit's signals come: that of its own name, even when `unit` is an alias.
@@ -231,7 +177,7 @@ async fn next(news: &mut MessageStream) -> Result<Message, Trouble> {
     let mut news = pin!(news);
     match poll_fn(|context| news.as_mut().poll_next(context)).await {
         Some(message) => Ok(message?),
-        None => Err(Trouble::Unreachable("the user bus closed the connection".to_owned())),
+        None => Err(Trouble::Unreachable("the bus closed the connection".to_owned())),
     }
 }
 
@@ -276,21 +222,31 @@ impl From<zbus::Error> for Trouble {
             return Self::Refused(text.clone().unwrap_or_else(|| name.to_string()));
         }
         if let Error::Connection(io, address) = &error {
-            return Self::Unreachable(format!("no user bus at {address}: {io}"));
+            return Self::Unreachable(format!("no bus at {address}: {io}"));
         }
         if let Error::FDO(answer) = &error
             && is_answer(answer)
         {
             return Self::Refused(answer.to_string());
         }
-        Self::Unreachable(format!("the user bus: {error}"))
+        Self::Unreachable(format!("the bus: {error}"))
     }
 }
 
 /// Whether systemd itself said this; most other standard errors come from the bus, in place of an answer.
 fn is_answer(error: &zbus::fdo::Error) -> bool {
-    use zbus::fdo::Error::{AccessDenied, Failed, InvalidArgs, UnknownObject, UnknownProperty};
-    matches!(error, AccessDenied(_) | Failed(_) | InvalidArgs(_) | UnknownObject(_) | UnknownProperty(_))
+    use zbus::fdo::Error::{
+        AccessDenied, Failed, InteractiveAuthorizationRequired, InvalidArgs, UnknownObject, UnknownProperty,
+    };
+    matches!(
+        error,
+        AccessDenied(_)
+            | Failed(_)
+            | InteractiveAuthorizationRequired(_)
+            | InvalidArgs(_)
+            | UnknownObject(_)
+            | UnknownProperty(_)
+    )
 }
 
 #[cfg(test)]
@@ -298,6 +254,7 @@ mod tests {
     use super::*;
     use std::os::unix::net::UnixListener;
     use tokio::sync::mpsc;
+    use tokio::time::Instant;
 
     fn unit(name: &str) -> UnitName {
         UnitName::parse(name).unwrap()
@@ -311,7 +268,7 @@ mod tests {
     fn unreachable(end: JobEnd) -> String {
         match end {
             JobEnd::Unreachable { reason } => reason,
-            other @ (JobEnd::Done | JobEnd::Failed { .. } | JobEnd::StillRunning) => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -320,7 +277,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (bus, _) = bus_in(&dir);
         let reason = bus.facts(&unit("a.service")).await.unwrap_err();
-        assert!(reason.contains("no user bus at unix:path=") && reason.contains("No such file"), "{reason}");
+        assert!(reason.contains("no bus at unix:path=") && reason.contains("No such file"), "{reason}");
         assert_eq!(unreachable(bus.restart(&unit("a.service"), CALL_DEADLINE).await), reason);
         assert!(Bus::at("nonsense").reset_failed(&unit("a.service")).await.is_err());
     }
@@ -378,11 +335,5 @@ mod tests {
         assert!(!names_unit("", &unit("a.service")) && !names_unit("garbage", &unit("a.service")));
         assert_eq!(belongs(u32::MAX, &unit("a.service")), None);
         assert_eq!(belongs(std::process::id(), &unit("no-such.service")), Some(false));
-    }
-
-    #[test]
-    fn only_done_is_done() {
-        assert_eq!(job_end("done".to_owned()), JobEnd::Done);
-        assert_eq!(job_end("timeout".to_owned()), JobEnd::Failed { reason: "timeout".to_owned() });
     }
 }

@@ -37,7 +37,9 @@ impl RestartUnit {
         match bus.restart(&self.unit, self.timeout).await {
             JobEnd::Done => Outcome::Done(format!("{} restarted", self.unit)),
             JobEnd::StillRunning => Outcome::Running(format!("systemd is still restarting {}", self.unit)),
-            JobEnd::Failed { reason } => Outcome::Failed(format!("restarting {}: {reason}", self.unit)),
+            JobEnd::Refused { reason } | JobEnd::Failed { reason } => {
+                Outcome::Failed(format!("restarting {}: {reason}", self.unit))
+            }
             JobEnd::Unreachable { reason } => Outcome::Failed(format!("systemd cannot be asked: {reason}")),
         }
     }

@@ -2,8 +2,8 @@
 
 use super::to_json;
 use crate::cli::Output;
-use crate::config::{Compiled, Sources};
-use crate::doctor::{Finding, Grade, examine, overall};
+use crate::config::{Compiled, Config, Sources};
+use crate::doctor::{Finding, Grade, examine, overall, privileges};
 use crate::exit::Exit;
 use serde::Serialize;
 
@@ -30,6 +30,13 @@ pub async fn run(sources: &Sources, compiled: &Compiled, output: Output) -> Exit
         Grade::Unknown | Grade::Warn => Exit::Degraded,
         Grade::Fail => Exit::Critical,
     }
+}
+
+/// Prints what has to be installed so that the actions may do what they are to do.
+pub async fn print_rights(config: &Config, polkit: bool) -> Exit {
+    let text = if polkit { privileges::polkit(config).await } else { privileges::sudoers(config) };
+    print!("{text}");
+    Exit::Ok
 }
 
 fn show(finding: &Finding) {

@@ -49,7 +49,7 @@ pub async fn dispatch(cli: Cli) -> Exit {
     if let Command::Check(output) = cli.command {
         return check::run(&compiled, output);
     }
-    if let Command::Doctor(output) = cli.command {
+    if let Command::Doctor { print_sudoers: false, print_polkit: false, output } = cli.command {
         return doctor::run(&sources, &compiled, output).await;
     }
     let Some(config) = usable(&compiled) else { return Exit::Config };
@@ -57,7 +57,7 @@ pub async fn dispatch(cli: Cli) -> Exit {
         Command::Run => run::run(config, &compiled.problems, cli.config).await,
         Command::Once(output) => once::run(config, output).await,
         Command::Check(output) => check::run(&compiled, output),
-        Command::Doctor(output) => doctor::run(&sources, &compiled, output).await,
+        Command::Doctor { print_polkit, .. } => doctor::print_rights(&config, print_polkit).await,
         Command::Explain { id: Some(id), output, .. } => explain::past(&config, id, output),
         Command::Explain { target, id: None, output } => {
             explain::run(config, target.as_deref(), output).await

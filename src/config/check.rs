@@ -3,6 +3,7 @@
 
 use super::plan::Plan;
 use super::{Paths, rules};
+use super::sequence;
 use crate::recovery::evidence::{KickWish, Name};
 use crate::section::parse::written;
 use crate::section::{Section, Spot, did_you_mean};
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 pub(super) fn check(root: &Section<'_>, plan: &Plan, paths: &Paths) {
     names_are_unique(root, plan);
     ladders_lead_to_actions(root, plan);
+    sequence::check(root, plan);
     actions_are_used(root, plan);
     errands_have_their_time(root, plan);
     targets_are_known(root, plan);
@@ -47,9 +49,10 @@ fn ladders_lead_to_actions(root: &Section<'_>, plan: &Plan) {
 }
 
 fn actions_are_used(root: &Section<'_>, plan: &Plan) {
-    let used =
-        |name: &Name| plan.targets.iter().flat_map(|target| &target.ladder).any(|step| step.action == *name);
-    for entry in plan.actions.iter().filter(|entry| !used(&entry.name)) {
+    let rungs = plan.targets.iter().flat_map(|target| &target.ladder).map(|rung| &rung.action);
+    let steps = plan.actions.iter().filter_map(|entry| entry.sequence.as_ref()).flat_map(|all| &all.names);
+    let used: BTreeSet<&Name> = rungs.chain(steps).collect();
+    for entry in plan.actions.iter().filter(|entry| !used.contains(&entry.name)) {
         let hint =
             format!("write ladder = [{{ action = \"{}\" }}] in a target, or remove the action", entry.name);
         root.error(&entry.spot, "no ladder leads to this action", hint);
@@ -146,6 +149,7 @@ fn something_is_watched(root: &Section<'_>, plan: &Plan) {
     }
 }
 
+/// Reports a name that means nothing, with those that do.
 pub(super) fn unknown<'n>(
     root: &Section<'_>,
     spot: &Spot,

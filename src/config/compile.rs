@@ -1,16 +1,16 @@
 //! From sources to a [`Config`]: reads each table once, checks them against each other, and has them
 //! joined. Pure: the same sources always give the same result.
 
-use super::check;
 use super::lifesign;
 use super::logs;
 use super::mirai;
 use super::plan::{Entry, Plan};
 use super::profile::Profile;
+use super::sequence::{self, Sequence};
 use super::settings::{self, Wish};
 use super::target::{self, Draft, Frame};
 use super::variables::{Known, Mention};
-use super::{BUILT_IN, Config, Off, Sources};
+use super::{BUILT_IN, Config, Manager, Off, Sources, allow, check};
 use crate::action::Action;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::Policy;
@@ -114,6 +114,7 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
     mirai::settings(root, home);
     let enabled = root.or("enabled", true, parse::flag);
     let everything = (!enabled).then(|| Off { what: "everything".to_owned(), why: why_off(root) });
+    let manager = root.or("manager", Manager::User, settings::manager);
     let frame = frame(root, home);
     let paths = settings::paths(root, home);
     let log = settings::log(root);
@@ -122,12 +123,15 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
     let alerts = settings::alerts(root, &line);
     let (references, offline_quorum) = settings::offline(root);
     let (kicks, wishes) = settings::kick(root, home, &paths);
+    let allow = allow::read(root);
     let plan = plan(root, &frame, wishes);
     let max_bytes = logs::max_bytes(root);
     check::check(root, &plan, &paths);
+    allow.check(root, &plan, manager);
     let (interval, reprobe) = (frame.interval, frame.reprobe);
     Config {
         enabled,
+        manager,
         policy: Policy {
             interval,
             reprobe,
@@ -179,7 +183,7 @@ fn plan(root: &mut Section<'_>, frame: &Frame<'_>, wishes: Vec<Wish>) -> Plan {
     let entry = |name: &str, section: &mut Section<'_>| entry(name, section, &targets);
     let logs = root.tables("source", |section| logs::log(section, frame.home));
     let actions = root.table("action", |actions| Some(actions.named(entry))).unwrap_or_default();
-    Plan { targets, logs, actions, wishes }
+    Plan { targets, logs, actions: sequence::join(actions), wishes }
 }
 
 /// An action for targets or rungs that are all switched off is switched off with them.
@@ -192,6 +196,7 @@ fn entry(name: &str, section: &mut Section<'_>, targets: &[Draft]) -> Option<Ent
         section.hush();
     }
     let named = Name::parse(name).map_err(|sentence| section.error(&spot, sentence, "")).ok();
-    let action = Action::read(named.clone(), section);
-    Some(Entry { action, name: named?, spot })
+    let sequence = Sequence::read(section);
+    let action = if sequence.is_some() { None } else { Action::read(named.clone(), section) };
+    Some(Entry { action, sequence, name: named?, spot })
 }

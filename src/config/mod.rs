@@ -4,6 +4,7 @@
 //!
 //! [`compile()`] is pure, so `check`, the daemon and the tests see the same result for the same sources.
 
+mod allow;
 mod check;
 mod compile;
 pub mod dotenv;
@@ -13,6 +14,7 @@ mod mirai;
 mod plan;
 mod profile;
 mod rules;
+mod sequence;
 mod settings;
 mod sources;
 mod target;
@@ -42,6 +44,8 @@ pub const BUILT_IN: &str = include_str!("../../config/watchdog.toml");
 pub struct Config {
     /// Whether to watch at all; a person may switch everything off with one variable.
     pub enabled: bool,
+    /// Whose units the targets name.
+    pub manager: Manager,
     /// What the core may know.
     pub policy: Policy,
     /// Where things are kept.
@@ -70,6 +74,16 @@ pub struct Config {
     pub off: Vec<Off>,
     /// What must be masked in every text that leaves the program.
     pub secrets: Vec<Secret>,
+}
+
+/// Whose units the targets name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manager {
+    /// Those of the user who runs the watchdog.
+    #[default]
+    User,
+    /// Those of the system, for an installation that serves all of it.
+    System,
 }
 
 /// Something that is switched off.

@@ -2,6 +2,7 @@
 //! off is left out, and so is every edge that leads to it.
 
 use super::logs::Log;
+use super::sequence::Sequence;
 use super::settings::{Kicks, Wish};
 use super::target::{Draft, Question, Step};
 use super::{KickSettings, LineSettings, Off};
@@ -27,6 +28,8 @@ pub(super) struct Plan {
 pub(super) struct Entry {
     pub(super) name: Name,
     pub(super) action: Option<Action>,
+    /// Of which others it consists, if it does.
+    pub(super) sequence: Option<Sequence>,
     pub(super) spot: Spot,
 }
 

@@ -1,7 +1,7 @@
 //! Reads the tables of the shell: paths, log, LINE, kicks and alert times.
 
 use super::target::{self, growing};
-use super::{LineSettings, LogSettings, Paths};
+use super::{LineSettings, LogSettings, Manager, Paths};
 use crate::probe::reference::Reference;
 use crate::recovery::evidence::{KickWish, Name};
 use crate::recovery::policy::{AlertPolicy, Language};
@@ -55,6 +55,15 @@ pub(super) fn paths(root: &mut Section<'_>, home: &Path) -> Paths {
         })
     });
     read.unwrap_or(default)
+}
+
+/// Whose units the targets name.
+pub(super) fn manager(text: &str) -> Result<Manager, String> {
+    match text {
+        "user" => Ok(Manager::User),
+        "system" => Ok(Manager::System),
+        _ => Err(format!("{text:?} is no service manager; write \"user\" or \"system\"")),
+    }
 }
 
 pub(super) fn log(root: &mut Section<'_>) -> LogSettings {

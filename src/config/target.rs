@@ -173,7 +173,7 @@ fn question(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Question> {
     let off = switched_off(section);
     let role = section.or("role", Role::Liveness, role);
     // What stands in a log has happened, and asking again would not change it.
-    let is_rule = section.is_of_kind("check", "log");
+    let is_rule = section.has_within("check", "log");
     let fail_after = section.or("fail_after", if is_rule { 1 } else { FAIL_AFTER }, parse::within(1..=100));
     let pass_after = section.or("pass_after", 1, parse::within(1..=100));
     let arm_on_pass = section.or("arm_on_pass", false, parse::flag);

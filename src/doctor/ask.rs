@@ -43,6 +43,14 @@ pub(super) async fn unit(name: &str, properties: &str) -> Result<Properties, Str
     Ok(pairs(&text))
 }
 
+/// Properties of a unit of the system.
+///
+/// # Errors
+/// Why they cannot be had.
+pub(super) async fn system_unit(name: &str, properties: &str) -> Result<Properties, String> {
+    Ok(pairs(&said(["systemctl", "show", "-p", properties, "--", name]).await?))
+}
+
 /// Reads lines of `Key=value`.
 pub(super) fn pairs(text: &str) -> Properties {
     let pair = |(key, value): (&str, &str)| (key.to_owned(), value.trim().to_owned());

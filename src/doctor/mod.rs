@@ -9,6 +9,7 @@ mod clock;
 mod configuration;
 mod line;
 mod places;
+pub mod privileges;
 mod rights;
 mod session;
 mod tailnet;

@@ -1,10 +1,12 @@
-//! The right to order Tailscale about: as its operator, or through `sudo -n`; and whether the hardening of our own
-//! unit takes the latter away. `sudo -l` lists, and runs nothing.
+//! The right to order Tailscale about, as its operator or through `sudo -n`, and to restart units of the system; and
+//! whether the hardening of our own unit takes sudo away. `sudo -l` lists, and runs nothing.
 
 use super::Finding;
 use super::ask::{self, property};
+use super::privileges::steps;
 use crate::action::funnel::PublishFunnel;
-use crate::action::{Action, Do};
+use crate::action::restart_system_unit::RestartSystemUnit;
+use crate::action::{Do, sudo};
 use crate::config::Config;
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,18 +29,16 @@ struct Rights<'a> {
 /// Looks at every command that needs more rights than ours.
 pub(super) async fn check(config: &Config, user: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let used = |action: &&Action| {
-        let mut rungs = config.policy.targets.iter().flat_map(|target| &target.ladder);
-        rungs.any(|rung| rung.action == action.name)
-    };
     let mut publishing = Vec::new();
-    for action in config.actions.values().filter(used) {
+    for action in steps(config) {
         match &action.act {
             Do::Run(run) if is_sudo(&run.argv) || is_tailscale(&run.argv) => {
                 findings.push(for_command(user, &run.argv).await);
             }
             Do::PublishFunnel(funnel) => publishing.push(funnel),
             Do::Run(_) | Do::Http(_) | Do::RestartUnit(_) => {}
+            Do::RestartSystemUnit(restart) => findings.push(for_unit(user, restart).await),
+            Do::SignalUnit(_) | Do::KillListener(_) | Do::CheckPort(_) | Do::Vacuum(_) | Do::All(_) => {}
         }
     }
     findings.extend(for_publishing(user, &publishing).await);
@@ -51,6 +51,38 @@ async fn for_command(user: &str, argv: &[String]) -> Finding {
     let (operator, sudo, hardened) =
         tokio::join!(operator(user, prefs), allowed(&sudo, bare(argv)), hardened());
     judge(&Rights { user, argv, operator, sudo, hardened })
+}
+
+async fn for_unit(user: &str, restart: &RestartSystemUnit) -> Finding {
+    let sudo = ["sudo", "-n"].map(str::to_owned);
+    let [forgive, order] = restart.commands();
+    let (forgive, order, hardened) =
+        tokio::join!(allowed(&sudo, &forgive), allowed(&sudo, &order), hardened());
+    judge_unit(user, restart, forgive.and(order), hardened)
+}
+
+/// Whether polkit allows it cannot be asked without trying.
+fn judge_unit(
+    user: &str,
+    restart: &RestartSystemUnit,
+    sudo: Result<(), String>,
+    hardened: Option<bool>,
+) -> Finding {
+    let unit = &restart.unit;
+    let only = "so only a rule of polkit's can allow it, which shows when it is tried";
+    let fix = "picoclaw-watchdog doctor --print-polkit";
+    match sudo {
+        _ if user == "root" => Finding::ok("rights", format!("root may restart {unit}")),
+        _ if hardened == Some(true) => {
+            let what = format!("the hardening of {SERVICE} forbids sudo to restart {unit}, {only}");
+            Finding::warn("rights", what, fix)
+        }
+        Ok(()) => Finding::ok("rights", format!("sudo restarts {unit} without a password")),
+        Err(why) => {
+            let what = format!("sudo does not restart {unit} without a password ({why}), {only}");
+            Finding::warn("rights", what, format!("{fix}, or {}", install_sudoers()))
+        }
+    }
 }
 
 /// Several actions publish, and one answer is enough for all of them.
@@ -67,7 +99,7 @@ async fn for_publishing(user: &str, actions: &[&PublishFunnel]) -> Option<Findin
     };
     let (operator, sudo, hardened) = tokio::join!(operator(user, prefs), sudo, hardened());
     let operator = if user == "root" { Some(true) } else { operator };
-    Some(judge_publishing(user, &commands, operator, sudo, hardened))
+    Some(judge_publishing(user, operator, sudo, hardened))
 }
 
 /// Whether sudo, called so, would run a command without asking for a password.
@@ -92,17 +124,17 @@ async fn operator(user: &str, prefs: Vec<String>) -> Option<bool> {
 /// Whether our running daemon can never gain rights; if it does not run, whether its unit says so. The process is
 /// the better witness, because many directives imply it.
 async fn hardened() -> Option<bool> {
-    let told = ask::unit(SERVICE, "MainPID,NoNewPrivileges").await.ok()?;
+    let wanted = "MainPID,NoNewPrivileges";
+    let told = match ask::unit(SERVICE, wanted).await {
+        Ok(told) => told,
+        // Without a manager of our own, ours can only be a unit of the system.
+        Err(_) => ask::system_unit(SERVICE, wanted).await.ok()?,
+    };
     let pid = property(&told, "MainPID");
     if !matches!(pid, "" | "0") {
-        return no_new_privileges(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?);
+        return sudo::no_new_privileges(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?);
     }
     Some(property(&told, "NoNewPrivileges") == "yes")
-}
-
-fn no_new_privileges(status: &str) -> Option<bool> {
-    let value = status.lines().find_map(|line| line.strip_prefix("NoNewPrivs:"))?;
-    Some(value.trim() == "1")
 }
 
 fn judge(rights: &Rights<'_>) -> Finding {
@@ -141,14 +173,14 @@ fn judge(rights: &Rights<'_>) -> Finding {
             Finding::fail("rights", format!("sudo asks for a password before `{plain}` ({why})"), {
                 format!(
                     "{make_operator}, and leave sudo -n out of the action's argv; or {}",
-                    sudoers(user, &[bare(argv).to_vec()])
+                    install_sudoers()
                 )
             })
         }
         (Err(why), _) => Finding::fail(
             "rights",
             format!("sudo asks for a password before `{plain}` ({why})"),
-            sudoers(user, &[bare(argv).to_vec()]),
+            install_sudoers(),
         ),
     }
 }
@@ -156,7 +188,6 @@ fn judge(rights: &Rights<'_>) -> Finding {
 /// What publishes tries it as ourselves first, and then with sudo.
 fn judge_publishing(
     user: &str,
-    commands: &[Vec<String>],
     operator: Option<bool>,
     sudo: Result<(), String>,
     hardened: Option<bool>,
@@ -175,36 +206,22 @@ fn judge_publishing(
         Ok(()) => Finding::ok("rights", "sudo runs what publishes the webhook, without a password"),
         Err(why) => {
             let what = format!("nobody may publish: {obeys}, and without a password sudo does not ({why})");
-            Finding::fail("rights", what, format!("{make_operator}; or {}", sudoers(user, commands)))
+            Finding::fail("rights", what, format!("{make_operator}; or {}", install_sudoers()))
         }
     }
 }
 
-/// The command that allows exactly these, through the editor that refuses a broken file.
-fn sudoers(user: &str, commands: &[Vec<String>]) -> String {
-    let commands = commands.iter().filter_map(|command| command.split_first());
-    let commands = commands.map(|(program, arguments)| {
-        let arguments: Vec<String> = arguments.iter().map(|argument| escaped(argument)).collect();
-        format!("$(command -v {program}) {}", arguments.join(" "))
-    });
-    let commands = commands.collect::<Vec<_>>().join(", ");
-    format!(
-        "echo \"{user} ALL=(root) NOPASSWD: {commands}\" | sudo EDITOR='tee' visudo -f \
-         /etc/sudoers.d/picoclaw-watchdog"
-    )
+/// The command that allows exactly what is configured, through the editor that refuses a broken file.
+fn install_sudoers() -> String {
+    format!("{} | sudo EDITOR=tee visudo -f /etc/sudoers.d/picoclaw-watchdog", sudo::PRINT)
 }
 
-/// As sudoers(5) wants arguments.
-fn escaped(argument: &str) -> String {
-    argument.chars().flat_map(|c| ",:=\\".contains(c).then_some('\\').into_iter().chain([c])).collect()
-}
-
-fn is_sudo(argv: &[String]) -> bool {
+pub(super) fn is_sudo(argv: &[String]) -> bool {
     argv.first().is_some_and(|program| program.rsplit('/').next() == Some("sudo"))
 }
 
 /// The command without sudo and its options.
-fn bare(argv: &[String]) -> &[String] {
+pub(super) fn bare(argv: &[String]) -> &[String] {
     let skipped =
         if is_sudo(argv) { 1 + argv[1..].iter().take_while(|arg| arg.starts_with('-')).count() } else { 0 };
     &argv[skipped..]
@@ -234,7 +251,7 @@ mod tests {
         assert_eq!(judged(SUDO, None, true, None).0, Grade::Ok);
         let (grade, fix) = judged(SUDO, Some(false), false, Some(false));
         assert!(grade == Grade::Fail && fix.contains("--operator=pico"), "{fix}");
-        assert!(fix.contains("NOPASSWD: $(command -v tailscale) funnel --bg 18791"), "{fix}");
+        assert!(fix.contains("doctor --print-sudoers | sudo"), "{fix}");
         let (grade, fix) = judged(SUDO, Some(true), true, Some(true));
         assert!(grade == Grade::Fail && fix.starts_with("sudo tailscale set --operator=pico"), "{fix}");
         let (grade, fix) = judged(SUDO, Some(true), false, Some(false));
@@ -252,15 +269,13 @@ mod tests {
     #[test]
     fn any_other_command_needs_its_own_line() {
         let (grade, fix) = judged("sudo -n systemctl restart ollama", Some(true), false, None);
-        assert!(grade == Grade::Fail && fix.contains("$(command -v systemctl) restart ollama"), "{fix}");
+        assert!(grade == Grade::Fail && fix.contains("doctor --print-sudoers | sudo"), "{fix}");
         assert!(judged("sudo systemctl restart ollama", None, true, Some(true)).1.contains("revert"));
     }
 
     fn publishing(operator: Option<bool>, sudo: bool, hardened: Option<bool>) -> (Grade, String) {
-        let commands = ["tailscale funnel --bg --yes --https=443 18791", "tailscale funnel --https=443 off"];
-        let commands = commands.map(|command| command.split(' ').map(str::to_owned).collect());
         let sudo = if sudo { Ok(()) } else { Err("sudo: a password is required".to_owned()) };
-        let finding = judge_publishing("pico", &commands, operator, sudo, hardened);
+        let finding = judge_publishing("pico", operator, sudo, hardened);
         (finding.grade, finding.fix.unwrap_or_default())
     }
 
@@ -273,11 +288,10 @@ mod tests {
         assert_eq!((grade, fix.as_str()), (Grade::Fail, "sudo tailscale set --operator=pico"));
         let (grade, fix) = publishing(None, false, None);
         assert!(
-            grade == Grade::Fail && fix.starts_with("sudo tailscale set --operator=pico; or echo"),
+            grade == Grade::Fail
+                && fix.starts_with("sudo tailscale set --operator=pico; or picoclaw-watchdog"),
             "{fix}"
         );
-        let line = r"pico ALL=(root) NOPASSWD: $(command -v tailscale) funnel --bg --yes --https\=443 18791, $(command -v tailscale) funnel --https\=443 off";
-        assert!(fix.contains(line), "{fix}");
     }
 
     #[tokio::test]
@@ -288,9 +302,19 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_says_whether_rights_can_be_gained() {
-        assert_eq!(no_new_privileges("Name:\tx\nNoNewPrivs:\t1\nSeccomp:\t2\n"), Some(true));
-        assert_eq!(no_new_privileges("NoNewPrivs:\t0\n"), Some(false));
-        assert_eq!(no_new_privileges("Name:\tx\n"), None);
+    fn a_unit_of_the_system_takes_root_or_sudo_or_perhaps_polkit() {
+        let unit = crate::values::UnitName::parse("db").unwrap();
+        let restart = RestartSystemUnit { unit, timeout: Duration::from_secs(1) };
+        let judged = |user, sudo: bool, hardened| {
+            let sudo = if sudo { Ok(()) } else { Err("a password is required".to_owned()) };
+            let finding = judge_unit(user, &restart, sudo, hardened);
+            (finding.grade, finding.fix.unwrap_or_default())
+        };
+        assert_eq!(judged("root", false, Some(true)).0, Grade::Ok);
+        assert_eq!(judged("pico", true, Some(false)).0, Grade::Ok);
+        let polkit = "picoclaw-watchdog doctor --print-polkit".to_owned();
+        assert_eq!(judged("pico", true, Some(true)), (Grade::Warn, polkit));
+        let (grade, fix) = judged("pico", false, None);
+        assert!(grade == Grade::Warn && fix.contains("--print-sudoers"), "{fix}");
     }
 }

@@ -119,7 +119,7 @@ impl Host {
         mode: Mode,
     ) -> Result<(Self, State), String> {
         let mut host = Self {
-            bus: Bus::user(),
+            bus: observe::bus(config.manager),
             clients: Arc::new(Clients::new()),
             clock: start.clock,
             memory,

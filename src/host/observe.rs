@@ -2,7 +2,7 @@
 //! nothing and remembers nothing.
 
 use super::Host;
-use crate::config::Config;
+use crate::config::{Config, Manager};
 use crate::cycle::Scope;
 use crate::probe::clients::Clients;
 use crate::probe::reference;
@@ -14,6 +14,14 @@ use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
 use std::pin::pin;
 use std::rc::Rc;
 use tokio::sync::watch;
+
+/// The bus on which units are asked for.
+pub(super) fn bus(manager: Manager) -> Bus {
+    match manager {
+        Manager::User => Bus::user(),
+        Manager::System => Bus::system(),
+    }
+}
 
 /// The units in scope, in the order of the configuration.
 pub async fn units(bus: &Bus, config: &Config, scope: &Scope) -> Vec<UnitReport> {

@@ -67,6 +67,11 @@ pub struct Rightful<'a> {
 }
 
 impl Rightful<'_> {
+    /// As whom the unit runs: as its main process does, or else as we do, like all units of our manager.
+    fn user(&self) -> u32 {
+        user_of(self.main_pid).unwrap_or_else(|| getuid().as_raw())
+    }
+
     /// systemd has just named the main process, so only others are looked up.
     fn owns(&self, pid: u32) -> bool {
         pid == self.main_pid || belongs(pid, self.unit) == Some(true)
@@ -123,8 +128,8 @@ impl Port {
                     return Reading::Pass(format!("listening (pid {} {})", owner.pid, owner.name));
                 }
                 Some(owner) => stranger = Some(format!("{} (pid {})", owner.name, owner.pid)),
-                // The unit runs as we do, so a socket of somebody else cannot be its own.
-                None if listener.uid != getuid().as_raw() => {
+                // A socket of somebody else cannot be its own.
+                None if listener.uid != rightful.user() => {
                     stranger = stranger.or(Some(format!("a process of uid {}", listener.uid)));
                 }
                 None => {}
@@ -173,10 +178,32 @@ fn name_of(pid: u32) -> Option<String> {
     Some(one_line(&String::from_utf8_lossy(&name[..length]), 15))
 }
 
+/// Every process that holds the socket `inode`, as a server and its workers do. Those of other users cannot be
+/// seen without rights.
+pub fn owners(inode: u32) -> Vec<Owner> {
+    let target = format!("socket:[{inode}]");
+    let named = |pid| Owner { pid, name: name_of(pid).unwrap_or_default() };
+    processes().filter(|pid| holds(*pid, &target)).map(named).collect()
+}
+
+/// Whether the process `pid` holds the socket `inode` now.
+pub fn owns(pid: u32, inode: u32) -> bool {
+    holds(pid, &format!("socket:[{inode}]"))
+}
+
+/// The user as whom a process acts now: the effective one of four. Everybody can see that.
+pub fn user_of(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().nth(1)?.parse().ok()
+}
+
 fn search(target: &str) -> Option<u32> {
-    let processes = fs::read_dir("/proc").ok()?.flatten().take(MAX_PROCESSES);
-    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.find(|pid| holds(*pid, target))
+    processes().find(|pid| holds(*pid, target))
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten().take(MAX_PROCESSES);
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 fn holds_early(pid: u32, target: &str) -> bool {
@@ -283,6 +310,10 @@ mod tests {
         // No socket has inode 0, so its owner is never found.
         let theirs = probe(1).judge(&[Listener { inode: 0, uid: getuid().as_raw() + 1 }], rightful);
         assert!(matches!(&theirs, Reading::Fail(text) if text.contains("a process of uid")), "{theirs:?}");
+        // PID 1 runs as root, and so may all that it holds.
+        let init = Rightful { main_pid: 1, ..rightful };
+        let roots = probe(1).judge(&[Listener { inode: 0, uid: 0 }], init);
+        assert_eq!(roots, Reading::Pass("listening, but who listens cannot be seen".to_owned()));
         let unseen = probe(1).judge(&[Listener { inode: 0, uid: getuid().as_raw() }], rightful);
         assert_eq!(unseen, Reading::Pass("listening, but who listens cannot be seen".to_owned()));
     }

@@ -177,10 +177,9 @@ impl<'a> Section<'a> {
         self.table.get(key).is_some_and(|value| value.get_ref().as_table().is_some())
     }
 
-    /// Whether the table of a key holds this kind of thing: `check.log = { … }`.
-    pub fn is_of_kind(&self, key: &str, kind: &str) -> bool {
-        let table = self.table.get(key).and_then(|value| value.get_ref().as_table());
-        table.is_some_and(|table| table.contains_key(kind))
+    /// Whether the value of a key is a table that has this key in turn.
+    pub fn has_within(&self, key: &str, inner: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().get(inner).is_some())
     }
 
     /// From now on, and in all tables within, only unknown keys are reported: the table is switched off.

@@ -110,7 +110,7 @@ impl Watch {
                 Err(trouble) => return trouble,
             };
             if message.header().member().is_some_and(|member| member == "NameOwnerChanged") {
-                return Trouble::Unreachable("systemd left or entered the user bus".to_owned());
+                return Trouble::Unreachable("systemd left or entered the bus".to_owned());
             }
             if let Some(unit) = self.unit_of(&message) {
                 let _ = events.try_send(BusEvent::Changed(unit.clone()));

@@ -62,7 +62,7 @@ impl Machine {
 }
 
 /// What a user clones, without what is only built or tested.
-fn copy_sources(machine: &Machine) {
+pub(crate) fn copy_sources(machine: &Machine) {
     let parts = ["Makefile", "systemd", "config"].into_iter().filter(|part| repository().join(part).exists());
     let mut pack = Command::new("tar");
     pack.arg("-C").arg(repository()).args(["-cf", "-"]).args(parts);

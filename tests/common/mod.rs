@@ -15,7 +15,7 @@ mod watched;
 
 pub(crate) use daemon::{Daemon, Home, read};
 pub(crate) use http::{exchange, status};
-pub(crate) use installation::{Installation, install};
+pub(crate) use installation::{Installation, copy_sources, install};
 pub(crate) use log::OpsLog;
 pub(crate) use machine::Machine;
 pub(crate) use stand_in::{Recorded, StandIn};

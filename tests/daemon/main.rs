@@ -10,8 +10,10 @@ mod bus;
 mod disk;
 mod gateway;
 mod offline;
+mod processes;
 mod profiles;
 mod supervised;
+mod system;
 mod units;
 
 // Where no systemd is needed: as a process in a home directory of its own.

@@ -207,6 +207,6 @@ fn remedy(action: &Action) -> Remedy {
     let timeout = action.holds_up();
     match &action.act {
         Do::RestartUnit(restart) => Remedy::Restart { unit: restart.unit.to_string(), timeout },
-        Do::Run(_) | Do::Http(_) | Do::PublishFunnel(_) => Remedy::Command { timeout },
+        Do::Run(_) | Do::Http(_) | Do::PublishFunnel(_) | Do::Files(_) => Remedy::Command { timeout },
     }
 }

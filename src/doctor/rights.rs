@@ -38,7 +38,7 @@ pub(super) async fn check(config: &Config, user: &str) -> Vec<Finding> {
                 findings.push(for_command(user, &run.argv).await);
             }
             Do::PublishFunnel(funnel) => publishing.push(funnel),
-            Do::Run(_) | Do::Http(_) | Do::RestartUnit(_) => {}
+            Do::Run(_) | Do::Http(_) | Do::RestartUnit(_) | Do::Files(_) => {}
         }
     }
     findings.extend(for_publishing(user, &publishing).await);

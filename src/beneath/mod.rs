@@ -221,8 +221,8 @@ impl Handle {
     }
 }
 
-const DIRECTORY: OFlag =
-    OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+// A link in the last place is refused by the way that it is looked up, with the one reason for all links.
+const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
 /// A name of one part. Any other would be looked up by the kernel, links and all.
 fn single(name: &OsStr) -> io::Result<&OsStr> {

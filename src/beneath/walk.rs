@@ -51,6 +51,8 @@ struct Level {
     /// The directory as it was found; none for the root.
     entry: Option<Entry>,
     names: Box<dyn Iterator<Item = io::Result<OsString>> + Send>,
+    /// Whether the names were read from the directory.
+    is_listed: bool,
 }
 
 impl fmt::Debug for Walk {
@@ -66,7 +68,10 @@ impl Walk {
     /// What the system says.
     pub fn through(root: &Arc<Dir>, depth: usize) -> io::Result<Self> {
         let names = Box::new(root.names()?);
-        Ok(Self::of(Level { dir: Arc::clone(root), path: PathBuf::new(), entry: None, names }, depth))
+        Ok(Self::of(
+            Level { dir: Arc::clone(root), path: PathBuf::new(), entry: None, names, is_listed: true },
+            depth,
+        ))
     }
 
     /// To one thing below `root`, and through so many levels of what is in it.
@@ -78,7 +83,7 @@ impl Walk {
         let name = below.file_name().unwrap_or_default().to_owned();
         let dir = Arc::new(root.dir(&path)?);
         let names = Box::new(std::iter::once(Ok(name)));
-        Ok(Self::of(Level { dir, path, entry: None, names }, depth))
+        Ok(Self::of(Level { dir, path, entry: None, names, is_listed: false }, depth))
     }
 
     fn of(level: Level, depth: usize) -> Self {
@@ -99,20 +104,26 @@ impl Walk {
         if let Some(Err(closed)) = self.next.take().map(|entry| self.enter(entry)) {
             return Ok(Some(closed));
         }
-        let Some(level) = self.levels.last_mut() else { return Ok(None) };
-        let Some(name) = level.names.next() else { return Ok(self.leave()) };
-        if self.names == NAMES_MAX {
-            return Err(format!("more than {NAMES_MAX} names are too many for one time"));
+        loop {
+            let Some(level) = self.levels.last_mut() else { return Ok(None) };
+            let Some(name) = level.names.next() else { return Ok(self.leave()) };
+            if self.names == NAMES_MAX {
+                return Err(format!("more than {NAMES_MAX} names are too many for one time"));
+            }
+            self.names += 1;
+            let visit = level.visit(name);
+            match &visit {
+                // Somebody else removed it meanwhile. One that was asked for by its name should be there.
+                Visit::Closed(_, error) if level.is_listed && error.kind() == io::ErrorKind::NotFound => {
+                    continue;
+                }
+                Visit::Found(entry) if entry.facts.kind == Kind::Dir && self.levels.len() <= self.depth => {
+                    self.next = Some(entry.clone());
+                }
+                Visit::Found(_) | Visit::Closed(..) | Visit::Done(_) => {}
+            }
+            return Ok(Some(visit));
         }
-        self.names += 1;
-        let visit = level.visit(name);
-        if let Visit::Found(entry) = &visit
-            && entry.facts.kind == Kind::Dir
-            && self.levels.len() <= self.depth
-        {
-            self.next = Some(entry.clone());
-        }
-        Ok(Some(visit))
     }
 
     fn enter(&mut self, entry: Entry) -> Result<(), Visit> {
@@ -120,7 +131,7 @@ impl Walk {
         let open = || {
             let dir = Arc::new(entry.dir.dir(Path::new(&entry.name))?);
             let names = Box::new(dir.names()?);
-            Ok(Level { dir, path: path.clone(), entry: Some(entry), names })
+            Ok(Level { dir, path: path.clone(), entry: Some(entry), names, is_listed: true })
         };
         self.levels.push(open().map_err(|error| Visit::Closed(path.clone(), error))?);
         Ok(())

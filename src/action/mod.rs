@@ -205,3 +205,6 @@ fn told_after(outcome: Outcome, kept: &str) -> Outcome {
         Outcome::Failed(text) => Outcome::Failed(with(text)),
     }
 }
+
+#[cfg(test)]
+mod tests;

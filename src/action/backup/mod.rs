@@ -78,8 +78,8 @@ pub(super) fn place(path: &Path) -> io::Result<Dir> {
 /// The time, fit for a name: names sort by it.
 pub(super) fn stamp() -> String {
     let now = Timestamp::now();
-    let millisecond = now.as_millisecond().rem_euclid(1000);
-    format!("{}{millisecond:03}Z", now.strftime("%Y%m%dT%H%M%S"))
+    let microsecond = now.as_microsecond().rem_euclid(1_000_000);
+    format!("{}{microsecond:06}Z", now.strftime("%Y%m%dT%H%M%S"))
 }
 
 #[cfg(test)]

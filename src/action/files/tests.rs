@@ -70,7 +70,7 @@ impl Place {
         text: &str,
     ) -> (Option<Files>, Vec<String>) {
         let (variables, top) = (Variables::new(), self.kept.path().canonicalize().unwrap());
-        let allow = Allow { roots: vec![top], owners: vec!["nobody".into()], ..Allow::default() };
+        let allow = Allow { roots: vec![top], owners: vec!["daemon".into()], ..Allow::default() };
         let text = format!("root = {:?}\n{text}", self.root);
         let source = Source { file: "f", text: &text, variables: &variables };
         let (files, findings) = read(source, |section| kind(section, &allow));
@@ -133,7 +133,7 @@ async fn nothing_is_forgotten_in_the_configuration() {
         (Files::create_dirs, "dirs = \"../data\"", "not a path below the root"),
         (Files::create_dirs, "dirs = \"data\"\nmode = \"4755\"", "no such mode"),
         (Files::permissions, "paths = \"/etc\"", "not a path below the root"),
-        (Files::permissions, "paths = \"a\"\nowner = \"daemon\"", "add it to owners in [allow]"),
+        (Files::permissions, "paths = \"a\"\nowner = \"nobody\"", "add it to owners in [allow]"),
         (Files::permissions, "paths = \"a\"\nfile_mode = \"u+s\"", "no such mode"),
         (Files::restore_json, "match = \"*.json\"\ngood = \"/etc\"", "is not allowed; add"),
         (Files::clean, "match = \"*\"\nmatches = \"*\"", "unknown key"),

@@ -19,7 +19,10 @@ fn all_of(place: &Place, log: &str) -> Vec<u8> {
             GzDecoder::new(file).read_to_end(&mut all).unwrap();
         }
     }
-    all.extend(fs::read(place.root.join(log)).unwrap());
+    // Where a beginning can only become a hole, ten gigabytes of zeros would be read here.
+    let mut rest = File::open(place.root.join(log)).unwrap();
+    nix::unistd::lseek(&rest, 0, nix::unistd::Whence::SeekData).unwrap();
+    rest.read_to_end(&mut all).unwrap();
     all.retain(|byte| *byte != 0);
     all
 }
@@ -129,7 +132,8 @@ async fn a_full_disk_costs_no_line() {
     let place = Place::new();
     let Some(log) = std::env::var_os(LOG) else {
         // What cannot be packed any closer.
-        let noise = (0..200_000_u64).map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u8);
+        let next = |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+        let noise = std::iter::successors(Some(1), next).map(|state| (state >> 56) as u8).take(200_000);
         let log = place.root.join("app.log");
         fs::write(&log, noise.collect::<Vec<u8>>()).unwrap();
         let name = "action::files::rotate::tests::a_full_disk_costs_no_line";

@@ -82,15 +82,15 @@ async fn modes_are_set_where_they_are_wrong_and_never_through_a_link() {
 async fn an_owner_is_given_or_a_person_is_told_how() {
     let place = Place::new();
     place.write("data/a", "");
-    let files = place.read(Files::permissions, "paths = [\"data\"]\nowner = \"nobody\"");
+    let files = place.read(Files::permissions, "paths = [\"data\"]\nowner = \"daemon\"");
     let outcome = place.later(&files).await;
     let owner = fs::metadata(place.root.join("data/a")).unwrap().uid();
     if Uid::effective().is_root() {
         assert!(done(outcome).starts_with("mended 2 not as they should be: "));
-        assert_eq!(owner, User::from_name("nobody").unwrap().unwrap().uid.as_raw());
+        assert_eq!(owner, User::from_name("daemon").unwrap().unwrap().uid.as_raw());
     } else {
         let told = failed(outcome);
-        assert!(told.contains("sudo chown -R nobody /") && told.contains("permission denied"), "{told}");
+        assert!(told.contains("sudo chown -R daemon /") && told.contains("permission denied"), "{told}");
         assert_eq!(owner, Uid::effective().as_raw());
     }
 }
@@ -98,9 +98,9 @@ async fn an_owner_is_given_or_a_person_is_told_how() {
 #[tokio::test]
 async fn a_directory_that_root_makes_belongs_to_whom_the_one_above_belongs() {
     let place = Place::new();
-    let nobody = User::from_name("nobody").unwrap().unwrap().uid.as_raw();
-    let given = std::os::unix::fs::chown(&place.root, Some(nobody), None).is_ok();
+    let daemon = User::from_name("daemon").unwrap().unwrap().uid.as_raw();
+    let given = std::os::unix::fs::chown(&place.root, Some(daemon), None).is_ok();
     done(place.later(&place.read(Files::create_dirs, "dirs = [\"a/b\"]")).await);
     let owner = fs::metadata(place.root.join("a/b")).unwrap().uid();
-    assert_eq!(owner == nobody, given);
+    assert_eq!(owner == daemon, given);
 }

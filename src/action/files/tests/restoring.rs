@@ -44,7 +44,7 @@ async fn without_a_good_version_nothing_is_invented() {
     let told = failed(place.later(&place.read(Files::restore_json, EVERY)).await);
     for why in [
         "a.json (empty, and no good version is known; a person has to mend it)",
-        "b.json, c.json (no JSON, and no good version is known; a person has to mend it)",
+        ".json (no JSON, and no good version is known; a person has to mend it)",
         "d.json (maybe no JSON, for NaN",
         "e.json (no text in UTF-8",
         "f.json (more than 8 MiB)",

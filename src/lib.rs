@@ -4,6 +4,7 @@
 //! Modules in reading order; who may import whom is kept by `tests/architecture.rs`.
 
 pub mod action;
+pub mod beneath;
 pub mod cli;
 pub mod command;
 pub mod config;

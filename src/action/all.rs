@@ -2,9 +2,8 @@
 //! itself, and none may count on another.
 
 use super::Action;
-use crate::probe::clients::Clients;
+use super::tools::Tools;
 use crate::recovery::record::Outcome;
-use crate::systemd::Bus;
 use std::time::Duration;
 
 /// More steps than this are a program, and nobody could say in advance how long they take.
@@ -24,11 +23,24 @@ impl All {
     }
 
     /// Carries out every step.
-    pub async fn perform(&self, bus: &Bus, clients: &Clients) -> Outcome {
+    pub async fn perform(&self, tools: &Tools) -> Outcome {
         let mut outcomes = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
-            outcomes.push((step, perform(step, bus, clients).await));
+            outcomes.push((step, perform(step, tools).await));
         }
+        Self::told(&outcomes)
+    }
+
+    /// What every step would come to. Nothing is changed.
+    pub async fn rehearse(&self, tools: &Tools) -> Outcome {
+        let mut outcomes = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            outcomes.push((step, Box::pin(step.act.rehearse(tools)).await));
+        }
+        Self::told(&outcomes)
+    }
+
+    fn told(outcomes: &[(&Action, Outcome)]) -> Outcome {
         let told = |is_wanted: fn(&Outcome) -> bool| {
             let wanted = outcomes.iter().filter(|(_, outcome)| is_wanted(outcome));
             wanted.map(|(step, outcome)| format!("{}: {}", step.name, outcome.detail())).collect::<Vec<_>>()
@@ -44,10 +56,10 @@ impl All {
     }
 }
 
-async fn perform(step: &Action, bus: &Bus, clients: &Clients) -> Outcome {
-    match step.allowed(clients).await {
+async fn perform(step: &Action, tools: &Tools) -> Outcome {
+    match step.allowed(&tools.clients).await {
         // A step is an action, and only the compiler does not know that it is no sequence.
-        Ok(()) => Box::pin(step.perform(bus, clients)).await,
+        Ok(()) => Box::pin(step.perform(tools)).await,
         Err(why) => Outcome::Failed(format!("not asked: {why}")),
     }
 }
@@ -56,12 +68,15 @@ async fn perform(step: &Action, bus: &Bus, clients: &Clients) -> Outcome {
 mod tests {
     use super::super::{Do, run::Run};
     use super::*;
+    use crate::probe::clients::Clients;
     use crate::recovery::evidence::Name;
+    use crate::systemd::Bus;
+    use std::sync::Arc;
 
     fn step(name: &str, script: &str) -> Action {
         let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
         let act = Do::Run(Run { argv, timeout: Duration::from_secs(40) });
-        Action { name: Name::parse(name).unwrap(), disruptive: true, act }
+        Action { name: Name::parse(name).unwrap(), disruptive: true, dry_run: false, backup: None, act }
     }
 
     #[tokio::test]
@@ -69,14 +84,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let last = dir.path().join("last");
         let touch = format!("touch '{}'", last.display());
-        let (bus, clients) = (Bus::user(), Clients::new());
+        let tools =
+            Tools { bus: Bus::user(), clients: Arc::new(Clients::new()), state: dir.path().to_owned() };
         let steps = vec![step("a", "exit 3"), step("b", "echo well"), step("c", &touch)];
-        let outcome = All { steps }.perform(&bus, &clients).await;
+        let outcome = All { steps }.perform(&tools).await;
         assert_eq!(outcome, Outcome::Failed("a: sh: exit code 3".to_owned()));
         assert!(last.exists());
         let good = All { steps: vec![step("a", "echo well"), step("b", "true")] };
         assert_eq!(
-            good.perform(&bus, &clients).await,
+            good.perform(&tools).await,
             Outcome::Done("a: exit code 0: well; b: exit code 0".to_owned())
         );
     }

@@ -6,7 +6,6 @@ use crate::probe::clients::Clients;
 use crate::probe::http::error::Fault;
 use crate::probe::http::exchange::{Answer, send};
 use crate::probe::http::{BODY_CAP, Call, unexpected};
-use crate::recovery::evidence::Reading;
 use crate::recovery::record::Outcome;
 use crate::recovery::time::Age;
 use crate::section::{Section, parse};
@@ -50,18 +49,6 @@ impl Http {
             only_if,
             timeout,
         })
-    }
-
-    /// Whether it may be sent now.
-    ///
-    /// # Errors
-    /// What is not as it has to be.
-    pub async fn allowed(&self, clients: &Clients) -> Result<(), String> {
-        let Some(condition) = &self.only_if else { return Ok(()) };
-        match condition.ask(clients, None).await.0 {
-            Reading::Pass(_) => Ok(()),
-            Reading::Fail(why) | Reading::Unknown(why) => Err(why),
-        }
     }
 
     /// Sends it, and waits for the answer.

@@ -1,37 +1,36 @@
 //! What can be done about a target, one file per kind.
 
 pub mod all;
+pub mod allow;
+pub mod backup;
 pub mod check_port;
+pub mod files;
 pub mod funnel;
 pub mod http;
 pub mod kill_listener;
+mod kinds;
 mod listener;
 pub mod restart_system_unit;
 pub mod restart_unit;
 pub mod run;
 pub mod signal_unit;
 pub mod sudo;
+pub mod tools;
 pub mod vacuum;
+
+pub use kinds::Do;
 
 use crate::probe::Check;
 use crate::probe::clients::Clients;
-use crate::recovery::evidence::Name;
+use crate::recovery::evidence::{Name, Reading};
 use crate::recovery::record::Outcome;
 use crate::section::{Section, parse};
-use crate::systemd::Bus;
 use crate::values::{Secret, UnitName};
-use all::All;
-use check_port::CheckPort;
-use funnel::PublishFunnel;
-use http::Http;
-use kill_listener::KillListener;
-use restart_system_unit::RestartSystemUnit;
-use restart_unit::RestartUnit;
-use run::Run;
-use signal_unit::SignalUnit;
+use allow::Allow;
+use backup::Backup;
 use std::ops::RangeInclusive;
 use std::time::Duration;
-use vacuum::Vacuum;
+use tools::Tools;
 
 /// What an action may take while the pass waits for it. One that hangs holds up every other repair, hence the
 /// upper bound.
@@ -47,119 +46,68 @@ pub struct Action {
     pub name: Name,
     /// Whether it interrupts service: at most one such action is under way at a time.
     pub disruptive: bool,
+    /// Whether it only says what it would do.
+    pub dry_run: bool,
+    /// What is kept before it is done; when that cannot be kept, it is not done.
+    pub backup: Option<Backup>,
     /// What is done.
     pub act: Do,
-}
-
-/// What is done, by kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "there are a handful of them, made once")]
-pub enum Do {
-    /// Restarts a unit of systemd.
-    RestartUnit(RestartUnit),
-    /// Runs a program.
-    Run(Run),
-    /// Asks a service over HTTP.
-    Http(Http),
-    /// Publishes a port through Tailscale Funnel.
-    PublishFunnel(PublishFunnel),
-    /// Restarts a unit of the system.
-    RestartSystemUnit(RestartSystemUnit),
-    /// Signals the main process of a unit.
-    SignalUnit(SignalUnit),
-    /// Ends who listens on a port.
-    KillListener(KillListener),
-    /// Says who listens on a port.
-    CheckPort(CheckPort),
-    /// Cleans up databases.
-    Vacuum(Vacuum),
-    /// Does several things.
-    All(All),
 }
 
 impl Action {
     /// Reads `[action.NAME]`; the name is none when it is not a good one. A sequence is not read here, for it
     /// consists of others.
-    pub fn read(name: Option<Name>, section: &mut Section<'_>) -> Option<Self> {
+    pub fn read(name: Option<Name>, section: &mut Section<'_>, allow: &Allow) -> Option<Self> {
         // What is not known to be harmless interrupts service.
         let disruptive = section.or("disruptive", true, parse::flag);
-        let act = Do::read(section);
-        Some(Self { name: name?, disruptive, act: act? })
+        let (dry_run, backup) = Self::read_care(section, allow);
+        let act = Do::read(section, allow);
+        Some(Self { name: name?, disruptive, dry_run, backup, act: act? })
     }
-}
 
-impl Action {
+    /// What every action may say of itself: whether it is only rehearsed, and what is kept before it is done.
+    pub fn read_care(section: &mut Section<'_>, allow: &Allow) -> (bool, Option<Backup>) {
+        let dry_run = section.or("dry_run", false, parse::flag) || allow.dry_run;
+        (dry_run, section.table("backup", |section| Backup::read(section, allow)))
+    }
+
     /// Whether it may be carried out now.
     ///
     /// # Errors
     /// Why not.
     pub async fn allowed(&self, clients: &Clients) -> Result<(), String> {
-        match &self.act {
-            Do::Http(http) => http.allowed(clients).await,
-            Do::RestartUnit(_) | Do::Run(_) | Do::PublishFunnel(_) => Ok(()),
-            Do::RestartSystemUnit(_) | Do::SignalUnit(_) | Do::KillListener(_) | Do::CheckPort(_) => Ok(()),
-            // Each step is asked for when its turn has come.
-            Do::Vacuum(_) | Do::All(_) => Ok(()),
+        let Some(condition) = self.act.asks() else { return Ok(()) };
+        match condition.ask(clients, None).await.0 {
+            Reading::Pass(_) => Ok(()),
+            Reading::Fail(why) | Reading::Unknown(why) => Err(why),
         }
     }
 
-    /// Carries it out, within its timeout.
-    pub async fn perform(&self, bus: &Bus, clients: &Clients) -> Outcome {
-        match &self.act {
-            Do::RestartUnit(restart) => restart.perform(bus).await,
-            Do::Run(run) => run.perform().await,
-            Do::Http(http) => http.perform(clients).await,
-            Do::PublishFunnel(funnel) => funnel.perform(clients).await,
-            Do::RestartSystemUnit(restart) => restart.perform(&Bus::system()).await,
-            Do::SignalUnit(signal) => signal.perform(bus).await,
-            Do::KillListener(kill) => kill.perform().await,
-            Do::CheckPort(check) => check.perform().await,
-            Do::Vacuum(vacuum) => vacuum.perform().await,
-            Do::All(all) => all.perform(bus, clients).await,
+    /// Carries it out, within its timeout, or says what that would have been.
+    pub async fn perform(&self, tools: &Tools) -> Outcome {
+        if self.dry_run {
+            return rehearsed(self.act.rehearse(tools).await);
+        }
+        let Some(backup) = &self.backup else { return self.act.perform(tools).await };
+        match backup.make(&self.name, &tools.state).await {
+            Ok(kept) => told_after(self.act.perform(tools).await, &kept),
+            Err(why) => Outcome::Failed(format!("not done, for its backup could not be made: {why}")),
         }
     }
 
     /// What must be masked in every text that leaves the program.
     pub fn secrets(&self) -> Vec<&Secret> {
-        match &self.act {
-            Do::RestartUnit(_) | Do::Run(_) | Do::PublishFunnel(_) => Vec::new(),
-            Do::RestartSystemUnit(_) | Do::SignalUnit(_) | Do::KillListener(_) | Do::CheckPort(_) => {
-                Vec::new()
-            }
-            Do::Http(http) => {
-                let asked = http.only_if.iter().flat_map(Check::secrets);
-                http.call.secrets().into_iter().chain(asked).collect()
-            }
-            Do::Vacuum(vacuum) => vacuum.secrets(),
-            Do::All(all) => all.steps.iter().flat_map(Action::secrets).collect(),
-        }
+        self.act.secrets()
     }
 
-    /// The longest that it may take.
+    /// The longest that it may take, its backup included.
     pub fn timeout(&self) -> Duration {
-        match &self.act {
-            Do::RestartUnit(restart) => restart.timeout,
-            Do::Run(run) => run.timeout,
-            Do::Http(http) => http.timeout,
-            Do::PublishFunnel(funnel) => funnel.timeout(),
-            Do::RestartSystemUnit(restart) => restart.timeout(),
-            Do::SignalUnit(signal) => signal.timeout(),
-            Do::KillListener(kill) => kill.timeout(),
-            Do::CheckPort(check) => check.timeout(),
-            Do::Vacuum(vacuum) => vacuum.timeout,
-            Do::All(all) => all.timeout(),
-        }
+        self.act.timeout() + self.backup.as_ref().map_or(Duration::ZERO, |_| backup::TIMEOUT)
     }
 
     /// Whether it may take longer than a pass waits, so that it has to go on beside it.
     pub fn is_errand(&self) -> bool {
-        match &self.act {
-            // How these end is worth waiting for, and they are over soon or not at all.
-            Do::RestartUnit(_) | Do::Run(_) | Do::RestartSystemUnit(_) => false,
-            Do::SignalUnit(_) | Do::KillListener(_) | Do::CheckPort(_) => false,
-            Do::Http(_) | Do::PublishFunnel(_) | Do::Vacuum(_) => self.timeout() > PASS_WAITS,
-            Do::All(all) => self.timeout() > *TIMEOUT.end() || all.steps.iter().any(Self::is_errand),
-        }
+        self.act.is_errand(self.timeout())
     }
 
     /// The longest that a pass waits for it.
@@ -170,63 +118,43 @@ impl Action {
 
     /// The longest that asking takes whether it may be carried out.
     fn asking(&self) -> Duration {
-        match &self.act {
-            Do::Http(http) => http.only_if.as_ref().map_or(Duration::ZERO, Check::timeout),
-            Do::RestartUnit(_) | Do::Run(_) | Do::PublishFunnel(_) => Duration::ZERO,
-            Do::RestartSystemUnit(_) | Do::SignalUnit(_) | Do::KillListener(_) => Duration::ZERO,
-            Do::CheckPort(_) | Do::Vacuum(_) | Do::All(_) => Duration::ZERO,
-        }
+        self.act.asks().map_or(Duration::ZERO, Check::timeout)
     }
 
     /// What it consists of: its steps when it is a sequence, else itself.
     pub fn steps(&self) -> &[Self] {
-        match &self.act {
-            Do::All(all) => &all.steps,
-            Do::RestartUnit(_) | Do::Run(_) | Do::Http(_) | Do::PublishFunnel(_) => {
-                std::slice::from_ref(self)
-            }
-            Do::RestartSystemUnit(_) | Do::SignalUnit(_) | Do::KillListener(_) => std::slice::from_ref(self),
-            Do::CheckPort(_) | Do::Vacuum(_) => std::slice::from_ref(self),
-        }
+        self.act.steps().unwrap_or(std::slice::from_ref(self))
     }
 
     /// The unit that it changes of the manager whose units are watched, if it does.
     pub fn own_unit(&self) -> Option<&UnitName> {
-        match &self.act {
-            Do::RestartUnit(restart) => Some(&restart.unit),
-            Do::SignalUnit(signal) => Some(&signal.unit),
-            Do::RestartSystemUnit(_) | Do::Run(_) | Do::Http(_) | Do::PublishFunnel(_) => None,
-            Do::KillListener(_) | Do::CheckPort(_) | Do::Vacuum(_) | Do::All(_) => None,
-        }
+        self.act.own_unit()
     }
 
     /// The unit of the system that it changes, if it does.
     pub fn system_unit(&self) -> Option<&UnitName> {
-        match &self.act {
-            Do::RestartSystemUnit(restart) => Some(&restart.unit),
-            Do::RestartUnit(_) | Do::Run(_) | Do::Http(_) | Do::PublishFunnel(_) => None,
-            Do::SignalUnit(_) | Do::KillListener(_) | Do::CheckPort(_) | Do::Vacuum(_) | Do::All(_) => None,
-        }
+        self.act.system_unit()
     }
 }
 
-impl Do {
-    fn read(section: &mut Section<'_>) -> Option<Self> {
-        section.kind(
-            "do",
-            &[
-                ("restart-unit", |section| RestartUnit::read(section).map(Self::RestartUnit)),
-                ("run", |section| Run::read(section).map(Self::Run)),
-                ("http", |section| Http::read(section).map(Self::Http)),
-                ("publish-funnel", |section| PublishFunnel::read(section).map(Self::PublishFunnel)),
-                ("restart-system-unit", |section| {
-                    RestartSystemUnit::read(section).map(Self::RestartSystemUnit)
-                }),
-                ("signal-unit", |section| SignalUnit::read(section).map(Self::SignalUnit)),
-                ("kill-listener", |section| KillListener::read(section).map(Self::KillListener)),
-                ("check-port", |section| CheckPort::read(section).map(Self::CheckPort)),
-                ("vacuum", |section| Vacuum::read(section).map(Self::Vacuum)),
-            ],
-        )
+fn rehearsed(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Done(would) | Outcome::Running(would) => {
+            Outcome::Done(format!("dry run, so nothing was changed; it would have {would}"))
+        }
+        Outcome::Failed(why) => Outcome::Failed(format!("dry run, and it would have failed: {why}")),
     }
 }
+
+/// Where the backup is must be known above all when the repair has failed.
+fn told_after(outcome: Outcome, kept: &str) -> Outcome {
+    let with = |text: String| format!("{text}; before: {kept}");
+    match outcome {
+        Outcome::Done(text) => Outcome::Done(with(text)),
+        Outcome::Running(text) => Outcome::Running(with(text)),
+        Outcome::Failed(text) => Outcome::Failed(with(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

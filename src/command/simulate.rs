@@ -221,7 +221,7 @@ fn remedy(action: &Action) -> Remedy {
     match &action.act {
         Do::RestartUnit(restart) => Remedy::Restart { unit: restart.unit.to_string(), timeout },
         Do::RestartSystemUnit(restart) => Remedy::Restart { unit: restart.unit.to_string(), timeout },
-        Do::Run(_) | Do::Http(_) | Do::PublishFunnel(_) => Remedy::Command { timeout },
+        Do::Run(_) | Do::Http(_) | Do::PublishFunnel(_) | Do::Files(_) => Remedy::Command { timeout },
         Do::SignalUnit(_) | Do::KillListener(_) | Do::CheckPort(_) => Remedy::Command { timeout },
         Do::Vacuum(_) | Do::All(_) => Remedy::Command { timeout },
     }

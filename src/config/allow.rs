@@ -1,44 +1,116 @@
-//! What actions may touch beyond what is our own: `[allow]`. A name in an action is not enough, so that a slip or a
-//! copied example cannot reach what nobody thought of.
+//! Reads `[allow]`: what actions may touch at all. What would be no limit, or would let an action destroy the system
+//! or us, is refused here.
 
-use super::Manager;
 use super::plan::Plan;
+use super::{Manager, Paths};
 use crate::action::Action;
-use crate::section::Section;
+use crate::action::allow::{Allow, without_detours};
+use crate::section::{Section, parse};
 use crate::values::UnitName;
+use std::path::{Path, PathBuf};
 
-/// What is allowed; nothing where there is no `[allow]`.
-#[derive(Default)]
-pub(super) struct Allow {
-    units: Vec<UnitName>,
+/// What holds so much else that naming it would allow nearly everything.
+const BROAD: &[&str] = &["/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/var"];
+
+/// What belongs to the system, with all that is in it. No service keeps there what may be cleaned or mended.
+const OF_THE_SYSTEM: &[&str] =
+    &["/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys", "/usr"];
+
+/// Reads the table, and `dry_run` beside it.
+pub(super) fn read(root: &mut Section<'_>, home: &Path, paths: &Paths) -> Allow {
+    let dry_run = root.or("dry_run", false, parse::flag);
+    if dry_run {
+        let hint = "write dry_run = false when that is what is wanted";
+        root.warn(&root.spot("dry_run"), "no action changes anything, each only says what it would do", hint);
+    }
+    let read = root.table("allow", |allow| {
+        let roots = allow.list("roots", |text| allowed_root(text, home, &paths.state));
+        let owners = allow.list("owners", owner);
+        let units = allow.list("units", UnitName::parse);
+        Some((roots.unwrap_or_default(), owners.unwrap_or_default(), units.unwrap_or_default()))
+    });
+    let (roots, owners, units) = read.unwrap_or_default();
+    Allow { home: home.to_owned(), roots, owners, units, dry_run }
 }
 
-/// Reads `[allow]`.
-pub(super) fn read(root: &mut Section<'_>) -> Allow {
-    let read = |allow: &mut Section<'_>| {
-        Some(Allow { units: allow.list("units", UnitName::parse).unwrap_or_default() })
-    };
-    root.table("allow", read).unwrap_or_default()
-}
-
-impl Allow {
-    /// Reports every action that goes beyond it.
-    pub(super) fn check(&self, root: &Section<'_>, plan: &Plan, manager: Manager) {
-        for entry in &plan.actions {
-            let action = entry.action.as_ref();
-            let own = || action.and_then(Action::own_unit).filter(|_| manager == Manager::System);
-            let unit = action.and_then(Action::system_unit).or_else(own);
-            if let Some(unit) = unit.filter(|unit| !self.units.contains(unit)) {
-                let hint = format!("write units = [\"{unit}\"] under [allow], or add it there");
-                root.error(&entry.spot, format!("{unit} is not among the units that may be changed"), hint);
-            }
+/// Reports every action that changes a unit beyond what is allowed. A name in an action is not enough, so that a slip or
+/// a copied example cannot reach what nobody thought of.
+pub(super) fn check(root: &Section<'_>, plan: &Plan, allow: &Allow, manager: Manager) {
+    for entry in &plan.actions {
+        let action = entry.action.as_ref();
+        let own = || action.and_then(Action::own_unit).filter(|_| manager == Manager::System);
+        let unit = action.and_then(Action::system_unit).or_else(own);
+        if let Some(unit) = unit.filter(|unit| !allow.units.contains(unit)) {
+            let hint = format!("write units = [\"{unit}\"] under [allow], or add it there");
+            root.error(&entry.spot, format!("{unit} is not among the units that may be changed"), hint);
         }
+    }
+}
+
+fn allowed_root(text: &str, home: &Path, state: &Path) -> Result<PathBuf, String> {
+    let path = without_detours(parse::path(home)(text)?)?;
+    let refuse =
+        |why: &str| Err(format!("{text:?} is refused, for {why}; write the very directories that are meant"));
+    if home.starts_with(&path) || BROAD.iter().any(|broad| path == Path::new(broad)) {
+        return refuse("nearly everything is beneath it");
+    }
+    if OF_THE_SYSTEM.iter().any(|system| path.starts_with(system)) {
+        return refuse("it belongs to the system");
+    }
+    if state.starts_with(&path) || path.starts_with(state) {
+        return refuse("what the watchdog remembers is kept there");
+    }
+    Ok(path)
+}
+
+fn owner(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "._-$".contains(c);
+    // The longest that Linux has.
+    const LONGEST: usize = 32;
+    if text == "root" {
+        return Err("\"root\" is refused, for no service could use what root owns; leave it out".to_owned());
+    }
+    match !text.is_empty() && text.len() <= LONGEST && !text.starts_with('-') && text.chars().all(good) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is not the name of a user; write something like \"www-data\"")),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::config::{SourceFile, Sources, compile};
+
+    #[test]
+    fn what_would_be_no_limit_is_no_root() {
+        let (home, state) = (Path::new("/home/x"), Path::new("/home/x/.picoclaw/state/watchdog"));
+        let said = |text: &str| allowed_root(text, home, state);
+        for good in ["~/mirai/backend/logs", "/var/log/mirai", "/tmp", "/srv/app/uploads"] {
+            assert!(said(good).is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("/", "nearly everything"),
+            ("/home", "nearly everything"),
+            ("~", "nearly everything"),
+            ("/var/", "nearly everything"),
+            ("/etc", "the system"),
+            ("/etc/nginx", "the system"),
+            ("~/.picoclaw", "the watchdog remembers"),
+            ("~/.picoclaw/state/watchdog/fix-backups", "the watchdog remembers"),
+            ("/srv/../etc", "detour"),
+            ("logs", "absolute"),
+        ] {
+            assert!(said(bad).unwrap_err().contains(why), "{bad}: {:?}", said(bad));
+        }
+    }
+
+    #[test]
+    fn files_are_given_to_users_and_never_to_root() {
+        assert!(owner("www-data").is_ok() && owner("_apt").is_ok());
+        for bad in ["root", "", "-R", "a b", "x:y", "../x"] {
+            assert!(owner(bad).is_err(), "{bad}");
+        }
+    }
 
     fn problems(allow: &str) -> Vec<String> {
         let text = format!(

@@ -2,8 +2,8 @@
 //! reports and changes nothing.
 
 use super::plan::Plan;
-use super::{Paths, rules};
 use super::sequence;
+use super::{Paths, rules};
 use crate::recovery::evidence::{KickWish, Name};
 use crate::section::parse::written;
 use crate::section::{Section, Spot, did_you_mean};

@@ -12,6 +12,7 @@ use super::target::{self, Draft, Frame};
 use super::variables::{Known, Mention};
 use super::{BUILT_IN, Config, Manager, Off, Sources, allow, check};
 use crate::action::Action;
+use crate::action::allow::Allow;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::Policy;
 use crate::section::{self, Problem, Section, Severity, Source, parse};
@@ -123,11 +124,11 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
     let alerts = settings::alerts(root, &line);
     let (references, offline_quorum) = settings::offline(root);
     let (kicks, wishes) = settings::kick(root, home, &paths);
-    let allow = allow::read(root);
-    let plan = plan(root, &frame, wishes);
+    let allow = allow::read(root, home, &paths);
+    let plan = plan(root, &frame, &allow, wishes);
     let max_bytes = logs::max_bytes(root);
     check::check(root, &plan, &paths);
-    allow.check(root, &plan, manager);
+    allow::check(root, &plan, &allow, manager);
     let (interval, reprobe) = (frame.interval, frame.reprobe);
     Config {
         enabled,
@@ -175,19 +176,19 @@ fn frame<'h>(root: &mut Section<'_>, home: &'h Path) -> Frame<'h> {
     Frame { home, interval, reprobe, hold_off }
 }
 
-fn plan(root: &mut Section<'_>, frame: &Frame<'_>, wishes: Vec<Wish>) -> Plan {
+fn plan(root: &mut Section<'_>, frame: &Frame<'_>, allow: &Allow, wishes: Vec<Wish>) -> Plan {
     if !root.has("target") {
         root.error(&root.here(), "nothing is watched", "add a [[target]]");
     }
     let targets = root.tables("target", |section| target::read(section, frame));
-    let entry = |name: &str, section: &mut Section<'_>| entry(name, section, &targets);
+    let entry = |name: &str, section: &mut Section<'_>| entry(name, section, &targets, allow);
     let logs = root.tables("source", |section| logs::log(section, frame.home));
     let actions = root.table("action", |actions| Some(actions.named(entry))).unwrap_or_default();
     Plan { targets, logs, actions: sequence::join(actions), wishes }
 }
 
 /// An action for targets or rungs that are all switched off is switched off with them.
-fn entry(name: &str, section: &mut Section<'_>, targets: &[Draft]) -> Option<Entry> {
+fn entry(name: &str, section: &mut Section<'_>, targets: &[Draft], allow: &Allow) -> Option<Entry> {
     let spot = section.here();
     let rungs = targets.iter().flat_map(|target| target.ladder.iter().map(move |step| (target, step)));
     let leading = rungs.filter(|(_, step)| step.action.as_str() == name);
@@ -196,7 +197,7 @@ fn entry(name: &str, section: &mut Section<'_>, targets: &[Draft]) -> Option<Ent
         section.hush();
     }
     let named = Name::parse(name).map_err(|sentence| section.error(&spot, sentence, "")).ok();
-    let sequence = Sequence::read(section);
-    let action = if sequence.is_some() { None } else { Action::read(named.clone(), section) };
+    let sequence = Sequence::read(section, allow);
+    let action = if sequence.is_some() { None } else { Action::read(named.clone(), section, allow) };
     Some(Entry { action, sequence, name: named?, spot })
 }

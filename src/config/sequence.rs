@@ -4,6 +4,8 @@
 use super::check::unknown;
 use super::plan::{Entry, Plan};
 use crate::action::all::{All, MAX_STEPS};
+use crate::action::allow::Allow;
+use crate::action::backup::Backup;
 use crate::action::{Action, Do};
 use crate::recovery::evidence::Name;
 use crate::section::{Section, Spot, parse};
@@ -13,30 +15,34 @@ pub(super) struct Sequence {
     pub(super) names: Vec<Name>,
     /// None when the author did not say; then it is as its steps are.
     disruptive: Option<bool>,
+    dry_run: bool,
+    backup: Option<Backup>,
     spot: Spot,
 }
 
 impl Sequence {
     /// Reads `[action.NAME]` if it is a sequence.
-    pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
+    pub(super) fn read(section: &mut Section<'_>, allow: &Allow) -> Option<Self> {
         if !section.has_within("do", "all") {
             return None;
         }
         let spot = section.spot("do.all");
         let disruptive = section.opt("disruptive", parse::flag);
+        let (dry_run, backup) = Action::read_care(section, allow);
         let names = section.table("do", |section| section.list("all", Name::parse)).unwrap_or_default();
         if !(1..=MAX_STEPS).contains(&names.len()) {
             let hint = format!("write 1 to {MAX_STEPS} names of other actions");
             section.error(&spot, "no sequence of this length can be carried out", hint);
         }
-        Some(Self { names, disruptive, spot })
+        Some(Self { names, disruptive, dry_run, backup, spot })
     }
 
     fn join(&self, name: Name, known: &[Entry]) -> Option<Action> {
         let find = |name: &Name| known.iter().find(|entry| entry.name == *name)?.action.clone();
         let steps = self.names.iter().map(find).collect::<Option<Vec<Action>>>()?;
         let disruptive = self.disruptive.unwrap_or_else(|| steps.iter().any(|step| step.disruptive));
-        Some(Action { name, disruptive, act: Do::All(All { steps }) })
+        let (dry_run, backup) = (self.dry_run, self.backup.clone());
+        Some(Action { name, disruptive, dry_run, backup, act: Do::All(All { steps }) })
     }
 }
 

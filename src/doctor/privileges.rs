@@ -54,8 +54,8 @@ fn as_root(step: &Action) -> Vec<Vec<String>> {
         Do::Run(run) if is_sudo(&run.argv) => vec![bare(&run.argv).to_vec()],
         Do::PublishFunnel(_) | Do::Run(_) | Do::RestartUnit(_) | Do::Http(_) => Vec::new(),
         Do::SignalUnit(_) | Do::KillListener(_) | Do::CheckPort(_) | Do::Vacuum(_) => Vec::new(),
-        // Its steps were asked for one by one.
-        Do::All(_) => Vec::new(),
+        // Its steps were asked for one by one; files are touched by ourselves.
+        Do::All(_) | Do::Files(_) => Vec::new(),
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn check(config: &Config, user: &str) -> Vec<Finding> {
                 findings.push(for_command(user, &run.argv).await);
             }
             Do::PublishFunnel(funnel) => publishing.push(funnel),
-            Do::Run(_) | Do::Http(_) | Do::RestartUnit(_) => {}
+            Do::Run(_) | Do::Http(_) | Do::RestartUnit(_) | Do::Files(_) => {}
             Do::RestartSystemUnit(restart) => findings.push(for_unit(user, restart).await),
             Do::SignalUnit(_) | Do::KillListener(_) | Do::CheckPort(_) | Do::Vacuum(_) | Do::All(_) => {}
         }

@@ -3,14 +3,12 @@
 
 use super::chronicle;
 use crate::action::Action;
-use crate::probe::clients::Clients;
+use crate::action::tools::Tools;
 use crate::recovery::evidence::Name;
 use crate::recovery::record::Outcome;
 use crate::recovery::time::Age;
-use crate::systemd::Bus;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -33,12 +31,12 @@ impl Errands {
     }
 
     /// Sends it off.
-    pub(super) fn begin(&self, action: &Action, bus: &Bus, clients: &Arc<Clients>) -> Outcome {
+    pub(super) fn begin(&self, action: &Action, tools: Tools) -> Outcome {
         let (name, longest) = (action.name.clone(), action.timeout());
-        let (action, bus, clients) = (action.clone(), bus.clone(), Arc::clone(clients));
+        let action = action.clone();
         let since = Instant::now();
         let task = tokio::spawn(async move {
-            let outcome = action.perform(&bus, &clients).await;
+            let outcome = action.perform(&tools).await;
             chronicle::errand(&action.name, &outcome, since.elapsed());
         });
         self.0.borrow_mut().insert(name, Errand { since, task });
@@ -63,29 +61,37 @@ mod tests {
     use super::*;
     use crate::action::Do;
     use crate::action::run::Run;
+    use crate::probe::clients::Clients;
+    use crate::systemd::Bus;
+    use std::sync::Arc;
 
     fn action(program: &str) -> Action {
         let argv = vec![program.to_owned(), "600".to_owned()];
         let act = Do::Run(Run { argv, timeout: Duration::from_secs(420) });
-        Action { name: Name::parse("back-up-now").unwrap(), disruptive: false, act }
+        let name = Name::parse("back-up-now").unwrap();
+        Action { name, disruptive: false, dry_run: false, backup: None, act }
+    }
+
+    fn tools() -> Tools {
+        Tools { bus: Bus::user(), clients: Arc::new(Clients::new()), state: "/nonexistent".into() }
     }
 
     #[tokio::test]
     async fn an_errand_is_begun_and_known_until_it_ends() {
-        let (errands, bus, clients) = (Errands::default(), Bus::user(), Arc::new(Clients::new()));
+        let errands = Errands::default();
         let (long, short) = (action("sleep"), action("true"));
-        let Outcome::Running(told) = errands.begin(&long, &bus, &clients) else { panic!() };
+        let Outcome::Running(told) = errands.begin(&long, tools()) else { panic!() };
         assert!(told.starts_with("asked; it may take up to 7 min"), "{told}");
         assert!(errands.under_way(&long.name).is_some());
-        errands.begin(&short, &bus, &clients);
+        errands.begin(&short, tools());
         errands.finish(Duration::from_secs(20)).await;
         assert_eq!(errands.under_way(&short.name), None);
     }
 
     #[tokio::test]
     async fn the_end_of_the_program_does_not_wait_for_ever() {
-        let (errands, bus, clients) = (Errands::default(), Bus::user(), Arc::new(Clients::new()));
-        errands.begin(&action("sleep"), &bus, &clients);
+        let errands = Errands::default();
+        errands.begin(&action("sleep"), tools());
         let began = Instant::now();
         errands.finish(Duration::from_millis(50)).await;
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());

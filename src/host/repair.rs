@@ -3,6 +3,7 @@
 
 use super::{Host, bundle, chronicle, clock};
 use crate::action::Action;
+use crate::action::tools::Tools;
 use crate::recovery::decide::Attempt;
 use crate::recovery::record::Outcome;
 use crate::recovery::time::Age;
@@ -33,8 +34,8 @@ impl Host {
             return Outcome::Failed(format!("not asked: {why}"));
         }
         match action.is_errand() {
-            true => self.errands.begin(action, &self.bus, &self.clients),
-            false => action.perform(&self.bus, &self.clients).await,
+            true => self.errands.begin(action, self.tools()),
+            false => action.perform(&self.tools()).await,
         }
     }
 
@@ -64,6 +65,11 @@ impl Host {
             Ok(path) => chronicle::bundle(attempt, &path),
             Err(why) => chronicle::no_bundle(attempt, &why),
         }
+    }
+
+    fn tools(&self) -> Tools {
+        let (bus, clients) = (self.bus.clone(), self.clients.clone());
+        Tools { bus, clients, state: self.config.paths.state.clone() }
     }
 
     fn diagnostics(&self) -> PathBuf {

@@ -24,6 +24,9 @@ use toml::de::{DeString, DeTable, DeValue};
 /// A function that reads one table.
 pub type Reader<T> = fn(&mut Section<'_>) -> Option<T>;
 
+/// One that needs to know something else, too.
+pub type KnowingReader<K, T> = fn(&mut Section<'_>, &K) -> Option<T>;
+
 type Key<'a> = Spanned<DeString<'a>>;
 type Value<'a> = Spanned<DeValue<'a>>;
 

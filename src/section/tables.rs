@@ -3,7 +3,7 @@
 
 use super::document::kind_of;
 use super::parse;
-use super::{Key, Reader, Section, Severity, Spot, Value, did_you_mean, shown};
+use super::{Key, KnowingReader, Reader, Section, Severity, Spot, Value, did_you_mean, shown};
 use toml::de::DeTable;
 
 impl<'a> Section<'a> {
@@ -52,10 +52,29 @@ impl<'a> Section<'a> {
 
     /// A table with exactly one key, which says what kind of thing it holds: `check.http = { … }`.
     pub fn kind<T>(&mut self, key: &'static str, kinds: &[(&'static str, Reader<T>)]) -> Option<T> {
+        self.needed_kind(key, kinds, |read, section| read(section))
+    }
+
+    /// The same, for readers that need to know something else, too.
+    pub fn kind_knowing<K, T>(
+        &mut self,
+        key: &'static str,
+        known: &K,
+        kinds: &[(&'static str, KnowingReader<K, T>)],
+    ) -> Option<T> {
+        self.needed_kind(key, kinds, |read, section| read(section, known))
+    }
+
+    fn needed_kind<R: Copy, T>(
+        &mut self,
+        key: &'static str,
+        kinds: &[(&'static str, R)],
+        read: impl FnOnce(R, &mut Section<'a>) -> Option<T>,
+    ) -> Option<T> {
         if !self.has(key) {
             self.error(&self.here(), format!("{key} is missing"), format!("write {}", ways(key, kinds)));
         }
-        self.table(key, |section| section.one_of(key, kinds))
+        self.table(key, |section| section.one_of(key, kinds, read))
     }
 
     /// The same, but it may be missing, or switched off by a `when` beside its kind.
@@ -68,14 +87,19 @@ impl<'a> Section<'a> {
             if !on {
                 section.hush();
             }
-            section.one_of(key, kinds).filter(|_| on)
+            section.one_of(key, kinds, |read, section| read(section)).filter(|_| on)
         })
     }
 
-    fn one_of<T>(&mut self, key: &str, kinds: &[(&'static str, Reader<T>)]) -> Option<T> {
+    fn one_of<R: Copy, T>(
+        &mut self,
+        key: &str,
+        kinds: &[(&'static str, R)],
+        read: impl FnOnce(R, &mut Section<'a>) -> Option<T>,
+    ) -> Option<T> {
         let mut chosen = kinds.iter().filter(|(name, _)| self.has(name)).collect::<Vec<_>>();
         match (chosen.pop(), chosen.is_empty()) {
-            (Some((name, read)), true) => self.table(name, read),
+            (Some((name, reader)), true) => self.table(name, |section| read(*reader, section)),
             // A key that is none of the kinds is reported as unknown already.
             (None, _) if !self.table.is_empty() => None,
             _ => {
@@ -130,6 +154,6 @@ impl<'a> Section<'a> {
     }
 }
 
-fn ways<T>(key: &str, kinds: &[(&'static str, Reader<T>)]) -> String {
+fn ways<R>(key: &str, kinds: &[(&'static str, R)]) -> String {
     kinds.iter().map(|(name, _)| format!("{key}.{name} = {{ … }}")).collect::<Vec<_>>().join(" or ")
 }

@@ -78,7 +78,7 @@ fn another_file_system_is_not_entered() {
 #[test]
 fn a_mode_is_set_without_the_right_to_read() {
     let (_kept, root, dir) = setting();
-    fs::set_permissions(root.join("sub"), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(root.join("sub"), Permissions::from_mode(0o000)).unwrap();
     let handle = dir.handle(os("sub")).unwrap();
     handle.set_mode(0o750).unwrap();
     assert_eq!(handle.facts().unwrap().mode, 0o750);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// Levels below the root; each holds a few open files, of which a process may have 1024.
 pub const DEPTH_MAX: usize = 32;
-/// Names looked at in one walk. At some 5 µs each this is half a second; the rest is for the next time.
+/// Names looked at in one walk. A cache of a small service has a tenth of that.
 const NAMES_MAX: u32 = 100_000;
 
 /// Something that was found.
@@ -101,8 +101,11 @@ impl Walk {
     /// When the time is over, or too much was seen.
     pub async fn next(&mut self, pace: &mut Pace) -> Result<Option<Visit>, String> {
         pace.breathe().await?;
-        if let Some(Err(closed)) = self.next.take().map(|entry| self.enter(entry)) {
-            return Ok(Some(closed));
+        if let Some(entry) = self.next.take() {
+            let path = entry.path.clone();
+            if let Err(error) = self.enter(entry) {
+                return Ok(Some(Visit::Closed(path, error)));
+            }
         }
         loop {
             let Some(level) = self.levels.last_mut() else { return Ok(None) };
@@ -126,14 +129,10 @@ impl Walk {
         }
     }
 
-    fn enter(&mut self, entry: Entry) -> Result<(), Visit> {
-        let path = entry.path.clone();
-        let open = || {
-            let dir = Arc::new(entry.dir.dir(Path::new(&entry.name))?);
-            let names = Box::new(dir.names()?);
-            Ok(Level { dir, path: path.clone(), entry: Some(entry), names, is_listed: true })
-        };
-        self.levels.push(open().map_err(|error| Visit::Closed(path.clone(), error))?);
+    fn enter(&mut self, entry: Entry) -> io::Result<()> {
+        let (dir, path) = (Arc::new(entry.dir.dir(Path::new(&entry.name))?), entry.path.clone());
+        let names = Box::new(dir.names()?);
+        self.levels.push(Level { dir, path, entry: Some(entry), names, is_listed: true });
         Ok(())
     }
 

@@ -54,9 +54,9 @@ async fn any_other_program_can_read_it() {
         let path = entry.path().unwrap().display().to_string();
         let mut text = String::new();
         entry.read_to_string(&mut text).unwrap();
-        match entry.header().entry_type() {
-            tar::EntryType::Regular => drop(found.insert(path, text)),
-            _ => others.push(path),
+        match entry.header().entry_type().is_file() {
+            true => drop(found.insert(path, text)),
+            false => others.push(path),
         }
     }
     let wanted: BTreeMap<String, String> =

@@ -6,7 +6,7 @@ use crate::beneath::{Pace, reason};
 use flate2::read::GzDecoder;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use tar::{EntryType, Header};
+use tar::Header;
 
 /// Unpacked in one go.
 const CHUNK: u64 = 256 << 10;
@@ -18,14 +18,12 @@ pub(super) async fn read_back(mut file: File, packed: Content, pace: &mut Pace) 
     let (mut reader, mut found) = (GzDecoder::new(file), Content::default());
     while let Some(header) = next(&mut reader).map_err(bad)? {
         let size = header.entry_size().map_err(bad)?;
-        match header.entry_type() {
-            // These only announce that the next name, or the next target, is long.
-            EntryType::GNULongName | EntryType::GNULongLink => {}
-            EntryType::Regular => {
-                let (entries, files, bytes) = (found.entries + 1, found.files + 1, found.bytes + size);
-                found = Content { entries, files, bytes };
-            }
-            _ => found.entries += 1,
+        let kind = header.entry_type();
+        // These only announce that the next name, or the next target, is long.
+        if !kind.is_gnu_longname() && !kind.is_gnu_longlink() {
+            found.entries += 1;
+            found.files += u64::from(kind.is_file());
+            found.bytes += size;
         }
         skip(&mut reader, size.next_multiple_of(BLOCK), pace).await?;
     }

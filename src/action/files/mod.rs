@@ -28,7 +28,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// What a pass may be held up for. Measured: 100,000 files are removed in 2 s, and a log of 1 GiB is archived in 15 s.
+/// What a pass may be held up for. Measured on two busy cores: 100,000 files are removed in 8 s, and 256 MiB of a log
+/// are packed in 13 s and read back in 5 s.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Ten minutes are enough for any log that fits on such a machine.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);

@@ -12,7 +12,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-/// Read and packed in one go: some 2 ms of work.
+/// Read and packed in one go: some 3 ms of work.
 const CHUNK: usize = 64 << 10;
 /// The disk is waited for this often, in bytes of the log: a tenth of that is written, so never for long.
 const SYNC_EVERY: usize = 64 << 20;

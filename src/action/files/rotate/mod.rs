@@ -103,6 +103,7 @@ impl Rotate {
         // Whoever else rotates it with care holds this lock. It ends with the file.
         log.try_lock().map_err(|_| "somebody else has locked it".to_owned())?;
         let mut archive = Archive::of(&log, entry, &mut job.pace).await?;
+        // A crash from here to the cut leaves lines in both, which is better than in neither.
         self.make_room(entry).map_err(|error| reason(&error))?;
         archive.name(&numbered(entry, 1)).map_err(|error| format!("its archive: {}", reason(&error)))?;
         match cut::beginning(&log, &archive) {

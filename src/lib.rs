@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod exec;
 pub mod exit;
 pub mod host;
+pub mod logscan;
 pub mod notify;
 pub mod probe;
 pub mod recovery;

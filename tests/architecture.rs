@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["action", "probe", "recovery", "section", "values"]),
     ("probe", &["exec", "recovery", "section", "systemd", "values"]),
     ("action", &["exec", "probe", "recovery", "section", "systemd", "values"]),
+    ("logscan", &["recovery"]),
     ("notify", &["recovery", "values"]),
     ("systemd", &["recovery", "values"]),
     ("section", &["values"]),

@@ -48,7 +48,8 @@ pub(super) struct Machine {
 impl Machine {
     /// None when it is too large.
     pub(super) fn new(hir: &Hir, reverse: bool) -> Option<Self> {
-        let limited = thompson::Config::new().utf8(false).reverse(reverse).nfa_size_limit(Some(AUTOMATON_MAX));
+        let limited =
+            thompson::Config::new().utf8(false).reverse(reverse).nfa_size_limit(Some(AUTOMATON_MAX));
         let bare = limited.which_captures(thompson::WhichCaptures::None);
         let nfa = thompson::Compiler::new().configure(bare).build_from_hir(hir).ok()?;
         let anchored = dense::Config::new().start_kind(StartKind::Anchored).accelerate(false);
@@ -72,7 +73,12 @@ impl Machine {
     }
 
     /// Reads on until it is certain. No pattern steps over a line's end, so it stops there at the latest.
-    fn matches<'a>(&self, behind: Option<u8>, bytes: impl Iterator<Item = &'a u8>, effort: &mut usize) -> bool {
+    fn matches<'a>(
+        &self,
+        behind: Option<u8>,
+        bytes: impl Iterator<Item = &'a u8>,
+        effort: &mut usize,
+    ) -> bool {
         let Some(mut state) = self.start.or_else(|| self.start_after(behind)) else { return false };
         for byte in bytes {
             *effort += 1;

@@ -83,7 +83,9 @@ fn copies(again: &Repetition) -> Vec<Hir> {
 fn spellings(item: &Hir) -> Vec<u8> {
     let mut bytes: Vec<u8> = match item.kind() {
         HirKind::Literal(literal) => literal.0.to_vec(),
-        HirKind::Class(Class::Bytes(class)) => class.iter().flat_map(|range| range.start()..=range.end()).collect(),
+        HirKind::Class(Class::Bytes(class)) => {
+            class.iter().flat_map(|range| range.start()..=range.end()).collect()
+        }
         HirKind::Empty
         | HirKind::Class(Class::Unicode(_))
         | HirKind::Look(_)
@@ -107,7 +109,9 @@ fn text(items: &[Hir], spelled: &[Vec<u8>], at: usize, rarity: &Rarity) -> Optio
         if bytes.is_empty() || texts.len() * bytes.len() > SPELLINGS_MAX {
             break;
         }
-        let with = |text: &Vec<u8>| bytes.iter().map(|byte| [text.as_slice(), &[*byte]].concat()).collect::<Vec<_>>();
+        let with = |text: &Vec<u8>| {
+            bytes.iter().map(|byte| [text.as_slice(), &[*byte]].concat()).collect::<Vec<_>>()
+        };
         texts = texts.iter().flat_map(with).collect();
         let frequency = texts.iter().map(|text| rarity.frequency(text)).sum();
         if texts[0].len() >= TEXT_MIN && best.as_ref().is_none_or(|(least, _)| frequency < *least) {

@@ -5,8 +5,6 @@ use aho_corasick::{AhoCorasick, Input, MatchKind, Span, packed};
 /// From so many texts on, the packed search uses twice as many groups of texts, which makes it half as fast again
 /// for as few as 20. So it is given texts that cannot occur: folding leaves no byte below 32.
 const PACKED_WELL: usize = 33;
-/// More than its first bytes have no influence on the search.
-
 /// One of the two ways to search.
 #[derive(Debug)]
 pub(super) enum Finder {
@@ -21,7 +19,9 @@ impl Finder {
     pub(super) fn new(texts: &[Vec<u8>]) -> Option<Self> {
         let automaton = || AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(texts).ok();
         let padding = (0..b' ').take(PACKED_WELL.saturating_sub(texts.len())).map(|number| vec![number; 4]);
-        packed::Searcher::new(texts.iter().cloned().chain(padding)).map(Self::Packed).or_else(|| automaton().map(Self::Automaton))
+        packed::Searcher::new(texts.iter().cloned().chain(padding))
+            .map(Self::Packed)
+            .or_else(|| automaton().map(Self::Automaton))
     }
 
     /// The first text that begins at `from` or later: where, and its number.

@@ -84,7 +84,10 @@ impl Engine {
     pub fn scan(&mut self, block: &[u8], hit: impl FnMut(Range<usize>, &Hits)) {
         let mut lines = Lines::new(block, hit);
         match &mut self.slow {
-            None => self.quick.iter_mut().for_each(|quick| quick.search(0..block.len(), &mut lines, &mut self.all)),
+            None => self
+                .quick
+                .iter_mut()
+                .for_each(|quick| quick.search(0..block.len(), &mut lines, &mut self.all)),
             Some(slow) => {
                 for line in lines_of(block) {
                     if let Some(quick) = &mut self.quick {
@@ -108,5 +111,3 @@ fn branches(pattern: usize, hir: &Hir, rarity: &Rarity) -> Result<Vec<(Branch, C
     let branch = |cut: Cut| Some((Branch::new(pattern, &cut)?, cut));
     cuts.into_iter().map(branch).collect::<Option<_>>().ok_or("it is large")
 }
-// DEBUG
-impl Engine { pub fn stats(&mut self, b: &[u8]) { self.quick.as_mut().unwrap().stats(b) } }

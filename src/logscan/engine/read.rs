@@ -37,12 +37,15 @@ fn read(pattern: &str) -> Result<Hir, String> {
         return Err(format!("the pattern has {} bytes, more than {PATTERN_BYTES_MAX}", pattern.len()));
     }
     let mut parser = ParserBuilder::new();
-    let parsed = parser.nest_limit(NESTING_MAX).empty_min_range(true).build().parse(pattern).map_err(misread)?;
+    let parsed =
+        parser.nest_limit(NESTING_MAX).empty_min_range(true).build().parse(pattern).map_err(misread)?;
     let mut meaning = TranslatorBuilder::new();
     meaning.case_insensitive(true).multi_line(true).unicode(false).utf8(false);
     let hir = within_a_line(meaning.build().translate(pattern, &parsed).map_err(beyond_bytes)?);
     if never_matches(&hir) {
-        return Err("no line can match it: it asks for a line break, or for a character out of none".to_owned());
+        return Err(
+            "no line can match it: it asks for a line break, or for a character out of none".to_owned()
+        );
     }
     if !hir.properties().look_set().subtract(supported_looks()).is_empty() {
         return Err("the flags (?u) and (?R) are not supported: leave them away".to_owned());
@@ -70,9 +73,11 @@ fn check_size(hir: &Hir) -> Result<(), String> {
     let limited = thompson::Config::new().utf8(false).nfa_size_limit(Some(AUTOMATON_MAX));
     match thompson::Compiler::new().configure(limited).build_from_hir(hir) {
         Ok(_) => Ok(()),
-        Err(_) => Err("it is too large: it repeats too much, or repeats what is repeated; write * or + instead of \
+        Err(_) => {
+            Err("it is too large: it repeats too much, or repeats what is repeated; write * or + instead of \
                        large numbers"
-            .to_owned()),
+                .to_owned())
+        }
     }
 }
 
@@ -114,7 +119,9 @@ fn without_newline(mut class: Class) -> Class {
 
 fn beyond_bytes(error: hir::Error) -> String {
     let kind = error.kind();
-    format!("{kind}: patterns match bytes, so write characters beyond ASCII outside of brackets, and without (?u)")
+    format!(
+        "{kind}: patterns match bytes, so write characters beyond ASCII outside of brackets, and without (?u)"
+    )
 }
 
 fn misread(error: ast::Error) -> String {
@@ -138,8 +145,12 @@ fn advice(kind: &ErrorKind, part: &str) -> String {
         ErrorKind::RepetitionMissing
         | ErrorKind::RepetitionCountInvalid
         | ErrorKind::RepetitionCountDecimalEmpty
-        | ErrorKind::RepetitionCountUnclosed => r"nothing to repeat, or no number; write \{ for a plain brace",
-        ErrorKind::FlagUnrecognized => "this kind of group or flag is not supported; write (?: for a plain group",
+        | ErrorKind::RepetitionCountUnclosed => {
+            r"nothing to repeat, or no number; write \{ for a plain brace"
+        }
+        ErrorKind::FlagUnrecognized => {
+            "this kind of group or flag is not supported; write (?: for a plain group"
+        }
         ErrorKind::ClassUnclosed => r"the bracket is not closed; write \[ for a plain bracket",
         ErrorKind::NestLimitExceeded(_) => "too many groups within groups",
         other => return other.to_string(),

@@ -69,7 +69,7 @@ const WORDS: &[&str] = &[
 
 /// A pattern, and a text that it might match.
 fn pattern() -> impl Strategy<Value = String> {
-    let word = proptest::sample::select(WORDS).prop_map(|word| regex_syntax::escape(word));
+    let word = proptest::sample::select(WORDS).prop_map(regex_syntax::escape);
     let class = proptest::sample::select(
         &[
             "[0-9]", "[a-c]", "[^a]", ".", r"\d", r"\w", r"\s", r"[\[{]", r"\x00", r"[^ ]", r"\xFF", "[A-Z]",

@@ -11,9 +11,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod logfile;
 mod meter;
 mod monit;
 mod profile;
+mod scan;
 mod site;
 mod table;
 mod trials;
@@ -35,6 +37,18 @@ const CROWD: u16 = 1_000;
 
 fn main() {
     let mut words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--").collect();
+    if let [mode, log] = words.as_slice()
+        && mode == "scan-log"
+    {
+        return println!("{}", scan::count(log));
+    }
+    if let [mode, folder] = words.as_slice()
+        && mode == "scan-only"
+    {
+        let (mut table, own) = (Table::new(), std::env::current_exe().unwrap());
+        scan::rows(&mut table, Path::new(folder), &[own.to_str().unwrap(), "scan-log"]);
+        return println!("\n{table}");
+    }
     let markdown = words
         .iter()
         .position(|word| word == "--markdown")

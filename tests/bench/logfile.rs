@@ -20,8 +20,15 @@ impl Dice {
     }
 }
 
-const PATHS: &[&str] =
-    &["/", "/api/v1/knowledge", "/api/v1/search", "/static/js/app.3f2a91.js", "/health", "/login", "/images/logo.png"];
+const PATHS: &[&str] = &[
+    "/",
+    "/api/v1/knowledge",
+    "/api/v1/search",
+    "/static/js/app.3f2a91.js",
+    "/health",
+    "/login",
+    "/images/logo.png",
+];
 const AGENTS: &[&str] = &[
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
@@ -86,7 +93,12 @@ fn write_record(dice: &mut Dice, to: &mut Vec<u8>) -> io::Result<()> {
     match dice.below(100) {
         0..67 => access_line(dice, &time, to),
         67..75 => request_line(dice, &time, to),
-        75..89 => writeln!(to, "2026-11-22 {time},{:03} - app.worker - INFO - {}", dice.below(1000), dice.pick(NEAR_MISSES)),
+        75..89 => writeln!(
+            to,
+            "2026-11-22 {time},{:03} - app.worker - INFO - {}",
+            dice.below(1000),
+            dice.pick(NEAR_MISSES)
+        ),
         89..94 => writeln!(
             to,
             r#"{{"timestamp":"2026-11-22T{time}Z","level":"info","path":"{}","status":{},"duration_ms":{}}}"#,

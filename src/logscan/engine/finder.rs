@@ -5,8 +5,6 @@ use aho_corasick::{AhoCorasick, Input, MatchKind, Span, packed};
 /// From so many texts on, the packed search uses twice as many groups of texts, which makes it half as fast again
 /// for as few as 20. So it is given texts that cannot occur: folding leaves no byte below 32.
 const PACKED_WELL: usize = 33;
-/// More than its first bytes have no influence on the search.
-
 /// One of the two ways to search.
 #[derive(Debug)]
 pub(super) enum Finder {

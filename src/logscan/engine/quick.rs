@@ -31,7 +31,6 @@ pub(super) struct Quick {
     spots: Vec<Spot>,
     /// A chunk of the block, folded.
     folded: Vec<u8>,
-    texts: Vec<Vec<u8>>, // DEBUG
 }
 
 /// What to compare where a text was found.
@@ -50,7 +49,7 @@ impl Quick {
         let (texts, by_text) = without_prefixes(&cuts);
         let spots =
             by_text.into_iter().map(|branches| Spot { gate: gate(&branches, &cuts), branches }).collect();
-        Some(Self { finder: Finder::new(&texts)?, branches, spots, folded: Vec::new(), texts })
+        Some(Self { finder: Finder::new(&texts)?, branches, spots, folded: Vec::new() })
     }
 
     /// Adds what matches in this part of the block, which ends with a line.
@@ -130,58 +129,20 @@ fn without_prefixes(cuts: &[Cut]) -> (Vec<Vec<u8>>, Vec<Vec<usize>>) {
     kept
 }
 
+/// Matches wherever one of these branches does.
 fn gate(branches: &[usize], cuts: &[Cut]) -> Option<Machine> {
     let rests = branches.iter().map(|branch| cuts[*branch].rest.clone());
     (branches.len() > 1).then(|| Machine::new(&Hir::alternation(rests.collect()), false))?
 }
 
+/// Sixteen bytes at a time by hand, for the compiler does not do it by itself when it optimises for size.
 fn fold_into(bytes: &[u8], folded: &mut Vec<u8>) {
-    folded.clear();
-    folded.extend(bytes.iter().map(|byte| fold(*byte)));
-}
-// DEBUG
-impl Quick {
-    pub(super) fn stats(&mut self, block: &[u8]) {
-        let t = std::time::Instant::now();
-        for c in block.chunks(CHUNK) {
-            fold_into(c, &mut self.folded);
-        }
-        eprintln!("fold {:?}", t.elapsed());
-        let mut n = vec![0usize; self.spots.len()];
-        let t = std::time::Instant::now();
-        for c in block.chunks(CHUNK) {
-            fold_into(c, &mut self.folded);
-            let mut next = 0;
-            while let Some((f, x)) = self.finder.find(&self.folded, next) {
-                n[x] += 1;
-                next = f + 1;
-            }
-        }
-        eprintln!("find {:?}", t.elapsed());
-        let t = std::time::Instant::now();
-        let mut effort = 0;
-        for k in 0..block.len() / CHUNK {
-            let c = &block[k * CHUNK..(k + 1) * CHUNK];
-            fold_into(c, &mut self.folded);
-            let mut next = 0;
-            while let Some((f, x)) = self.finder.find(&self.folded, next) {
-                next = f + 1;
-                if self.spots[x]
-                    .gate
-                    .as_ref()
-                    .is_some_and(|gate| !gate.forwards(block, k * CHUNK + f, &mut effort))
-                {
-                    continue;
-                }
-                for b in &self.spots[x].branches {
-                    self.branches[*b].matches(block, k * CHUNK + f, &mut effort);
-                }
-            }
-        }
-        eprintln!("find+match {:?} effort {effort}", t.elapsed());
-        eprintln!("{:?}", matches!(self.finder, Finder::Packed(_)));
-        for (t, n) in self.texts.iter().zip(n) {
-            eprintln!("{:?} {n}", String::from_utf8_lossy(t));
-        }
+    const WORD: usize = size_of::<u128>();
+    const FOLD: u128 = u128::from_ne_bytes([fold(0); WORD]);
+    folded.resize(bytes.len(), 0);
+    let ((words, rest), (folded_words, folded_rest)) = (bytes.as_chunks(), folded.as_chunks_mut());
+    for (word, folded) in words.iter().zip(folded_words) {
+        *folded = (u128::from_ne_bytes(*word) | FOLD).to_ne_bytes();
     }
+    rest.iter().zip(folded_rest).for_each(|(byte, folded)| *folded = fold(*byte));
 }

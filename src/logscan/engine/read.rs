@@ -131,6 +131,7 @@ fn misread(error: ast::Error) -> String {
 }
 
 /// What to write instead, for what is valid elsewhere; else what the parser says.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the parser's enum, not ours; the rest speaks for itself")]
 fn advice(kind: &ErrorKind, part: &str) -> String {
     let instead = match kind {
         ErrorKind::UnsupportedLookAround => {

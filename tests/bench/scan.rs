@@ -1,0 +1,113 @@
+//! How quickly a large log is scanned, beside ripgrep on the same file with the same patterns.
+
+use crate::logfile;
+use crate::table::{Table, median};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use picoclaw_watchdog::logscan::engine::Engine;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Larger than any cache; it is read from memory all the same.
+const BYTES: u64 = 1 << 30;
+/// As the watchdog reads.
+const BLOCK: usize = 64 * 1024;
+/// Pairs of runs, of which the median counts: the host's speed drifts from one to the next.
+const PAIRS: usize = 5;
+/// The patterns of the Mirai daemon, as it ships them.
+const PATTERNS: [&str; 12] = [
+    r"HTTP/[0-9.]+ 4[0-9]{2}",
+    r"HTTP/[0-9.]+ 5[0-9]{2}",
+    r"(database connection|connection refused|could not connect to server|psycopg2\.OperationalError|FATAL.*database)",
+    r"(Traceback|Exception|Error): ",
+    r"(FileNotFoundError|No such file or directory|\[Errno 2\])",
+    r"(PermissionError|Permission denied|\[Errno 13\])",
+    r"(MemoryError|Out of memory|OOM|Cannot allocate memory)",
+    r"(No space left on device|\[Errno 28\]|disk.*full)",
+    r"(Address already in use|port.*already|\[Errno 98\])",
+    r"(JSONDecodeError|Invalid JSON|json\.decoder)",
+    r"(redis.*connection|Error.*connecting to Redis|ConnectionRefusedError.*6379)",
+    r"(SSL.*certificate|certificate verify failed|SSLError)",
+];
+
+/// `ours` counts the lines of the file named by its last argument that any pattern matches, and prints the number.
+pub(crate) fn rows(table: &mut Table, folder: &Path, ours: &[&str]) {
+    let log = folder.join("bench.log");
+    logfile::write(&log, BYTES).unwrap();
+    let log = log.to_str().unwrap();
+    let alternation = PATTERNS.join("|");
+    let (ours, theirs) = ([ours, &[log]].concat(), ["rg", "-j1", "-i", "-c", "-e", &alternation, log]);
+    let runs: Vec<(Run, Option<Run>)> =
+        (0..PAIRS).filter_map(|_| Some((Run::of(&ours)?, Run::of(&theirs)))).collect();
+    let Some((first, _)) = runs.first() else { return table.note("the log could not be scanned") };
+    let seconds: Vec<f64> = runs.iter().map(|(ours, _)| ours.cpu).collect();
+    table.shown("1 GiB of log, 12 patterns: CPU from start to end", median(&seconds), "s");
+    table.at_most("  resident at most", first.peak_mb, "MB", 8.0);
+    let pairs: Vec<(&Run, &Run)> = runs.iter().filter_map(|(ours, rg)| Some((ours, rg.as_ref()?))).collect();
+    if pairs.is_empty() {
+        return table.note("no ripgrep here: the scan was compared with nothing");
+    }
+    let ratios: Vec<f64> = pairs.iter().map(|(ours, rg)| ours.cpu / rg.cpu).collect();
+    table.at_most("  as a share of ripgrep's CPU", median(&ratios), "", 0.5);
+    let differences = pairs.iter().filter(|(ours, rg)| ours.count != rg.count).count();
+    table.at_most("  runs with another count of lines than ripgrep's", differences as f64, "", 0.0);
+}
+
+/// What one run of a scanner took.
+struct Run {
+    count: String,
+    /// Seconds of one core, the kernel's share included.
+    cpu: f64,
+    peak_mb: f64,
+}
+
+impl Run {
+    /// None when there is no such program.
+    fn of(argv: &[&str]) -> Option<Self> {
+        let before = cpu_of_children();
+        let mut child = Command::new(argv[0]).args(&argv[1..]).stdout(Stdio::piped()).spawn().ok()?;
+        let mut peak_mb: f64 = 0.0;
+        while child.try_wait().unwrap().is_none() {
+            peak_mb = peak_mb.max(peak_of(child.id()));
+            sleep(Duration::from_millis(10));
+        }
+        let mut count = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut count).unwrap();
+        Some(Self { count: count.trim().to_owned(), cpu: cpu_of_children() - before, peak_mb })
+    }
+}
+
+fn cpu_of_children() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6
+}
+
+/// The most that a living process has had resident so far.
+fn peak_of(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or_default() / 1e3
+}
+
+/// A scanner for [`rows`] that uses the library and nothing else; worth measuring only in a release build.
+pub(crate) fn count(path: &str) -> u64 {
+    let mut engine = Engine::compile(&PATTERNS).unwrap();
+    let (mut file, mut block, mut held, mut lines) = (File::open(path).unwrap(), vec![0; BLOCK], 0, 0);
+    loop {
+        let read = file.read(&mut block[held..]).unwrap();
+        held += read;
+        let whole = block[..held].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        // The end of the file ends the last line. None of this log is as long as a block.
+        let whole = if read == 0 { held } else { whole };
+        engine.scan(&block[..whole], |_, _| lines += 1);
+        block.copy_within(whole..held, 0);
+        held -= whole;
+        if read == 0 {
+            return lines;
+        }
+    }
+}

@@ -58,7 +58,7 @@ impl Http {
     /// What is not as it has to be.
     pub async fn allowed(&self, clients: &Clients) -> Result<(), String> {
         let Some(condition) = &self.only_if else { return Ok(()) };
-        match condition.ask(clients, None).await.0 {
+        match condition.ask(clients, None).await.reading {
             Reading::Pass(_) => Ok(()),
             Reading::Fail(why) | Reading::Unknown(why) => Err(why),
         }

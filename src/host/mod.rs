@@ -18,6 +18,7 @@ pub mod letters;
 pub mod lifesign;
 pub mod lock;
 pub mod log;
+mod measured;
 pub mod memory;
 pub mod observe;
 pub mod publish;
@@ -46,12 +47,12 @@ use history::History;
 use inbox::Inbox;
 use kicks::{KickResult, ReceivedKick};
 use log::OpsLog;
+use measured::Measured;
 use memory::{Memory, Start};
 use observe::Hurry;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use view::{AlertsView, Grade, PausedView, SCHEMA, TargetView, View};
 
 /// The real world.
 #[derive(Debug)]
@@ -75,6 +76,7 @@ pub struct Host {
     /// What every target's probes saw last, and what systemd said of its unit, for the bundle.
     seen: BTreeMap<Name, String>,
     units: BTreeMap<Name, Result<UnitFacts, String>>,
+    measured: Measured,
     history: Option<History>,
     log: Option<Arc<Mutex<OpsLog>>>,
     mirror_works: bool,
@@ -128,6 +130,7 @@ impl Host {
             inbox: None,
             seen: BTreeMap::new(),
             units: BTreeMap::new(),
+            measured: Measured::default(),
             history: None,
             log: None,
             mirror_works: true,
@@ -220,31 +223,6 @@ impl Host {
         self.memory.unsaved.as_deref()
     }
 
-    /// How things are after a pass.
-    pub fn view(&mut self, state: &State, report: &Report) -> View {
-        let targets = TargetView::all(&self.config.policy, state, &report.verdicts, report.now);
-        for target in &targets {
-            let seen: Vec<String> = target
-                .probes
-                .iter()
-                .map(|probe| format!("{}: {} {}", probe.name, probe.reading, probe.detail))
-                .collect();
-            let name = report.verdicts.iter().find(|verdict| verdict.target.as_str() == target.name);
-            self.seen.extend(name.map(|verdict| (verdict.target.clone(), seen.join("\n"))));
-        }
-        View {
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            at: report.now.wall,
-            pid: std::process::id(),
-            interval_s: self.config.policy.interval.as_secs(),
-            overall: targets.iter().map(|target| target.grade).max().unwrap_or(Grade::Healthy),
-            targets,
-            alerts: AlertsView::new(&state.outbox, &self.config.policy.alerts.channel),
-            paused: PausedView::list(state, report.now, &self.config.log.timezone),
-        }
-    }
-
     fn line(&self) -> Option<Line> {
         match &self.config.line {
             LineSettings::Off { .. } => None,
@@ -318,9 +296,10 @@ impl World for Host {
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
         let units = observe::units(&self.bus, &config, scope).await;
         self.units.extend(units.iter().map(|report| (report.target.clone(), report.facts.clone())));
-        let (mut probes, cut) =
-            observe::probes(&self.clients, &config, &units, (scope, resting), &self.hurry).await;
-        self.hurried = if *scope == Scope::Everything { cut } else { self.hurried };
+        let answers = observe::probes(&self.clients, &config, &units, (scope, resting), &self.hurry).await;
+        self.hurried = if *scope == Scope::Everything { answers.cut } else { self.hurried };
+        let mut probes = answers.reports;
+        self.measured.take(&probes, answers.figures);
         // What a service says of itself may hold a token of ours; from here on it is stored and sent.
         probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));
         let references = self.references(&probes, scope).await;

@@ -53,7 +53,7 @@ impl Host {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             at: report.now.wall,
             pid: std::process::id(),
-            interval_s: self.config.policy.interval.as_secs(),
+            interval_s: self.config.policy.cadence.longest().as_secs(),
             overall: targets.iter().map(|target| target.grade).max().unwrap_or(Grade::Healthy),
             targets,
             alerts: AlertsView::new(&state.outbox, &self.config.policy.alerts.channel),

@@ -3,6 +3,7 @@
 
 pub mod bundle;
 pub mod channel;
+pub mod checkup;
 pub mod chronicle;
 pub mod clock;
 pub mod doorbell;

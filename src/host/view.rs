@@ -72,6 +72,17 @@ pub enum Grade {
     Critical,
 }
 
+impl Grade {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 impl From<Grade> for Exit {
     fn from(grade: Grade) -> Self {
         match grade {

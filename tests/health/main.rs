@@ -12,6 +12,7 @@
 mod common;
 
 mod postgres;
+mod program;
 mod redis;
 mod server;
 

@@ -19,11 +19,31 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Watch until stopped: what systemd starts.
-    #[command(after_help = "Example: systemctl --user enable --now picoclaw-watchdog")]
-    Run,
-    /// One cycle: look, decide, repair if need be, and say how things are. Exits 0, 1 or 2.
-    #[command(after_help = "Example: picoclaw-watchdog once --json | jq .targets")]
-    Once(Output),
+    #[command(
+        after_help = "Examples: systemctl --user enable --now picoclaw-watchdog\n          picoclaw-watchdog run --burst 15 --gap 2s --rest 5m"
+    )]
+    Run(Pace),
+    /// One cycle, or some: look, decide, repair if need be, and say how things are. Exits 0, 1 or 2.
+    #[command(
+        after_help = "Examples: picoclaw-watchdog once --json | jq .overall_status\n          picoclaw-watchdog once --cycles 15 --gap 2s --until-clean 2 --report report.md"
+    )]
+    Once {
+        /// How many cycles, at most 1000.
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        cycles: u32,
+        /// The wait between two of them.
+        #[arg(long, value_name = "SPAN", default_value = "2s")]
+        gap: String,
+        /// Stop as soon as so many in a row were healthy.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        until_clean: Option<u32>,
+        /// Write what was checked, found, repaired and left to this file, a .md or a .json.
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// Read the configuration and list everything that is wrong with it.
     #[command(after_help = "Example: picoclaw-watchdog check --config ./watchdog.toml")]
     Check(Output),
@@ -157,6 +177,21 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+}
+
+/// The pace, instead of the configured one. Any of these means bursts of 15, 2s apart, with 5m of rest, unless said
+/// otherwise.
+#[derive(Clone, Debug, Args)]
+pub struct Pace {
+    /// Cycles in a burst, at most 1000.
+    #[arg(long, value_name = "N")]
+    pub burst: Option<u32>,
+    /// The wait between two cycles of a burst.
+    #[arg(long, value_name = "SPAN")]
+    pub gap: Option<String>,
+    /// The wait after a burst.
+    #[arg(long, value_name = "SPAN")]
+    pub rest: Option<String>,
 }
 
 /// What to do with messages.

@@ -1,6 +1,7 @@
 //! One pass, written once: the daemon, `once` and every simulated world run this. The order is the point:
 //! save, then act. It decides nothing and does nothing by itself.
 
+use crate::recovery::cadence::Fulls;
 use crate::recovery::decide::{Answer, Attempt, Closed, Quick, decide};
 use crate::recovery::evidence::{Evidence, Name, Resting};
 use crate::recovery::health;
@@ -99,8 +100,8 @@ pub async fn run<W: World>(policy: &Policy, state: &mut State, world: &mut W, sc
 }
 
 /// When to look next, and at what. Full cycles keep their own pace; a quick pass only comes in between.
-pub fn next_pass(policy: &Policy, last_full: Timestamp, report: &Report) -> (Timestamp, Scope) {
-    let full = last_full.after(policy.interval);
+pub fn next_pass(policy: &Policy, fulls: Fulls, report: &Report) -> (Timestamp, Scope) {
+    let full = policy.cadence.next_full(fulls);
     match &report.quick {
         Some(quick) if quick.at < full => (quick.at, Scope::Targets(quick.targets.clone())),
         Some(_) | None => (full, Scope::Everything),

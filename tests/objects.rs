@@ -73,7 +73,7 @@ impl Server {
             self.address
         ));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(probe.ask(&Clients::new(), None)).0
+        runtime.block_on(probe.ask(&Clients::new(), None)).reading
     }
 }
 

@@ -77,7 +77,7 @@ impl Action {
     /// Why not.
     pub async fn allowed(&self, clients: &Clients) -> Result<(), String> {
         let Some(condition) = self.act.asks() else { return Ok(()) };
-        match condition.ask(clients, None).await.0 {
+        match condition.ask(clients, None).await.reading {
             Reading::Pass(_) => Ok(()),
             Reading::Fail(why) | Reading::Unknown(why) => Err(why),
         }

@@ -110,7 +110,7 @@ fn summary(config: &Config) {
     println!("state      {}", config.paths.state.display());
     println!("log        {}", config.paths.log.display());
     at_worst(config);
-    println!("every {}, a suspect again after {}", Age(config.policy.interval), Age(config.policy.reprobe));
+    println!("{}, a suspect again after {}", config.policy.cadence, Age(config.policy.reprobe));
 }
 
 /// What the configuration allows at worst, played out in virtual time.

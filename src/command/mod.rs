@@ -18,17 +18,23 @@ pub mod run;
 pub mod simulate;
 pub mod status;
 
-use crate::cli::{AlertsCommand, Cli, Command};
+use crate::cli::{self, AlertsCommand, Cli, Command};
+use crate::config::cadence as pace;
 use crate::config::{Compiled, Config, Sources, compile};
 use crate::exit::Exit;
+use crate::host::checkup::Checkup;
 use crate::host::lock::{Lock, LockError};
 use crate::host::log::{LogSettings, OpsLayer, OpsLog, parse_zone, stderr_is_journal};
 use crate::host::view::View;
 use crate::host::{chronicle, publish};
+use crate::probe::machine::metrics::Metrics;
+use crate::recovery::cadence::Cadence;
 use crate::recovery::evidence::Name;
+use crate::values::parse_duration;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -39,11 +45,18 @@ pub async fn dispatch(cli: Cli) -> Exit {
         let request = simulate::Request { scenario, span, seed, list };
         return simulate::run(cli.config.as_deref(), &request, output);
     }
-    let rules = if let Command::Logtest { rules, .. } = &cli.command { rules.as_deref() } else { None };
-    let sources = match rules {
-        Some(path) if path.extension().is_some_and(|kind| kind == "json") => Sources::of_patterns(path),
-        rules => Sources::gather(rules.or(cli.config.as_deref())),
+    let asked = if let Command::Run(pace) = &cli.command { cadence(pace) } else { Ok(None) };
+    let cadence = match asked {
+        Ok(cadence) => cadence,
+        Err(why) => {
+            eprintln!("{why}");
+            return Exit::Usage;
+        }
     };
+    let rules = if let Command::Logtest { rules, .. } = &cli.command { rules.clone() } else { None };
+    let patterns = rules.clone().filter(|path| path.extension().is_some_and(|kind| kind == "json"));
+    let flags = run::Flags { config: rules.or(cli.config), cadence };
+    let sources = patterns.map_or_else(|| flags.sources(), |path| Sources::of_patterns(&path));
     let compiled = compile(&sources);
     // These two are for a configuration that cannot be used, too.
     if let Command::Check(output) = cli.command {
@@ -54,8 +67,11 @@ pub async fn dispatch(cli: Cli) -> Exit {
     }
     let Some(config) = usable(&compiled) else { return Exit::Config };
     match cli.command {
-        Command::Run => run::run(config, &compiled.problems, cli.config).await,
-        Command::Once(output) => once::run(config, output).await,
+        Command::Run(_) => run::run(config, &compiled.problems, flags).await,
+        Command::Once { cycles, gap, until_clean, report, output } => {
+            let asked = once::Request { cycles, gap, until_clean, report };
+            once::run(config, &asked, output).await
+        }
         Command::Check(output) => check::run(&compiled, output),
         Command::Doctor { print_polkit, .. } => doctor::print_rights(&config, print_polkit).await,
         Command::Explain { id: Some(id), output, .. } => explain::past(&config, id, output),
@@ -66,7 +82,7 @@ pub async fn dispatch(cli: Cli) -> Exit {
             pause::pause(&config, &target, &span, &reason, output).await
         }
         Command::Resume { target, output } => pause::resume(&config, &target, output).await,
-        Command::Status(output) => status::run(&config, output),
+        Command::Status(output) => status::run(&config, output).await,
         Command::Alerts { what: None, output } => alerts::list(&config, output),
         Command::Alerts { what: Some(AlertsCommand::Test { yes, output }), .. } => {
             alerts::test(&config, yes, output).await
@@ -79,6 +95,32 @@ pub async fn dispatch(cli: Cli) -> Exit {
             kick::run(&config, &kick::Request { action, source, token_stdin, no_wait }, output).await
         }
     }
+}
+
+/// A wait between two cycles.
+fn wait(flag: &str, text: &str) -> Result<Duration, String> {
+    let span = parse_duration(text).map_err(|why| format!("{flag}: {why}"))?;
+    let good = pace::WAITS.contains(&span);
+    good.then_some(span).ok_or_else(|| format!("{flag}: write a wait from 100ms to 1h"))
+}
+
+/// The pace that the command line asks for, if it does.
+fn cadence(pace: &cli::Pace) -> Result<Option<Cadence>, String> {
+    if pace.burst.is_none() && pace.gap.is_none() && pace.rest.is_none() {
+        return Ok(None);
+    }
+    let burst = pace.burst.unwrap_or(pace::BURST);
+    if !pace::BURSTS.contains(&burst) {
+        return Err(format!(
+            "--burst: write a number from {} to {}",
+            pace::BURSTS.start(),
+            pace::BURSTS.end()
+        ));
+    }
+    let span =
+        |flag, text: &Option<String>, usual| text.as_deref().map_or(Ok(usual), |text| wait(flag, text));
+    let (gap, rest) = (span("--gap", &pace.gap, pace::GAP)?, span("--rest", &pace.rest, pace::REST)?);
+    Ok(Some(Cadence::bursts(burst, gap, rest)))
 }
 
 /// The configuration, or none after every problem was printed.
@@ -161,6 +203,24 @@ fn show(view: &View, json: bool) {
         println!("{}", to_json(view));
     } else {
         print!("{}", view.table());
+    }
+}
+
+/// Prints a view with the checkup that scripts read, or the table.
+async fn show_checkup(config: &Config, view: &View, json: bool) {
+    /// Both, on one level: they share no key.
+    #[derive(serde::Serialize)]
+    struct Both<'a> {
+        #[serde(flatten)]
+        view: &'a View,
+        #[serde(flatten)]
+        checkup: Checkup,
+    }
+    if json {
+        let checkup = Checkup::new(view, &zone(config), Metrics::measure().await);
+        println!("{}", to_json(&Both { view, checkup }));
+    } else {
+        show(view, false);
     }
 }
 

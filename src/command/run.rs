@@ -11,8 +11,8 @@ use crate::host::heartbeat::Heartbeat;
 use crate::host::lifesign::LifeSign;
 use crate::host::view::View;
 use crate::host::{Host, publish, room};
+use crate::recovery::cadence::{Cadence, Fulls};
 use crate::recovery::state::State;
-use crate::recovery::time::Timestamp;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ use tracing::info;
 const PASS_SLACK: Duration = Duration::from_secs(5);
 
 /// Watches until it is told to stop.
-pub async fn run(config: Rc<Config>, warnings: &[Problem], config_flag: Option<PathBuf>) -> Exit {
+pub async fn run(config: Rc<Config>, warnings: &[Problem], flags: Flags) -> Exit {
     let log = init_log(&config);
     let lock = match only_one(&config.paths.state, "run") {
         Ok(lock) => lock,
@@ -55,10 +55,10 @@ pub async fn run(config: Rc<Config>, warnings: &[Problem], config_flag: Option<P
     host.set_log(log);
     host.keep_history(&state, false);
     let chronicle = Chronicle::new(&state.outbox);
-    let heartbeat = Heartbeat::new(config.policy.interval, pass_max(&config));
+    let heartbeat = Heartbeat::new(config.policy.cadence.longest(), pass_max(&config));
     let mut lifesign = LifeSign::new(config.lifesign.clone());
     lifesign.start(host.clients());
-    let daemon = Daemon { state, chronicle, heartbeat, lifesign, config_flag, last_full: None };
+    let daemon = Daemon { state, chronicle, heartbeat, lifesign, flags, fulls: Fulls::default() };
     daemon.watch(&mut host, events).await;
     publish::clear(&host.config.paths.state);
     info!(subject = "watchdog", result = "OK", action = "stop", "stopped as asked");
@@ -87,13 +87,29 @@ fn pass_max(config: &Config) -> Duration {
     probes + actions + PASS_SLACK
 }
 
+/// What the command line says about the configuration, now and whenever it is read again.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// The file.
+    pub config: Option<PathBuf>,
+    /// The pace.
+    pub cadence: Option<Cadence>,
+}
+
+impl Flags {
+    /// What the configuration is made of.
+    pub fn sources(&self) -> Sources {
+        Sources { cadence: self.cadence, ..Sources::gather(self.config.as_deref()) }
+    }
+}
+
 struct Daemon {
     state: State,
     chronicle: Chronicle,
     heartbeat: Heartbeat,
     lifesign: LifeSign,
-    config_flag: Option<PathBuf>,
-    last_full: Option<Timestamp>,
+    flags: Flags,
+    fulls: Fulls,
 }
 
 impl Daemon {
@@ -105,7 +121,7 @@ impl Daemon {
                 self.next_pass(host, &report)
             } else {
                 self.heartbeat.beat("switched off (enabled = false); SIGHUP reads the configuration again");
-                (host.config.policy.interval, Scope::Everything)
+                (host.config.policy.cadence.longest(), Scope::Everything)
             };
             scope = match events.next(host, wait, due).await {
                 Event::Pass(scope) => scope,
@@ -149,7 +165,7 @@ impl Daemon {
         self.chronicle.pass(&view, &report, &self.state.outbox);
         host.record(&self.state, &report);
         if *scope == Scope::Everything {
-            self.last_full = Some(report.now.at);
+            self.fulls.add(report.now.at);
             chronicle::cycle_end(&view, began.elapsed());
             let unsaved = host.unsaved().map(|why| format!("the state is not saved: {why}"));
             self.lifesign.cycle(&view.summary(), unsaved.as_deref(), host.clients());
@@ -169,8 +185,7 @@ impl Daemon {
 
     fn next_pass(&self, host: &mut Host, report: &Report) -> (Duration, Scope) {
         use crate::cycle::World;
-        let last_full = self.last_full.unwrap_or(report.now.at);
-        let (at, scope) = cycle::next_pass(&host.config.policy, last_full, report);
+        let (at, scope) = cycle::next_pass(&host.config.policy, self.fulls, report);
         (at.since(host.now().at), scope)
     }
 
@@ -178,7 +193,7 @@ impl Daemon {
     fn reload(&mut self, host: &mut Host, events: &mut Events) {
         const KEY: &str = "config_rejected";
         self.heartbeat.reloading();
-        let compiled = compile(&Sources::gather(self.config_flag.as_deref()));
+        let compiled = compile(&self.flags.sources());
         let Some(config) = compiled.config else {
             let list: Vec<String> = compiled.problems.iter().map(ToString::to_string).collect();
             let text =
@@ -195,7 +210,7 @@ impl Daemon {
         host.adopt(Rc::new(config));
         self.lifesign.adopt(host.config.lifesign.clone());
         events.follow(host);
-        self.heartbeat = Heartbeat::new(host.config.policy.interval, pass_max(&host.config));
+        self.heartbeat = Heartbeat::new(host.config.policy.cadence.longest(), pass_max(&host.config));
         info!(subject = "config", result = "OK", action = "reload", "the configuration was read again");
     }
 }

@@ -171,6 +171,9 @@ fn question(config: &Config, probe: &Probe) -> Question {
             tailscale::Ask::Expiry { .. } => Asks::Steady,
         },
         Check::Funnel(_) => Asks::Service(by_status("published", "not published")),
+        Check::Postgres(_) => Asks::Service(by_status("accepting connections", "rejects connections")),
+        Check::Redis(_) => Asks::Service(by_status("PONG", "it refuses")),
+        Check::Machine(_) => Asks::Service(by_status("within its limits", "beyond its limits")),
         Check::Ollama(ollama) => {
             let ollama = ollama.clone();
             Asks::Service(Rc::new(move |answer| (ollama.judge_given(answer.status), Vec::new())))

@@ -1,6 +1,6 @@
 //! `status`: what the running watchdog published last, and how old that is. It asks nobody else.
 
-use super::show;
+use super::show_checkup;
 use crate::cli::Output;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -9,7 +9,7 @@ use crate::recovery::time::Age;
 use std::time::Duration;
 
 /// Shows the published view.
-pub fn run(config: &Config, output: Output) -> Exit {
+pub async fn run(config: &Config, output: Output) -> Exit {
     let Some(view) = publish::read(&config.paths.state) else {
         eprintln!("no watchdog is running, or it has not finished its first cycle");
         eprintln!("  start it:  systemctl --user enable --now picoclaw-watchdog");
@@ -17,7 +17,7 @@ pub fn run(config: &Config, output: Output) -> Exit {
         return Exit::Unavailable;
     };
     let age = clock::wall().saturating_sub(view.at);
-    show(&view, output.json);
+    show_checkup(config, &view, output.json).await;
     if !output.json {
         println!("seen {} ago by pid {}, version {}", Age(Duration::from_secs(age)), view.pid, view.version);
     }

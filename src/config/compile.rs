@@ -1,6 +1,7 @@
 //! From sources to a [`Config`]: reads each table once, checks them against each other, and has them
 //! joined. Pure: the same sources always give the same result.
 
+use super::cadence;
 use super::lifesign;
 use super::logs;
 use super::mirai;
@@ -16,14 +17,11 @@ use crate::action::allow::Allow;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::Policy;
 use crate::section::{self, Problem, Section, Severity, Source, parse};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How the built-in file is called in problems.
 const BUILT_IN_NAME: &str = "built-in watchdog.toml";
-
-/// The predecessor's interval.
-const INTERVAL: Duration = Duration::from_secs(60);
 
 /// A suspect is asked again soon: three failures then take seconds, not minutes.
 const REPROBE: Duration = Duration::from_secs(2);
@@ -54,8 +52,7 @@ pub fn compile(sources: &Sources) -> Compiled {
     let (translated, told) = translate(source, sources);
     problems.extend(told);
     let whole = format!("{text}\n{translated}");
-    let (config, mut findings) =
-        section::read(Source { text: &whole, ..source }, |root| read(root, &sources.home));
+    let (config, mut findings) = section::read(Source { text: &whole, ..source }, |root| read(root, sources));
     let patterns = sources.patterns.as_ref().map(|patterns| patterns.path.display().to_string());
     problems.extend(findings.problems.drain(..).map(|problem| placed(problem, text, patterns.as_deref())));
     problems.extend(known.readable_by_others(sources, findings.literal_secret));
@@ -110,13 +107,14 @@ fn read_profile(root: &mut Section<'_>) -> Profile {
 }
 
 /// Reads all tables. The result counts only when no problem was found.
-fn read(root: &mut Section<'_>, home: &Path) -> Config {
+fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
+    let home = sources.home.as_path();
     read_profile(root);
     mirai::settings(root, home);
     let enabled = root.or("enabled", true, parse::flag);
     let everything = (!enabled).then(|| Off { what: "everything".to_owned(), why: why_off(root) });
     let manager = root.or("manager", Manager::User, settings::manager);
-    let frame = frame(root, home);
+    let frame = frame(root, sources);
     let paths = settings::paths(root, home);
     let log = settings::log(root);
     let line = settings::line(root);
@@ -129,12 +127,12 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
     let max_bytes = logs::max_bytes(root);
     check::check(root, &plan, &paths);
     allow::check(root, &plan, &allow, manager);
-    let (interval, reprobe) = (frame.interval, frame.reprobe);
+    let (cadence, reprobe) = (frame.cadence, frame.reprobe);
     Config {
         enabled,
         manager,
         policy: Policy {
-            interval,
+            cadence,
             reprobe,
             targets: plan.policies(),
             alerts,
@@ -165,15 +163,17 @@ fn why_off(root: &Section<'_>) -> String {
     }
 }
 
-fn frame<'h>(root: &mut Section<'_>, home: &'h Path) -> Frame<'h> {
+fn frame<'s>(root: &mut Section<'_>, sources: &'s Sources) -> Frame<'s> {
     let hour = Duration::from_secs(3600);
-    let interval = root.or("interval", INTERVAL, parse::span(Duration::from_millis(100)..=hour));
+    let written = cadence::read(root);
+    // The command line is read last.
+    let cadence = sources.cadence.unwrap_or(written);
     let reprobe = root.or("reprobe", REPROBE, parse::span(Duration::from_millis(100)..=hour));
-    if reprobe > interval {
+    if reprobe > cadence.longest() {
         root.error(&root.spot("reprobe"), "longer than the interval", "write less, like \"2s\"");
     }
     let hold_off = root.or("hold_off", HOLD_OFF, parse::span(Duration::ZERO..=hour));
-    Frame { home, interval, reprobe, hold_off }
+    Frame { home: &sources.home, cadence, reprobe, hold_off }
 }
 
 fn plan(root: &mut Section<'_>, frame: &Frame<'_>, allow: &Allow, wishes: Vec<Wish>) -> Plan {

@@ -5,6 +5,7 @@
 //! [`compile()`] is pure, so `check`, the daemon and the tests see the same result for the same sources.
 
 mod allow;
+pub mod cadence;
 mod check;
 mod compile;
 pub mod dotenv;

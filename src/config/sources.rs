@@ -1,6 +1,7 @@
 //! Gathers what the configuration is made of. The only file of `config` that reads files and the
 //! environment; it understands nothing of what it reads.
 
+use crate::recovery::cadence::Cadence;
 use crate::section::{Problem, Severity, parse};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -35,6 +36,8 @@ pub struct Sources {
     pub env: BTreeMap<String, String>,
     /// The person's home directory, which `~` stands for.
     pub home: PathBuf,
+    /// The pace that the command line asks for, whatever the file says.
+    pub cadence: Option<Cadence>,
     /// What could not be read.
     pub problems: Vec<Problem>,
 }
@@ -48,7 +51,7 @@ impl std::fmt::Debug for SourceFile {
 
 impl std::fmt::Debug for Sources {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { toml, patterns, dotenv, env, home, problems } = self;
+        let Self { toml, patterns, dotenv, env, home, cadence, problems } = self;
         let env: Vec<&String> = env.keys().collect();
         f.debug_struct("Sources")
             .field("toml", toml)
@@ -56,6 +59,7 @@ impl std::fmt::Debug for Sources {
             .field("dotenv", dotenv)
             .field("env", &env)
             .field("home", home)
+            .field("cadence", cadence)
             .field("problems", problems)
             .finish()
     }

@@ -3,6 +3,7 @@
 
 use crate::logscan::rule::Rule;
 use crate::probe::Check;
+use crate::recovery::cadence::Cadence;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::{AlertKeys, ProbePolicy, Role, Severity, TargetPolicy};
 use crate::recovery::window::Window;
@@ -45,7 +46,7 @@ const MOST: Duration = seconds(30 * 86_400);
 /// What a target has to fit into.
 pub(super) struct Frame<'a> {
     pub(super) home: &'a Path,
-    pub(super) interval: Duration,
+    pub(super) cadence: Cadence,
     pub(super) reprobe: Duration,
     pub(super) hold_off: Duration,
 }
@@ -126,7 +127,9 @@ fn policy(
         cooldown: section.or("cooldown", Duration::ZERO, parse::span(seconds(0)..=MOST)),
         severity: section.or("severity", Severity::Critical, Severity::parse),
         // In every interval it is asked anyway.
-        reprobe: section.or("reprobe", frame.reprobe, parse::span(LEAST_REPROBE..=MOST)).min(frame.interval),
+        reprobe: section
+            .or("reprobe", frame.reprobe, parse::span(LEAST_REPROBE..=MOST))
+            .min(frame.cadence.longest()),
         settle: section.or("settle", settle(questions), parse::span(seconds(1)..=MOST)),
         start_allowance: section.or(
             "start_allowance",
@@ -177,7 +180,7 @@ fn question(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Question> {
     let fail_after = section.or("fail_after", if is_rule { 1 } else { FAIL_AFTER }, parse::within(1..=100));
     let pass_after = section.or("pass_after", 1, parse::within(1..=100));
     let arm_on_pass = section.or("arm_on_pass", false, parse::flag);
-    let every = section.opt("every", parse::span(frame.interval..=MOST));
+    let every = section.opt("every", parse::span(frame.cadence.shortest()..=MOST));
     let rule = is_rule.then(|| section.kind("check", &[("log", Rule::read)])).flatten();
     let check = (!is_rule).then(|| Check::read(section)).flatten();
     let excuse = Check::read_by_choice(section, "excuse");
@@ -326,12 +329,13 @@ fn check_pace(section: &Section<'_>, check: &Check, every: Option<Duration>) {
 /// The excuse is asked after the check, so both together have to fit.
 fn check_timeout(section: &Section<'_>, check: &Check, excuse: Option<&Check>, frame: &Frame<'_>) {
     // A second is left for all else that a pass does; less where the whole interval is short.
-    let most = frame.interval - (frame.interval / 4).min(seconds(1));
+    let interval = frame.cadence.longest();
+    let most = interval - (interval / 4).min(seconds(1));
     let spot = section.spot(&format!("check.{}.timeout", check.kind()));
     let both = check.timeout() + excuse.map_or(Duration::ZERO, Check::timeout);
     if both > most {
         let with_excuse = if excuse.is_some() { ", its excuse included," } else { "" };
-        let (both, interval) = (written(both), written(frame.interval));
+        let (both, interval) = (written(both), written(interval));
         let what = format!("{both}{with_excuse} does not fit into the interval of {interval}");
         section.error(&spot, what, format!("write at most {}, or a longer interval", written(most)));
     }

@@ -57,7 +57,7 @@ fn loose(file: &SourceFile) -> Option<Finding> {
 fn pace(config: &Config) -> Finding {
     let probes = config.probes.iter().map(|probe| probe.check.timeout()).max().unwrap_or_default();
     let actions = config.actions.values().map(|action| action.holds_up()).max().unwrap_or_default();
-    judge_pace(probes, actions, config.policy.interval)
+    judge_pace(probes, actions, config.policy.cadence.longest())
 }
 
 fn judge_pace(probes: Duration, actions: Duration, interval: Duration) -> Finding {

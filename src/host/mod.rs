@@ -3,6 +3,7 @@
 
 pub mod bundle;
 pub mod channel;
+pub mod checkup;
 pub mod chronicle;
 pub mod clock;
 pub mod doorbell;
@@ -19,6 +20,7 @@ pub mod lifesign;
 pub mod lock;
 pub mod log;
 pub mod logs;
+mod measured;
 pub mod memory;
 pub mod observe;
 pub mod publish;
@@ -48,12 +50,12 @@ use history::History;
 use inbox::Inbox;
 use kicks::ReceivedKick;
 use log::OpsLog;
+use measured::Measured;
 use memory::{Memory, Start};
 use observe::Hurry;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use view::{AlertsView, Grade, PausedView, SCHEMA, TargetView, View};
 
 /// The real world.
 #[derive(Debug)]
@@ -79,6 +81,7 @@ pub struct Host {
     /// What every target's probes saw last, and what systemd said of its unit, for the bundle.
     seen: BTreeMap<Name, String>,
     units: BTreeMap<Name, Result<UnitFacts, String>>,
+    measured: Measured,
     history: Option<History>,
     log: Option<Arc<Mutex<OpsLog>>>,
     mirror_works: bool,
@@ -133,6 +136,7 @@ impl Host {
             inbox: None,
             seen: BTreeMap::new(),
             units: BTreeMap::new(),
+            measured: Measured::default(),
             history: None,
             log: None,
             mirror_works: true,
@@ -226,31 +230,6 @@ impl Host {
         self.memory.unsaved.as_deref()
     }
 
-    /// How things are after a pass.
-    pub fn view(&mut self, state: &State, report: &Report) -> View {
-        let targets = TargetView::all(&self.config.policy, state, &report.verdicts, report.now);
-        for target in &targets {
-            let seen: Vec<String> = target
-                .probes
-                .iter()
-                .map(|probe| format!("{}: {} {}", probe.name, probe.reading, probe.detail))
-                .collect();
-            let name = report.verdicts.iter().find(|verdict| verdict.target.as_str() == target.name);
-            self.seen.extend(name.map(|verdict| (verdict.target.clone(), seen.join("\n"))));
-        }
-        View {
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            at: report.now.wall,
-            pid: std::process::id(),
-            interval_s: self.config.policy.interval.as_secs(),
-            overall: targets.iter().map(|target| target.grade).max().unwrap_or(Grade::Healthy),
-            targets,
-            alerts: AlertsView::new(&state.outbox, &self.config.policy.alerts.channel),
-            paused: PausedView::list(state, report.now, &self.config.log.timezone),
-        }
-    }
-
     fn line(&self) -> Option<Line> {
         match &self.config.line {
             LineSettings::Off { .. } => None,
@@ -303,11 +282,12 @@ impl World for Host {
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
         let units = observe::units(&self.bus, &config, scope).await;
         self.units.extend(units.iter().map(|report| (report.target.clone(), report.facts.clone())));
-        let (mut probes, cut) =
-            observe::probes(&self.clients, &config, &units, (scope, resting), &self.hurry).await;
-        self.hurried = if *scope == Scope::Everything { cut } else { self.hurried };
+        let answers = observe::probes(&self.clients, &config, &units, (scope, resting), &self.hurry).await;
+        self.hurried = if *scope == Scope::Everything { answers.cut } else { self.hurried };
+        let mut probes = answers.reports;
         let scan = self.scan(scope);
         probes.extend(self.found_in_logs(scope, resting));
+        self.measured.take(&probes, answers.figures);
         // What a service says of itself may hold a token of ours; from here on it is stored and sent.
         probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));
         let references = self.references(&probes, scope).await;

@@ -5,8 +5,9 @@ use super::Host;
 use crate::config::{Config, Manager};
 use crate::cycle::Scope;
 use crate::probe::clients::Clients;
+use crate::probe::figures::Figures;
 use crate::probe::reference;
-use crate::probe::{Probe, Unit};
+use crate::probe::{Answer, Probe, Unit};
 use crate::recovery::evidence::{Name, ProbeReport, Reading, ReferenceReport, Resting, UnitReport};
 use crate::systemd::Bus;
 use crate::values::{Secret, UnitName, mask};
@@ -52,15 +53,25 @@ impl Hurry {
     }
 }
 
-/// The probes in scope but those that rest, in the order of the configuration, and whether they were cut short:
-/// who has not answered then is asked anew in a later pass.
+/// What the probes in scope have answered.
+#[derive(Debug)]
+pub struct Answers {
+    /// In the order of the configuration.
+    pub reports: Vec<ProbeReport>,
+    /// What was measured, in the same order.
+    pub figures: Vec<Figures>,
+    /// Whether they were cut short: who has not answered then is asked anew in a later pass.
+    pub cut: bool,
+}
+
+/// The probes in scope but those that rest.
 pub async fn probes(
     clients: &Clients,
     config: &Config,
     units: &[UnitReport],
     (scope, resting): (&Scope, &Resting),
     hurry: &Hurry,
-) -> (Vec<ProbeReport>, bool) {
+) -> Answers {
     let rests = |probe: &Probe| resting.has(&probe.target, &probe.name);
     let wanted = config.probes.iter().enumerate();
     let wanted = wanted.filter(|(_, probe)| in_scope(scope, &probe.target, false) && !rests(probe));
@@ -81,19 +92,20 @@ pub async fn probes(
         }
     }
     answers.sort_unstable_by_key(|(index, _)| *index);
-    (answers.into_iter().map(|(_, answer)| answer).collect(), !asked.is_empty())
+    let (reports, figures) = answers.into_iter().map(|(_, answer)| answer).unzip();
+    Answers { reports, figures, cut: !asked.is_empty() }
 }
 
 /// A probe that outlives its own deadline is our defect, and must not hold up the cycle all the same.
-async fn ask(probe: &Probe, clients: &Clients, unit: Option<&Unit>) -> ProbeReport {
+async fn ask(probe: &Probe, clients: &Clients, unit: Option<&Unit>) -> (ProbeReport, Figures) {
     /// What a probe may need beyond its own deadline to say that it is over.
     const GRACE: std::time::Duration = std::time::Duration::from_secs(1);
     let limit = probe.timeout() + GRACE;
-    let (reading, blames) =
-        tokio::time::timeout(limit, probe.ask(clients, unit)).await.unwrap_or_else(|_| {
-            (Reading::Unknown("the probe itself did not end in time".to_owned()), Vec::new())
-        });
-    ProbeReport { target: probe.target.clone(), probe: probe.name.clone(), reading, blames }
+    let answer = tokio::time::timeout(limit, probe.ask(clients, unit)).await;
+    let late = |_| Reading::Unknown("the probe itself did not end in time".to_owned()).into();
+    let Answer { reading, blames, figures } = answer.unwrap_or_else(late);
+    let (target, name) = (probe.target.clone(), probe.name.clone());
+    (ProbeReport { target, probe: name, reading, blames }, figures)
 }
 
 impl Host {

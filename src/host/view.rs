@@ -9,11 +9,12 @@ use crate::exit::Exit;
 use crate::recovery::evidence::{Name, Reading};
 use crate::recovery::health::Health;
 use crate::recovery::outbox::{Fate, Outbox};
-use crate::recovery::policy::{Policy, Role, TargetPolicy};
+use crate::recovery::policy::{Policy, Role, Severity, TargetPolicy};
 use crate::recovery::state::{EVERYTHING, Pause, Phase, State, TargetState};
 use crate::recovery::time::{Age, Now};
 use crate::recovery::verdict::{self, Ruling, Seen, Verdict};
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -65,10 +66,21 @@ pub struct PausedView {
 pub enum Grade {
     /// All is well, or off on purpose.
     Healthy,
-    /// Suspect, unknown, recovering, or not ready.
+    /// Suspect, unknown, recovering, not ready, or down without being critical.
     Degraded,
-    /// Down.
+    /// Down, and critical.
     Critical,
+}
+
+impl Grade {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 impl From<Grade> for Exit {
@@ -88,6 +100,9 @@ pub struct TargetView {
     pub name: String,
     /// How bad it is.
     pub grade: Grade,
+    /// How much a fault of it matters: only one of a critical target makes the whole critical.
+    #[serde(default)]
+    pub severity: Severity,
     /// `healthy`, `unhealthy`, `unknown` or `off`.
     pub health: String,
     /// Why it is not healthy or not ready, in words; else empty.
@@ -160,6 +175,12 @@ pub struct ProbeView {
     pub fail_after: u32,
     /// Whether it counts by now.
     pub counts: bool,
+    /// When it was asked last, as Unix seconds; none before that.
+    #[serde(default)]
+    pub asked_at: Option<u64>,
+    /// What it measured.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<String, Number>,
 }
 
 /// Messages to people.
@@ -246,7 +267,8 @@ impl TargetView {
         };
         Self {
             name: verdict.target.to_string(),
-            grade: grade(verdict),
+            grade: grade(policy, verdict),
+            severity: policy.severity,
             health: health.to_owned(),
             reason,
             summary: verdict.to_string(),
@@ -267,8 +289,11 @@ impl TargetView {
 
     /// All of them, with what only the whole shows: who depends on whom, and what each would do next.
     pub fn all(policy: &Policy, state: &State, verdicts: &[Verdict], now: Now) -> Vec<Self> {
-        let grades: BTreeMap<_, _> =
-            verdicts.iter().map(|verdict| (verdict.target.clone(), grade(verdict))).collect();
+        let graded = |verdict: &Verdict| {
+            let of = policy.target(&verdict.target)?;
+            Some((verdict.target.clone(), grade(of, verdict)))
+        };
+        let grades: BTreeMap<_, _> = verdicts.iter().filter_map(graded).collect();
         let unknown = TargetState::default();
         let view = |verdict: &Verdict| {
             let of = policy.target(&verdict.target)?;
@@ -295,11 +320,12 @@ pub fn phase_word(phase: &Phase) -> &'static str {
     }
 }
 
-fn grade(verdict: &Verdict) -> Grade {
+fn grade(policy: &TargetPolicy, verdict: &Verdict) -> Grade {
     let unready = verdict.not_ready.is_some();
     match (&verdict.health, &verdict.ruling) {
         (Health::Unhealthy(_), Ruling::Verifying { .. }) => Grade::Degraded,
-        (Health::Unhealthy(_), _) => Grade::Critical,
+        (Health::Unhealthy(_), _) if policy.severity == Severity::Critical => Grade::Critical,
+        (Health::Unhealthy(_), _) => Grade::Degraded,
         (Health::Unknown(_), _) => Grade::Degraded,
         (Health::Off(_), _) => Grade::Healthy,
         (Health::Healthy, Ruling::Fine) if !unready => Grade::Healthy,
@@ -327,6 +353,8 @@ impl ProbeView {
             fails: seen.fails.0,
             fail_after: seen.fails.1,
             counts: seen.counts,
+            asked_at: None,
+            figures: BTreeMap::new(),
         }
     }
 }

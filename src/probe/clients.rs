@@ -123,7 +123,12 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 
 /// Whether a URL leads out of our own network. Names without a dot, and those below `local`, are of it.
 pub(super) fn is_external(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    is_external_host(url.host_str().unwrap_or_default())
+}
+
+/// The same for the name or address of a host.
+pub(super) fn is_external_host(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
     match host.parse::<IpAddr>() {
         Ok(IpAddr::V4(address)) => {
             !(address.is_loopback() || address.is_private() || address.is_link_local())

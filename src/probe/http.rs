@@ -19,6 +19,8 @@ pub use exchange::Answer;
 
 use super::checks::{BlameRule, Faults, faults};
 use super::clients::Clients;
+use super::figures::rounded;
+use crate::probe;
 use crate::recovery::evidence::{Blame, Reading};
 use crate::recovery::time::Age;
 use crate::values::one_line;
@@ -79,7 +81,7 @@ impl Http {
     }
 
     /// Asks once. Beside the reading come the faults of other targets that the body named.
-    pub async fn check(&self, clients: &Clients) -> (Reading, Vec<Blame>) {
+    pub async fn check(&self, clients: &Clients) -> probe::Answer {
         self.within(self.exchange(clients)).await
     }
 
@@ -90,16 +92,22 @@ impl Http {
             let request = self.call.request(Timestamp::now()).map_err(Fault::Unclear)?;
             send_over(client, &request, self.body_cap).await
         };
-        self.within(exchange).await.0
+        self.within(exchange).await.reading
     }
 
-    async fn within(&self, exchange: impl Future<Output = Result<Answer, Fault>>) -> (Reading, Vec<Blame>) {
+    async fn within(&self, exchange: impl Future<Output = Result<Answer, Fault>>) -> probe::Answer {
         let started = Instant::now();
         match timeout(self.timeout, exchange).await {
-            Ok(Ok(answer)) => self.judge(&answer, started.elapsed()),
-            Ok(Err(Fault::Theirs(reason))) => (Reading::Fail(reason), Vec::new()),
-            Ok(Err(Fault::Unclear(reason))) => (Reading::Unknown(reason), Vec::new()),
-            Err(_) => (Reading::Fail(format!("no full answer within {}", span(self.timeout))), Vec::new()),
+            Ok(Ok(answer)) => {
+                let took = started.elapsed();
+                let (reading, blames) = self.judge(&answer, took);
+                let ms = rounded(took.as_secs_f64() * 1000.0);
+                let figures = [("status_code", answer.status.into()), ("response_time_ms", ms)].into();
+                probe::Answer { reading, blames, figures }
+            }
+            Ok(Err(Fault::Theirs(reason))) => Reading::Fail(reason).into(),
+            Ok(Err(Fault::Unclear(reason))) => Reading::Unknown(reason).into(),
+            Err(_) => Reading::Fail(format!("no full answer within {}", span(self.timeout))).into(),
         }
     }
 

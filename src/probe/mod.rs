@@ -5,20 +5,27 @@ pub mod age;
 mod api;
 pub mod checks;
 pub mod clients;
+pub mod figures;
 pub mod http;
 pub mod line_webhook;
+pub mod machine;
 pub mod object;
 pub mod ollama;
 pub mod port;
+pub mod postgres;
 pub mod reach;
+pub mod redis;
 pub mod reference;
 pub mod sock_diag;
 pub mod tailscale;
+mod wire;
 
 use crate::recovery::evidence::{Blame, Name, Reading};
 use crate::section::{Reader, Section};
 use crate::values::{Secret, UnitName};
 use clients::Clients;
+use figures::Figures;
+use machine::{Cpu, Disk, Machine, Memory, Pressure};
 use std::time::Duration;
 
 /// The unit of a target, as far as a probe needs it.
@@ -43,6 +50,23 @@ pub struct Probe {
     pub excuse: Option<Check>,
 }
 
+/// What a question came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The answer.
+    pub reading: Reading,
+    /// Faults of other targets that it names.
+    pub blames: Vec<Blame>,
+    /// What was measured on the way.
+    pub figures: Figures,
+}
+
+impl From<Reading> for Answer {
+    fn from(reading: Reading) -> Self {
+        Self { reading, blames: Vec::new(), figures: Figures::new() }
+    }
+}
+
 /// What is asked, by kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "there are a handful of them, made once")]
@@ -63,17 +87,22 @@ pub enum Check {
     Funnel(tailscale::Funnel),
     /// Whether the internet comes in.
     Reach(reach::Reach),
+    /// Whether PostgreSQL takes connections.
+    Postgres(postgres::Postgres),
+    /// Whether Redis answers.
+    Redis(redis::Redis),
+    /// How full this machine is.
+    Machine(machine::Machine),
 }
 
 impl Probe {
-    /// Asks, and asks for an excuse when the answer is a failure. Beside the answer come faults of other
-    /// targets that it names.
-    pub async fn ask(&self, clients: &Clients, unit: Option<&Unit>) -> (Reading, Vec<Blame>) {
-        let (reading, blames) = self.check.ask(clients, unit).await;
-        let (Reading::Fail(why), Some(excuse)) = (&reading, &self.excuse) else { return (reading, blames) };
-        match Box::pin(excuse.ask(clients, unit)).await.0 {
-            Reading::Pass(text) => (Reading::Pass(format!("{why}, but excused: {text}")), Vec::new()),
-            Reading::Fail(_) | Reading::Unknown(_) => (reading, blames),
+    /// Asks, and asks for an excuse when the answer is a failure.
+    pub async fn ask(&self, clients: &Clients, unit: Option<&Unit>) -> Answer {
+        let answer = self.check.ask(clients, unit).await;
+        let (Reading::Fail(why), Some(excuse)) = (&answer.reading, &self.excuse) else { return answer };
+        match Box::pin(excuse.ask(clients, unit)).await.reading {
+            Reading::Pass(text) => Reading::Pass(format!("{why}, but excused: {text}")).into(),
+            Reading::Fail(_) | Reading::Unknown(_) => answer,
         }
     }
 
@@ -93,6 +122,12 @@ const KINDS: &[(&str, Reader<Check>)] = &[
     ("tailscale", |section| tailscale::Tailscale::read(section).map(Check::Tailscale)),
     ("funnel", |section| tailscale::Funnel::read(section).map(Check::Funnel)),
     ("reach", |section| reach::Reach::read(section).map(Check::Reach)),
+    ("postgres", |section| postgres::Postgres::read(section).map(Check::Postgres)),
+    ("redis", |section| redis::Redis::read(section).map(Check::Redis)),
+    ("disk", |section| Disk::read(section).map(Machine::Disk).map(Check::Machine)),
+    ("memory", |section| Some(Check::Machine(Machine::Memory(Memory::read(section))))),
+    ("pressure", |section| Pressure::read(section).map(Machine::Pressure).map(Check::Machine)),
+    ("cpu", |section| Cpu::read(section).map(Machine::Cpu).map(Check::Machine)),
 ];
 
 impl Check {
@@ -106,23 +141,29 @@ impl Check {
         section.kind_by_choice(key, KINDS)
     }
 
-    /// Asks. Beside the answer come faults of other targets that it names.
+    /// Asks.
     ///
     /// A future is as large as the largest of its arms, some of which take 40 kB where HTTP takes 4; and a thousand
     /// may wait at once. So those that are asked rarely lie on the heap by themselves.
-    pub async fn ask(&self, clients: &Clients, unit: Option<&Unit>) -> (Reading, Vec<Blame>) {
+    pub async fn ask(&self, clients: &Clients, unit: Option<&Unit>) -> Answer {
         match self {
             Self::Http(http) => http.check(clients).await,
             Self::Port(port) => {
                 let rightful = unit.map(|unit| port::Rightful { unit: &unit.name, main_pid: unit.main_pid });
-                (port.ask(rightful).await, Vec::new())
+                port.ask(rightful).await.into()
             }
-            Self::Object(object) => (Box::pin(object.ask(clients)).await, Vec::new()),
-            Self::Ollama(ollama) => (Box::pin(ollama.check(clients)).await, Vec::new()),
-            Self::LineWebhook(webhook) => (Box::pin(webhook.check(clients)).await, Vec::new()),
-            Self::Tailscale(tailscale) => (Box::pin(tailscale.ask(clients)).await, Vec::new()),
-            Self::Funnel(funnel) => (Box::pin(funnel.ask(clients)).await, Vec::new()),
-            Self::Reach(reach) => (Box::pin(reach.ask(clients)).await, Vec::new()),
+            Self::Object(object) => Box::pin(object.ask(clients)).await.into(),
+            Self::Ollama(ollama) => Box::pin(ollama.check(clients)).await.into(),
+            Self::LineWebhook(webhook) => Box::pin(webhook.check(clients)).await.into(),
+            Self::Tailscale(tailscale) => Box::pin(tailscale.ask(clients)).await.into(),
+            Self::Funnel(funnel) => Box::pin(funnel.ask(clients)).await.into(),
+            Self::Reach(reach) => Box::pin(reach.ask(clients)).await.into(),
+            Self::Postgres(postgres) => Box::pin(postgres.ask()).await.into(),
+            Self::Redis(redis) => Box::pin(redis.ask()).await.into(),
+            Self::Machine(machine) => {
+                let (reading, figures) = machine.look();
+                Answer { figures, ..reading.into() }
+            }
         }
     }
 
@@ -137,6 +178,9 @@ impl Check {
             Self::Tailscale(_) => "tailscale",
             Self::Funnel(_) => "funnel",
             Self::Reach(_) => "reach",
+            Self::Postgres(_) => "postgres",
+            Self::Redis(_) => "redis",
+            Self::Machine(machine) => machine.kind(),
         }
     }
 
@@ -151,6 +195,10 @@ impl Check {
             Self::Tailscale(tailscale) => tailscale.timeout,
             Self::Funnel(funnel) => funnel.timeout,
             Self::Reach(reach) => reach.timeout,
+            Self::Postgres(postgres) => postgres.timeout,
+            Self::Redis(redis) => redis.timeout,
+            // The kernel answers at once.
+            Self::Machine(_) => Duration::ZERO,
         }
     }
 
@@ -158,7 +206,9 @@ impl Check {
     pub fn is_external(&self) -> bool {
         match self {
             Self::Http(http) => clients::is_external(&http.call.url),
-            Self::Port(_) | Self::Tailscale(_) | Self::Funnel(_) => false,
+            Self::Port(_) | Self::Tailscale(_) | Self::Funnel(_) | Self::Machine(_) => false,
+            Self::Postgres(postgres) => postgres.is_external(),
+            Self::Redis(redis) => redis.place.is_external(),
             Self::Reach(reach) => clients::is_external(&reach.public.call.url),
             Self::Object(object) => clients::is_external(object.store.url()),
             Self::Ollama(ollama) => clients::is_external(&ollama.base),
@@ -172,6 +222,7 @@ impl Check {
             Self::Http(http) => http.blame.iter().map(|rule| &rule.target).collect(),
             Self::Port(_) | Self::Object(_) | Self::Ollama(_) | Self::LineWebhook(_) => Vec::new(),
             Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => Vec::new(),
+            Self::Postgres(_) | Self::Redis(_) | Self::Machine(_) => Vec::new(),
         }
     }
 
@@ -180,6 +231,7 @@ impl Check {
         match self {
             Self::Http(_) | Self::Port(_) | Self::Object(_) => None,
             Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => None,
+            Self::Postgres(_) | Self::Redis(_) | Self::Machine(_) => None,
             Self::Ollama(ollama) => ollama.needs_every(),
             Self::LineWebhook(webhook) => webhook.needs_every(),
         }
@@ -190,7 +242,9 @@ impl Check {
         match self {
             Self::Http(http) => http.call.secrets(),
             Self::Port(_) | Self::Ollama(_) => Vec::new(),
-            Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => Vec::new(),
+            Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) | Self::Machine(_) => Vec::new(),
+            Self::Postgres(postgres) => postgres.secrets(),
+            Self::Redis(redis) => vec![&redis.password],
             Self::Object(object) => object.store.secrets(),
             Self::LineWebhook(webhook) => vec![&webhook.token],
         }

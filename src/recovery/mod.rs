@@ -17,6 +17,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::wildcard_enum_match_arm)]
 
 pub mod alert;
+pub mod cadence;
 pub mod decide;
 pub mod digest;
 pub mod evidence;

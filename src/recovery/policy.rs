@@ -1,6 +1,7 @@
 //! What may be done, how often, and when to tell: the configuration as values that cannot be nonsense.
 //! `config` builds them; nothing here reads text or has defaults of its own.
 
+use super::cadence::Cadence;
 use super::evidence::Name;
 use super::window::Window;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// How often every probe runs.
-    pub interval: Duration,
+    pub cadence: Cadence,
     /// How soon a suspect is asked again, unless its target has a pace of its own. Passes that are due within half
     /// of it share one.
     pub reprobe: Duration,

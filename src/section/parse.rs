@@ -89,6 +89,49 @@ pub fn path(home: &Path) -> impl Fn(&str) -> Result<PathBuf, String> {
     }
 }
 
+/// An absolute path, and no other way to write one.
+///
+/// # Errors
+/// When it is relative.
+pub fn absolute(text: &str) -> Result<PathBuf, String> {
+    let wrong = || format!("{text:?} is not an absolute path; start it with /");
+    Some(PathBuf::from(text)).filter(|path| path.is_absolute()).ok_or_else(wrong)
+}
+
+/// A share in whole percent, from 1 to 100; the sign may be left out.
+///
+/// # Errors
+/// When it is not one.
+pub fn percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim_end().parse().ok();
+    let wrong = || format!("{text:?} is not a share; write a whole number from 1% to 100%");
+    number.filter(|number| (1..=100).contains(number)).ok_or_else(wrong)
+}
+
+/// A number of bytes: `512MiB`, `5GiB`, `5GB`. The unit is required, so that nobody has to guess it.
+///
+/// # Errors
+/// When it is not one.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 9] = [
+        ("B", 1),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+    ];
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let factor = UNITS.iter().find(|(name, _)| *name == unit.trim_start()).map(|(_, factor)| *factor);
+    let number =
+        digits.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+    number
+        .ok_or_else(|| format!("{text:?} is not a size; write a whole number with MiB or GiB, like \"5GiB\""))
+}
+
 /// A URL of http or https, without credentials: URLs are logged and told.
 ///
 /// # Errors
@@ -169,6 +212,21 @@ mod tests {
         assert_eq!(path("~/a"), Ok(PathBuf::from("/home/x/a")));
         assert_eq!(path("/a/~"), Ok(PathBuf::from("/a/~")));
         assert!(path("a").is_err() && path("").is_err() && path("~other/a").is_err());
+    }
+
+    #[test]
+    fn shares_and_sizes_are_whole_and_have_their_units() {
+        assert_eq!(
+            [percent("90%"), percent("90"), percent("1 %"), percent("100%")],
+            [90, 90, 1, 100].map(Ok)
+        );
+        for bad in ["", "0%", "101%", "-1%", "9.5%", "%", "x"] {
+            assert!(percent(bad).is_err(), "{bad}");
+        }
+        assert_eq!([bytes("5GiB"), bytes("5 GB"), bytes("0B")], [Ok(5 << 30), Ok(5_000_000_000), Ok(0)]);
+        for bad in ["", "5", "GiB", "5gib", "1.5GiB", "-1GiB", "99999999999TiB"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod world;
 pub mod worst;
 
 use crate::cycle::{self, Report, Scope};
+use crate::recovery::cadence::Fulls;
 use crate::recovery::evidence::{Fresh, Kick, KickWish, Name, Order, Receipt};
 use crate::recovery::policy::Policy;
 use crate::recovery::state::State;
@@ -94,7 +95,7 @@ pub struct Sim {
     due: (Timestamp, Scope),
     away_until: Option<Timestamp>,
     fresh: Option<Fresh>,
-    last_full: Option<Timestamp>,
+    fulls: Fulls,
     charged_at: Timestamp,
     saved_at: Timestamp,
     unsaved: Option<String>,
@@ -144,7 +145,7 @@ impl Sim {
             due: (BEGIN, Scope::Everything),
             away_until: None,
             fresh: None,
-            last_full: None,
+            fulls: Fulls::default(),
             charged_at: BEGIN,
             saved_at: BEGIN,
             unsaved: None,
@@ -258,7 +259,7 @@ impl Sim {
         let versions =
             self.things.iter().filter_map(|thing| Some((&thing.name, thing.service.as_ref()?.version)));
         versions.filter(|(name, version)| {
-            self.bus_answers && self.last_full.is_some() && self.seen.get(*name) != Some(version)
+            self.bus_answers && self.fulls.count > 0 && self.seen.get(*name) != Some(version)
         })
     }
 
@@ -280,9 +281,9 @@ impl Sim {
         self.state = state;
         let report = report?;
         if *scope == Scope::Everything {
-            self.last_full = Some(report.now.at);
+            self.fulls.add(report.now.at);
         }
-        let (at, next) = cycle::next_pass(&policy, self.last_full.unwrap_or(report.now.at), &report);
+        let (at, next) = cycle::next_pass(&policy, self.fulls, &report);
         self.due = (at.after(self.lag), next);
         self.look_at_the_truth();
         self.ledger.pass(&report.verdicts, *scope == Scope::Everything, self.now);
@@ -338,7 +339,7 @@ impl Sim {
         let probes = self.state.targets.values_mut().flat_map(|target| target.probes.values_mut());
         probes.for_each(|probe| probe.last = None);
         self.receipts.clear();
-        self.last_full = None;
+        self.fulls = Fulls::default();
         self.away_until = Some(at);
         self.due = (at, Scope::Everything);
     }

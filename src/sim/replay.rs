@@ -4,6 +4,7 @@
 
 use super::ready;
 use crate::cycle::{self, Report, Scope, World};
+use crate::recovery::cadence::Fulls;
 use crate::recovery::decide::{Answer, Attempt};
 use crate::recovery::evidence::{Delivery, Evidence, Name, ProbeReport, Receipt, Resting, UnitReport};
 use crate::recovery::outbox::Letter;
@@ -104,10 +105,10 @@ pub fn replay(policy: &Policy, recording: &Recording) -> Replayed {
     let mut state = recording.state.clone();
     let mut replayed = Replayed::default();
     let mut due = (recording.from.0, Scope::Everything);
-    let mut last_full = recording.from.0;
+    let mut fulls = Fulls { count: 0, last: recording.from.0 };
     let mut waiting = recording.passes.iter().peekable();
     loop {
-        let late = LATE.min(policy.interval / 2);
+        let late = LATE.min(policy.cadence.shortest() / 2);
         let recorded = waiting.next_if(|pass| pass.at <= due.0.after(late));
         let scope = match recorded {
             Some(pass) => player.take(pass),
@@ -117,9 +118,9 @@ pub fn replay(policy: &Policy, recording: &Recording) -> Replayed {
         let written = state.outbox.written;
         let Some(report) = ready(cycle::run(policy, &mut state, &mut player, &scope)) else { break };
         if scope == Scope::Everything {
-            last_full = report.now.at;
+            fulls.add(report.now.at);
         }
-        due = cycle::next_pass(policy, last_full, &report);
+        due = cycle::next_pass(policy, fulls, &report);
         replayed.passes += 1;
         replayed.events.extend(events(&report, &state, written));
     }

@@ -50,6 +50,7 @@ pub(crate) fn url(config: &Config, target: &str, probe: &str) -> String {
         Check::Ollama(ollama) => ollama.base.to_string(),
         Check::Reach(reach) => reach.public.call.url.to_string(),
         other @ (Check::LineWebhook(_) | Check::Tailscale(_) | Check::Funnel(_)) => other.kind().to_owned(),
+        other @ (Check::Postgres(_) | Check::Redis(_) | Check::Machine(_)) => other.kind().to_owned(),
     }
 }
 
@@ -125,7 +126,7 @@ fn every_variable_of_the_predecessor_takes_effect() {
         ("PICOCLAW_WATCHDOG_LOG_DIR", "/l", |c| c.paths.log.parent().unwrap().display().to_string()),
         ("PICOCLAW_WATCHDOG_LOG_FILE", "/l/f", |c| c.paths.log.display().to_string()),
         ("PICOCLAW_WATCHDOG_ENABLED", "false", |c| c.enabled.to_string()),
-        ("PICOCLAW_WATCHDOG_INTERVAL_SEC", "30", |c| c.policy.interval.as_secs().to_string()),
+        ("PICOCLAW_WATCHDOG_INTERVAL_SEC", "30", |c| c.policy.cadence.longest().as_secs().to_string()),
         ("PICOCLAW_WATCHDOG_GATEWAY_SERVICE", "other.service", |c| c.units[0].1.to_string()),
         ("PICOCLAW_WATCHDOG_GATEWAY_PORT", "1234", |c| url(c, "gateway", "port").replace("port ", "")),
         ("PICOCLAW_WATCHDOG_LINE_WEBHOOK_PORT", "1235", |c| {
@@ -219,7 +220,7 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(origin("PICOCLAW_WATCHDOG_LOG_FILE"), None);
     let config = compiled.config.as_ref().unwrap();
     assert_eq!(url(config, "gateway", "port"), "port 2");
-    assert_eq!(config.policy.interval, Duration::from_secs(30));
+    assert_eq!(config.policy.cadence.longest(), Duration::from_secs(30));
 }
 
 #[test]
@@ -245,7 +246,7 @@ fn a_number_that_fits_no_more_names_the_variable_to_set() {
                     (PICOCLAW_WATCHDOG_HEALTH_TIMEOUT_SEC is not set); write at most 9s, or a longer interval";
     assert!(compiled.config.is_none() && said(&compiled)[0].ends_with(expected), "{:?}", said(&compiled));
     let both = [("PICOCLAW_WATCHDOG_INTERVAL_SEC", "10"), ("PICOCLAW_WATCHDOG_HEALTH_TIMEOUT_SEC", "9")];
-    assert_eq!(built_in(&both).policy.interval, Duration::from_secs(10));
+    assert_eq!(built_in(&both).policy.cadence.longest(), Duration::from_secs(10));
 }
 
 #[test]

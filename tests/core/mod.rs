@@ -1,6 +1,7 @@
 //! The policy of the default profile, for tests of the core in virtual time.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test binary uses its own part")]
 
+use picoclaw_watchdog::recovery::cadence::Cadence;
 use picoclaw_watchdog::recovery::evidence::Name;
 use picoclaw_watchdog::recovery::policy::*;
 use picoclaw_watchdog::recovery::time::Timestamp;
@@ -82,7 +83,7 @@ pub(crate) fn policy_with_ollama() -> Policy {
 
 pub(crate) fn policy() -> Policy {
     Policy {
-        interval: secs(60),
+        cadence: Cadence::every(secs(60)),
         reprobe: secs(2),
         targets: vec![gateway_policy()],
         alerts: AlertPolicy {

@@ -2,6 +2,7 @@
 
 use crate::bench::*;
 use crate::core::*;
+use picoclaw_watchdog::recovery::cadence::Cadence;
 use picoclaw_watchdog::recovery::evidence::*;
 use picoclaw_watchdog::recovery::pause::covering;
 use picoclaw_watchdog::recovery::policy::*;
@@ -182,4 +183,16 @@ fn ids_count_on_and_every_incident_has_its_own() {
     let _ = bench.pass(2, both(pass(), fail("a")));
     let _ = bench.pass(2, both(fail("a"), fail("a")));
     assert_eq!((id(&bench, "gateway"), id(&bench, "other")), (3, 2));
+}
+
+#[test]
+fn bursts_have_their_gaps_and_rests_in_a_whole_world() {
+    let mut sim = world();
+    sim.policy_mut().cadence = Cadence::bursts(15, secs(2), secs(300));
+    let at: Vec<u64> = sim.run_for(3_600).iter().map(|report| report.now.at.0 / 1000).collect();
+    let waits: Vec<u64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let rests = waits.iter().filter(|wait| **wait == 300).count();
+    // Ten and a bit: 14 gaps and a rest take 328 s.
+    assert_eq!((at.len(), rests), (165, 10), "{waits:?}");
+    assert!(waits.iter().all(|wait| [2, 300].contains(wait)), "{waits:?}");
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::config::{Sources, compile};
 use crate::cycle::{self, Scope, World};
 use crate::host::history::History;
+use crate::recovery::cadence::Fulls;
 use crate::recovery::decide::{Answer, Attempt};
 use crate::recovery::evidence::{Delivery, Evidence, ProbeReport, Reading, Receipt, Resting};
 use crate::recovery::outbox::Letter;
@@ -117,14 +118,14 @@ async fn night() -> (tempfile::TempDir, Vec<Line>) {
     let policy = policy(CONFIG);
     let down = vec![3_000..3_070, 7_777..11_400];
     let mut night = Night { policy: policy.clone(), history, now_ms: 1_000_000, down, receipts: Vec::new() };
-    let (mut scope, mut last_full) = (Scope::Everything, start.at);
+    let (mut scope, mut fulls) = (Scope::Everything, Fulls::default());
     while night.now_ms < 22_600_000 {
         let report = cycle::run(&policy, &mut state, &mut night, &scope).await;
         night.history.pass(&state, &report);
         if scope == Scope::Everything {
-            last_full = report.now.at;
+            fulls.add(report.now.at);
         }
-        let (at, next) = cycle::next_pass(&policy, last_full, &report);
+        let (at, next) = cycle::next_pass(&policy, fulls, &report);
         night.now_ms = night.now_ms.max(at.0);
         scope = next;
     }

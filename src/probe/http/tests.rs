@@ -1,7 +1,7 @@
 //! Real servers on loopback, each a thread that treats its visitors as the test says.
 
 use super::*;
-use crate::probe::{Check, Probe};
+use crate::probe::{Answer as Answered, Check, Probe};
 use crate::recovery::evidence::Name;
 use reqwest::Method;
 use serde_json::json;
@@ -46,7 +46,7 @@ fn probe(url: Url) -> Http {
 }
 
 async fn read(probe: &Http) -> Reading {
-    probe.check(&Clients::new()).await.0
+    probe.check(&Clients::new()).await.reading
 }
 
 fn fails(reading: Reading) -> String {
@@ -117,7 +117,7 @@ async fn each_request_has_a_connection_of_its_own() {
     });
     let (clients, probe) = (Clients::new(), probe(keep_alive));
     for _ in 0..3 {
-        passes(probe.check(&clients).await.0);
+        passes(probe.check(&clients).await.reading);
     }
 }
 
@@ -233,20 +233,20 @@ async fn a_fault_of_ollama_is_not_the_gateway_s() {
     let ask = async |status, body: &str| blaming(say(response(status, body))).check(&Clients::new()).await;
     let ollama_down =
         r#"{"status":"not ready","checks":{"ollama":{"status":"fail","message":"unreachable"}}}"#;
-    let (reading, blames) = ask(503, ollama_down).await;
+    let Answered { reading, blames, .. } = ask(503, ollama_down).await;
     assert_eq!(passes(reading), "503, but only blamed checks fail: ollama");
     assert_eq!((blames.len(), blames[0].reason.as_str()), (1, "ollama: unreachable"));
 
     let both = r#"{"checks":[{"name":"ollama_connection","status":"down"},{"name":"disk","status":"down"}]}"#;
-    let (reading, blames) = ask(503, both).await;
+    let Answered { reading, blames, .. } = ask(503, both).await;
     assert_eq!((fails(reading).as_str(), blames.len()), ("503: disk: down", 1));
 
     let degraded = r#"{"status":"degraded","checks":[{"name":"ollama_models","status":"degraded"}]}"#;
-    let (reading, blames) = ask(200, degraded).await;
+    let Answered { reading, blames, .. } = ask(200, degraded).await;
     assert!(passes(reading).starts_with("200 in "));
     assert_eq!(blames[0].target.as_str(), "ollama");
 
-    let (reading, blames) = ask(503, r#"{"ready":false}"#).await;
+    let Answered { reading, blames, .. } = ask(503, r#"{"ready":false}"#).await;
     assert_eq!((fails(reading).as_str(), blames.len()), ("503", 0));
 }
 
@@ -254,7 +254,7 @@ async fn a_fault_of_ollama_is_not_the_gateway_s() {
 async fn a_hundred_thousand_checks_are_more_than_we_read() {
     let check = r#"{"name":"ollama_x","status":"down"}"#;
     let body = format!(r#"{{"checks":[{}]}}"#, vec![check; 100_000].join(","));
-    let (reading, blames) = blaming(say(response(503, &body))).check(&Clients::new()).await;
+    let Answered { reading, blames, .. } = blaming(say(response(503, &body))).check(&Clients::new()).await;
     assert_eq!((fails(reading).as_str(), blames.len()), ("503", 0));
 }
 
@@ -327,7 +327,7 @@ async fn a_failure_may_be_excused_and_is_told_all_the_same() {
     let ask = async |excuse: Http| {
         let (check, excuse) = (Check::Http(probe(say(response(503, "")))), Some(Check::Http(excuse)));
         let probe = Probe { target: name("backup"), name: name("age"), check, excuse };
-        probe.ask(&Clients::new(), None).await.0
+        probe.ask(&Clients::new(), None).await.reading
     };
     let excused = passes(ask(probe(say(response(200, "")))).await);
     assert!(excused.starts_with("503, but excused: 200 in "), "{excused}");
@@ -344,6 +344,6 @@ async fn nobody_is_asked_for_an_excuse_while_all_is_well() {
     let name = |text| Name::parse(text).unwrap();
     let (check, excuse) = (Check::Http(probe(say(response(200, "")))), Some(Check::Http(probe(closed()))));
     let probe = Probe { target: name("backup"), name: name("age"), check, excuse };
-    assert!(passes(probe.ask(&Clients::new(), None).await.0).starts_with("200 in "));
+    assert!(passes(probe.ask(&Clients::new(), None).await.reading).starts_with("200 in "));
     assert_eq!(probe.timeout(), LONG * 2);
 }

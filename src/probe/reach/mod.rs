@@ -181,7 +181,7 @@ impl Reach {
     }
 
     async fn on_loopback(&self, clients: &Clients) -> Option<Reading> {
-        Some(self.local.as_ref()?.check(clients).await.0)
+        Some(self.local.as_ref()?.check(clients).await.reading)
     }
 
     async fn in_the_tailnet(&self, clients: &Clients) -> Option<Reading> {

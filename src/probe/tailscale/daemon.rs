@@ -88,7 +88,7 @@ impl Daemon {
     /// Reads `socket` and `program`.
     pub fn read(section: &mut Section<'_>) -> Self {
         Self {
-            socket: section.or("socket", PathBuf::from(SOCKET), socket),
+            socket: section.or("socket", PathBuf::from(SOCKET), parse::absolute),
             program: section.or("program", "tailscale".to_owned(), parse::filled),
         }
     }
@@ -165,11 +165,6 @@ impl Daemon {
             }
         }
     }
-}
-
-fn socket(text: &str) -> Result<PathBuf, String> {
-    let wrong = || format!("{text:?} is not an absolute path; start it with /");
-    Some(PathBuf::from(text)).filter(|path| path.is_absolute()).ok_or_else(wrong)
 }
 
 async fn over_socket(client: &Client, path: &str) -> Result<Vec<u8>, Closed> {

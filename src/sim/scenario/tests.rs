@@ -38,7 +38,7 @@ fn target(name: &str, unit: Option<&str>) -> TargetPolicy {
 fn blueprint() -> Blueprint {
     let span = Duration::from_secs;
     Blueprint::of_policy(Policy {
-        interval: span(60),
+        cadence: crate::recovery::cadence::Cadence::every(span(60)),
         reprobe: span(2),
         targets: vec![target("gateway", Some("g.service")), target("ollama", None)],
         alerts: AlertPolicy {

@@ -16,6 +16,7 @@
 mod bell;
 mod files;
 mod journal;
+mod pattern;
 mod place;
 mod siblings;
 mod tail;
@@ -207,7 +208,7 @@ impl Follow {
             next %= readers.len();
             match self.turn(readers[next], now, sink, progress) {
                 Turn::Idle => idle += 1,
-                Turn::Cut => idle = 0,
+                Turn::Cut | Turn::Unsure => idle = 0,
                 Turn::Read { read: more, .. } => (idle, read) = (0, read + more),
             }
             next += 1;
@@ -239,3 +240,6 @@ impl Follow {
 fn wall() -> u64 {
     nanoseconds(SystemTime::now())
 }
+
+#[cfg(test)]
+mod tests;

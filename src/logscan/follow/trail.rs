@@ -103,13 +103,9 @@ impl Trail {
             let tail = self.tails.remove(index);
             self.tails.push(tail);
         }
-        let nothing = there.is_none() && self.lost.is_empty();
-        let explained = nothing || (self.here && self.lost.is_empty());
-        if (explained && self.here) || (nothing && self.start.is_some()) {
+        let explained = self.here && self.lost.is_empty();
+        if explained {
             self.looked = wall;
-        }
-        if nothing {
-            self.start = None;
         }
         explained
     }
@@ -145,18 +141,19 @@ impl Trail {
             };
             match turn {
                 Turn::Idle => continue,
-                Turn::Read { .. } => {}
-                // What was emptied under its own name goes on; the rest of its old content may lie in a copy.
-                Turn::Cut if current => {
-                    let lost = self.tails[index].restart();
-                    self.lost.push(lost);
-                }
+                Turn::Read { .. } | Turn::Unsure => {}
+                Turn::Cut if index + 1 == self.tails.len() => {}
                 // A rotated file that was emptied or overwritten is nobody's log any more.
                 Turn::Cut => drop(self.tails.remove(index)),
             }
             return Ok(turn);
         }
         Ok(Turn::Idle)
+    }
+
+    /// A log that was emptied goes on; the rest of its old content may lie in a copy.
+    fn restart(&mut self) {
+        self.lost.extend(self.tails.last_mut().map(Tail::restart));
     }
 
     /// Closes what was replaced and has been quiet for long.
@@ -179,6 +176,9 @@ impl Trail {
     /// followed already. What the directory does not tell now, because it changes under our eyes, a later
     /// look will. Returns what was lost, in words.
     pub(super) fn settle(&mut self, known: &[FileId], wall: u64, now: Instant) -> io::Result<Vec<String>> {
+        if self.tails.last_mut().map(Tail::is_cut).transpose()? == Some(true) {
+            self.restart();
+        }
         let inodes: Vec<u64> = self.lost.iter().map(|mark| mark.id.inode).collect();
         for _ in 0..TRIES {
             if self.tails.len() >= TAILS_MAX {
@@ -222,6 +222,11 @@ impl Trail {
         came >= self.looked.saturating_sub(CLOCK_GRAIN)
     }
 
+    fn is_unseen(&self, opened: &Opened) -> bool {
+        let copied = self.here && self.tails.last().is_some_and(|tail| tail.is_being_copied(opened));
+        self.is_new(opened.seen.came) && !copied
+    }
+
     /// Says from where each is to be read, and takes those that were found out of `lost`.
     fn place(&self, candidates: &mut [Candidate], lost: &mut Vec<FileMark>) -> io::Result<()> {
         for candidate in candidates.iter_mut() {
@@ -235,7 +240,7 @@ impl Trail {
             candidate.place = match take(lost, copy) {
                 Some(place) => Some(place),
                 None if candidate.here => Some(self.beginning(&candidate.opened)?),
-                None => self.is_new(candidate.opened.seen.came).then(Place::default),
+                None => self.is_unseen(&candidate.opened).then(Place::default),
             };
         }
         Ok(())
@@ -252,14 +257,16 @@ impl Trail {
     }
 
     fn commit(&mut self, candidates: Vec<Candidate>, wall: u64, now: Instant) {
-        // What lies at the path stays the last, and is there at most once.
-        let current = if self.here { self.tails.pop() } else { None };
+        // What is at the path is the last; so is what was emptied, for it was written before that.
+        let last = self.here || !self.lost.is_empty();
+        let behind = self.tails.split_off(self.tails.len().saturating_sub(usize::from(last)));
+        let mut at_path = None;
         for Candidate { opened, here, place, .. } in candidates {
-            let Some(place) = place else { continue };
-            self.here |= here;
-            self.tails.push(Tail::new(opened, place, now));
+            let Some(tail) = place.map(|place| Tail::new(opened, place, now)) else { continue };
+            if here { at_path = Some(tail) } else { self.tails.push(tail) }
         }
-        self.tails.extend(current);
+        self.here |= at_path.is_some();
+        self.tails.extend(behind.into_iter().chain(at_path));
         (self.looked, self.start) = (wall, None);
         self.lost.clear();
     }

@@ -90,14 +90,14 @@ impl Files {
     }
 
     fn look_at(&mut self, index: usize, now: Instant, wall: u64) {
-        let there = match identify(self.trails[index].path()) {
-            Ok(there) => there,
+        let trail = &mut self.trails[index];
+        let there = identify(trail.path()).and_then(|there| Ok((there, trail.meet(there, wall)?)));
+        let there = match there {
+            Ok((_, true)) => return,
+            Ok((there, false)) => there,
             Err(error) => return self.complain(index, &error),
         };
-        if self.trails[index].meet(there, wall) {
-            return;
-        }
-        if let Some(id) = there && self.trails[index].has_found_all() && self.held_elsewhere(index, id) {
+        if let Some(id) = there && self.held_elsewhere(index, id) {
             return;
         }
         self.settle(index, now, wall);
@@ -136,7 +136,9 @@ impl Files {
     /// is followed from now on.
     fn held_elsewhere(&mut self, index: usize, id: FileId) -> bool {
         let holder = self.trails.iter().position(|trail| trail.ids().any(|known| known == id));
-        let Some(holder) = holder else { return false };
+        let Some(holder) = holder.filter(|holder| *holder != index && self.trails[index].has_found_all()) else {
+            return false;
+        };
         if let Some(tail) = self.trails[holder].release(id) {
             self.trails[index].adopt(tail);
         }

@@ -129,6 +129,12 @@ impl Tail {
         self.place.offset == 0 && copied()
     }
 
+    /// Whether it is sure that it was not emptied since it was read.
+    pub(super) fn is_intact(&mut self) -> io::Result<bool> {
+        let stamp = Stamp::of(&self.file.metadata()?);
+        Ok(stamp == self.seen || (self.place.offset > 0 && self.find(stamp.size)?))
+    }
+
     /// Whether what was read of it is no longer there.
     pub(super) fn is_cut(&mut self) -> io::Result<bool> {
         let size = self.file.metadata()?.len();
@@ -223,6 +229,8 @@ pub(super) struct Seen {
     /// When it came: the earlier of its birth and its last change, so that neither a late writer nor a
     /// restored copy makes it look newer than it is.
     pub(super) came: u64,
+    /// When it was last changed.
+    pub(super) changed: u64,
     pub(super) size: u64,
 }
 
@@ -239,7 +247,7 @@ impl Seen {
         let born = facts.created().map_or(0, nanoseconds);
         let changed = facts.modified().map_or(0, nanoseconds);
         let came = if born == 0 { changed } else { born.min(changed) };
-        Ok(Self { id: FileId { device: facts.dev(), inode: facts.ino(), born }, came, size: facts.len() })
+        Ok(Self { id: FileId { device: facts.dev(), inode: facts.ino(), born }, came, changed, size: facts.len() })
     }
 }
 

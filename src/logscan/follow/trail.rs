@@ -7,13 +7,14 @@ use super::Start;
 use super::siblings::{Sibling, is_packed, list, rank};
 use super::tail::{Opened, Seen, Tail, Turn, nanoseconds};
 use crate::recovery::scan::{FileId, FileMark, PathMark, Place};
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Files of one path that are open at the same time; more of them wait in their directory.
-const TAILS_MAX: usize = 64;
+const TAILS_MAX: usize = 256;
 /// How often a directory is read again because it changed under our eyes.
 const TRIES: usize = 3;
 /// The clock of file systems stands still for up to 10 ms (a kernel with 100 ticks per second); twice that.
@@ -42,6 +43,8 @@ pub(super) struct Trail {
 struct Candidate {
     opened: Opened,
     here: bool,
+    /// Its place in time: when it came, and what its name says when several came at once.
+    age: (u64, i64),
     place: Option<Place>,
 }
 
@@ -94,20 +97,20 @@ impl Trail {
         self.tails.iter().filter_map(Tail::flush_at).min()
     }
 
-    /// Takes note of which file lies at the path by now; says whether that explains everything.
-    pub(super) fn meet(&mut self, there: Option<FileId>, wall: u64) -> bool {
+    /// Takes note of which file lies at the path by now; says whether that is the one we know, as we know it.
+    pub(super) fn meet(&mut self, there: Option<FileId>, wall: u64) -> io::Result<bool> {
         let known = there.and_then(|id| self.ids().position(|known| known == id));
         self.here = known.is_some();
-        if let Some(index) = known {
-            // It may have been moved away and back.
-            let tail = self.tails.remove(index);
-            self.tails.push(tail);
-        }
-        let explained = self.here && self.lost.is_empty();
-        if explained {
+        let Some(index) = known else { return Ok(false) };
+        // It may have been moved away and back.
+        self.tails[index..].rotate_left(1);
+        let tail = self.tails.last_mut();
+        let same = self.lost.is_empty() && tail.map_or(Ok(false), Tail::is_intact)?;
+        if same {
+            // Whatever lies beside it by now is old, or a copy of it.
             self.looked = wall;
         }
-        explained
+        Ok(same)
     }
 
     /// Gives up a file that lies elsewhere by now.
@@ -199,7 +202,7 @@ impl Trail {
 
     /// The files that may concern us, oldest first; the one at the path is the newest.
     fn candidates(&self, siblings: &[Sibling], known: &[FileId]) -> io::Result<Vec<Candidate>> {
-        let mut found = Vec::new();
+        let mut found = BTreeMap::new();
         for Sibling { path, .. } in siblings.iter().filter(|sibling| !is_packed(&sibling.path)) {
             let here = *path == self.path;
             let seen = match Seen::at(path) {
@@ -208,14 +211,17 @@ impl Trail {
                 // Gone already, or not a plain file: no log of ours.
                 Err(_) => continue,
             };
-            if !known.contains(&seen.id) && (here || !self.lost.is_empty() || self.is_new(seen.came)) {
-                found.push((here, seen.came, rank(path), path));
+            let concerns = here || !self.lost.is_empty() || self.is_new(seen.came);
+            // A file with two names, as in the middle of a rotation, is there once, and under the path.
+            if concerns && !known.contains(&seen.id) && (here || !found.contains_key(&seen.id)) {
+                found.insert(seen.id, (here, (seen.came, rank(path)), path));
             }
         }
+        let mut found: Vec<_> = found.into_values().collect();
         found.sort();
         let surplus = (found.len() + self.tails.len()).saturating_sub(TAILS_MAX);
         let newest = found.into_iter().skip(surplus);
-        newest.map(|(here, _, _, path)| Ok(Candidate { opened: Opened::new(path)?, here, place: None })).collect()
+        newest.map(|(here, age, path)| Ok(Candidate { opened: Opened::new(path)?, here, age, place: None })).collect()
     }
 
     fn is_new(&self, came: u64) -> bool {
@@ -230,19 +236,27 @@ impl Trail {
     /// Says from where each is to be read, and takes those that were found out of `lost`.
     fn place(&self, candidates: &mut [Candidate], lost: &mut Vec<FileMark>) -> io::Result<()> {
         for candidate in candidates.iter_mut() {
-            let mine = |mark: &FileMark| mark.id == candidate.opened.seen.id;
-            candidate.place = take(lost, |mark| if mine(mark) { again(&candidate.opened, mark) } else { None });
+            let Candidate { opened, .. } = candidate;
+            let mine = |mark: &FileMark| mark.id == opened.seen.id;
+            candidate.place = take(lost, |mark| if mine(mark) { again(opened, mark) } else { None });
         }
         for candidate in candidates.iter_mut().filter(|candidate| candidate.place.is_none()) {
+            let Candidate { opened, here, age, .. } = candidate;
             // The copy of a file that was emptied holds what we had not read.
-            let proof = |mark: &FileMark| mark.place.offset > 0 && (!candidate.here || mark.place.is_certain());
-            let copy = |mark: &FileMark| (proof(mark) && mark.place.stands(&candidate.opened.file)).then_some(mark.place);
+            let proof = |mark: &FileMark| mark.place.offset > 0 && (!*here || mark.place.is_certain());
+            let copy = |mark: &FileMark| (proof(mark) && mark.place.stands(&opened.file)).then_some(mark.place);
+            let emptied = self.lost.iter().any(|mark| mark.id == opened.seen.id);
+            if emptied {
+                // What is in it now came after all that was in it before.
+                age.0 = opened.seen.changed;
+            }
             candidate.place = match take(lost, copy) {
                 Some(place) => Some(place),
-                None if candidate.here => Some(self.beginning(&candidate.opened)?),
-                None => self.is_unseen(&candidate.opened).then(Place::default),
+                None if *here => Some(self.beginning(opened)?),
+                None => (emptied || self.is_unseen(opened)).then(Place::default),
             };
         }
+        candidates.sort_by_key(|candidate| (candidate.here, candidate.age));
         Ok(())
     }
 

@@ -51,6 +51,14 @@ fn stories() -> Vec<(&'static str, fn(&Stage))> {
             fs::write(stage.path("app.log"), "").unwrap();
             stage.append("app.log", "after\n");
         }),
+        ("copytruncate and rename", |stage| {
+            stage.append("app.log", "before\n");
+            fs::copy(stage.path("app.log"), stage.path("app.log.2")).unwrap();
+            fs::write(stage.path("app.log"), "").unwrap();
+            stage.append("app.log", "between\n");
+            stage.rename("app.log", "app.log.1");
+            stage.append("app.log", "after\n");
+        }),
         ("moved away and back", |stage| {
             stage.rename("app.log", "elsewhere");
             stage.append("elsewhere", "meanwhile\n");
@@ -73,7 +81,7 @@ fn written(story: &str) -> String {
         "dates" => "on 20260219\non 20260220\non 20260221\ntoday\n".to_owned(),
         "copytruncate" | "moved to another name" => "before\nafter\n".to_owned(),
         "copytruncate, and grown beyond" => format!("before\n{}", "long after\n".repeat(300)),
-        "copytruncate twice" => "before\nbetween\nafter\n".to_owned(),
+        "copytruncate twice" | "copytruncate and rename" => "before\nbetween\nafter\n".to_owned(),
         "moved away and back" => "meanwhile\nback\n".to_owned(),
         _ => String::new(),
     };

@@ -41,6 +41,7 @@ pub(super) enum Turn {
 pub(super) struct Tail {
     file: File,
     id: FileId,
+    came: u64,
     place: Place,
     /// The file as it was when it was last read.
     seen: Stamp,
@@ -80,12 +81,16 @@ impl Stamp {
 impl Tail {
     /// Reads what was opened from `place` on.
     pub(super) fn new(opened: Opened, place: Place, now: Instant) -> Self {
-        let Opened { file, seen: Seen { id, .. }, stamp: seen } = opened;
-        Self { file, id, place, seen, shown: place.offset, held: None, grew: now, asked: false, watch: None }
+        let Opened { file, seen: Seen { id, came, .. }, stamp: seen } = opened;
+        Self { file, id, came, place, seen, shown: place.offset, held: None, grew: now, asked: false, watch: None }
     }
 
     pub(super) fn id(&self) -> FileId {
         self.id
+    }
+
+    pub(super) fn came(&self) -> u64 {
+        self.came
     }
 
     pub(super) fn file(&self) -> &File {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Files of one path that are open at the same time; more of them wait in their directory.
-const TAILS_MAX: usize = 256;
+const TAILS_MAX: usize = 64;
 /// How often a directory is read again because it changed under our eyes.
 const TRIES: usize = 3;
 /// The clock of file systems stands still for up to 10 ms (a kernel with 100 ticks per second); twice that.
@@ -37,21 +37,41 @@ pub(super) struct Trail {
     looked: u64,
     /// Where to begin in a file that lay there before we came; none once we have looked.
     start: Option<Start>,
+    /// More files wait than could be opened.
+    more: bool,
 }
 
-/// A file that may belong to a trail, and from where it is to be read.
-struct Candidate {
-    opened: Opened,
+/// A file beside the path that may concern us.
+struct Candidate<'a> {
+    path: &'a Path,
     here: bool,
+    id: FileId,
     /// Its place in time: when it came, and what its name says when several came at once.
     age: (u64, i64),
-    place: Option<Place>,
+}
+
+/// A file that is to be read, and from where.
+struct Chosen {
+    opened: Opened,
+    here: bool,
+    age: (u64, i64),
+    place: Place,
+}
+
+/// What a look at the directory came to.
+#[derive(Default)]
+struct Choice {
+    chosen: Vec<Chosen>,
+    /// Files that were not found.
+    lost: Vec<FileMark>,
+    /// There are more, for which there is no room yet.
+    more: bool,
 }
 
 impl Trail {
     /// A path of which nothing is known: files that came after `looked` are read whole.
     pub(super) fn new(path: PathBuf, looked: u64, start: Option<Start>) -> Self {
-        Self { path, tails: Vec::new(), here: false, lost: Vec::new(), looked, start }
+        Self { path, tails: Vec::new(), here: false, lost: Vec::new(), looked, start, more: false }
     }
 
     /// A path that was followed before.
@@ -87,9 +107,14 @@ impl Trail {
         PathMark { looked: self.looked, files: self.lost.iter().copied().chain(open).collect() }
     }
 
-    /// Bytes not read yet.
+    /// Whether files wait in their directory until others are closed.
+    pub(super) fn has_more(&self) -> bool {
+        self.more
+    }
+
+    /// Bytes not read yet; at least one when whole files wait.
     pub(super) fn left(&self) -> u64 {
-        self.tails.iter().map(Tail::left).sum()
+        self.tails.iter().map(Tail::left).sum::<u64>() + u64::from(self.more)
     }
 
     /// When something must be read although nothing new came.
@@ -165,7 +190,9 @@ impl Trail {
         let mut index = 0;
         while index + usize::from(self.here) < self.tails.len() {
             let succeeded = self.tails[index + 1..].iter().any(|tail| !tail.is_empty());
-            let crowded = self.tails.len() >= TAILS_MAX && succeeded && self.tails[index].is_drained();
+            let tail = &self.tails[index];
+            // Not one that would look new to us again.
+            let crowded = self.tails.len() >= TAILS_MAX && tail.is_drained() && !self.is_new(tail.came());
             if crowded || self.tails[index].is_finished(succeeded, now) {
                 gone.push(self.tails.remove(index));
             } else {
@@ -184,44 +211,90 @@ impl Trail {
         }
         let inodes: Vec<u64> = self.lost.iter().map(|mark| mark.id.inode).collect();
         for _ in 0..TRIES {
-            if self.tails.len() >= TAILS_MAX {
-                break;
-            }
             let before = list(&self.path, &inodes)?;
-            let (mut candidates, mut lost) = (self.candidates(&before, known)?, self.lost.clone());
-            self.place(&mut candidates, &mut lost)?;
+            let choice = self.choose(&before, known)?;
             if list(&self.path, &inodes)? == before {
                 let mut said = self.unreadable(&before);
-                said.extend(lost.iter().filter(|mark| !mark.drained).map(|mark| self.said(mark)));
-                self.commit(candidates, wall, now);
+                let missing = choice.lost.iter().filter(|mark| !mark.drained && !choice.more);
+                said.extend(missing.map(|mark| self.said(mark)));
+                self.commit(choice, wall, now);
                 return Ok(said);
             }
         }
         Ok(Vec::new())
     }
 
+    /// Chooses what is to be read, and from where: as many of the oldest as there is room for.
+    fn choose(&self, siblings: &[Sibling], known: &[FileId]) -> io::Result<Choice> {
+        let mut choice = Choice { lost: self.lost.clone(), ..Choice::default() };
+        let candidates = self.candidates(siblings, known)?;
+        // What we know by its number is never taken for a copy of something else.
+        for candidate in &candidates {
+            choice.chosen.extend(self.again(candidate, &mut choice.lost)?);
+        }
+        for candidate in &candidates {
+            if choice.chosen.iter().any(|chosen| chosen.opened.seen.id == candidate.id) {
+                continue;
+            }
+            choice.more = choice.chosen.len() + self.tails.len() >= TAILS_MAX;
+            if choice.more {
+                break;
+            }
+            choice.chosen.extend(self.anew(candidate, &mut choice.lost)?);
+        }
+        choice.chosen.sort_by_key(|chosen| (chosen.here, chosen.age));
+        Ok(choice)
+    }
+
     /// The files that may concern us, oldest first; the one at the path is the newest.
-    fn candidates(&self, siblings: &[Sibling], known: &[FileId]) -> io::Result<Vec<Candidate>> {
-        let mut found = BTreeMap::new();
+    fn candidates<'a>(&self, siblings: &'a [Sibling], known: &[FileId]) -> io::Result<Vec<Candidate<'a>>> {
+        let mut found: BTreeMap<FileId, Candidate<'a>> = BTreeMap::new();
         for Sibling { path, .. } in siblings.iter().filter(|sibling| !is_packed(&sibling.path)) {
             let here = *path == self.path;
-            let seen = match Seen::at(path) {
+            let Seen { id, came, .. } = match Seen::at(path) {
                 Ok(seen) => seen,
                 Err(error) if here => return Err(error),
                 // Gone already, or not a plain file: no log of ours.
                 Err(_) => continue,
             };
-            let concerns = here || !self.lost.is_empty() || self.is_new(seen.came);
+            let concerns = here || !self.lost.is_empty() || self.is_new(came);
             // A file with two names, as in the middle of a rotation, is there once, and under the path.
-            if concerns && !known.contains(&seen.id) && (here || !found.contains_key(&seen.id)) {
-                found.insert(seen.id, (here, (seen.came, rank(path)), path));
+            if concerns && !known.contains(&id) && (here || !found.contains_key(&id)) {
+                found.insert(id, Candidate { path, here, id, age: (came, rank(path)) });
             }
         }
         let mut found: Vec<_> = found.into_values().collect();
-        found.sort();
-        let surplus = (found.len() + self.tails.len()).saturating_sub(TAILS_MAX);
-        let newest = found.into_iter().skip(surplus);
-        newest.map(|(here, age, path)| Ok(Candidate { opened: Opened::new(path)?, here, age, place: None })).collect()
+        found.sort_by_key(|candidate| (candidate.here, candidate.age));
+        Ok(found)
+    }
+
+    /// A file that was read before, and not emptied since.
+    fn again(&self, candidate: &Candidate<'_>, lost: &mut Vec<FileMark>) -> io::Result<Option<Chosen>> {
+        if lost.iter().all(|mark| mark.id != candidate.id) {
+            return Ok(None);
+        }
+        let opened = Opened::new(candidate.path)?;
+        let place = take(lost, |mark| if mark.id == candidate.id { found_again(&opened, mark) } else { None });
+        Ok(place.map(|place| Chosen { opened, here: candidate.here, age: candidate.age, place }))
+    }
+
+    /// A copy of what was emptied, which holds what we had not read of it, or a file that is new.
+    fn anew(&self, candidate: &Candidate<'_>, lost: &mut Vec<FileMark>) -> io::Result<Option<Chosen>> {
+        let Candidate { path, here, id, mut age } = *candidate;
+        let opened = Opened::new(path)?;
+        let emptied = self.lost.iter().any(|mark| mark.id == id);
+        if emptied {
+            // What is in it now came after all that was in it before.
+            age.0 = opened.seen.changed;
+        }
+        let proof = |mark: &FileMark| mark.place.offset > 0 && (!here || mark.place.is_certain());
+        let copy = |mark: &FileMark| (proof(mark) && mark.place.stands(&opened.file)).then_some(mark.place);
+        let place = match take(lost, copy) {
+            Some(place) => Some(place),
+            None if here => Some(self.beginning(&opened)?),
+            None => (emptied || self.is_unseen(&opened)).then(Place::default),
+        };
+        Ok(place.map(|place| Chosen { opened, here, age, place }))
     }
 
     fn is_new(&self, came: u64) -> bool {
@@ -231,33 +304,6 @@ impl Trail {
     fn is_unseen(&self, opened: &Opened) -> bool {
         let copied = self.here && self.tails.last().is_some_and(|tail| tail.is_being_copied(opened));
         self.is_new(opened.seen.came) && !copied
-    }
-
-    /// Says from where each is to be read, and takes those that were found out of `lost`.
-    fn place(&self, candidates: &mut [Candidate], lost: &mut Vec<FileMark>) -> io::Result<()> {
-        for candidate in candidates.iter_mut() {
-            let Candidate { opened, .. } = candidate;
-            let mine = |mark: &FileMark| mark.id == opened.seen.id;
-            candidate.place = take(lost, |mark| if mine(mark) { again(opened, mark) } else { None });
-        }
-        for candidate in candidates.iter_mut().filter(|candidate| candidate.place.is_none()) {
-            let Candidate { opened, here, age, .. } = candidate;
-            // The copy of a file that was emptied holds what we had not read.
-            let proof = |mark: &FileMark| mark.place.offset > 0 && (!*here || mark.place.is_certain());
-            let copy = |mark: &FileMark| (proof(mark) && mark.place.stands(&opened.file)).then_some(mark.place);
-            let emptied = self.lost.iter().any(|mark| mark.id == opened.seen.id);
-            if emptied {
-                // What is in it now came after all that was in it before.
-                age.0 = opened.seen.changed;
-            }
-            candidate.place = match take(lost, copy) {
-                Some(place) => Some(place),
-                None if *here => Some(self.beginning(opened)?),
-                None => (emptied || self.is_unseen(opened)).then(Place::default),
-            };
-        }
-        candidates.sort_by_key(|candidate| (candidate.here, candidate.age));
-        Ok(())
     }
 
     /// Where to begin in the file at the path when it is new to us.
@@ -270,19 +316,20 @@ impl Trail {
         Place::at(&opened.file, at)
     }
 
-    fn commit(&mut self, candidates: Vec<Candidate>, wall: u64, now: Instant) {
+    fn commit(&mut self, choice: Choice, wall: u64, now: Instant) {
         // What is at the path is the last; so is what was emptied, for it was written before that.
         let last = self.here || !self.lost.is_empty();
         let behind = self.tails.split_off(self.tails.len().saturating_sub(usize::from(last)));
+        let newest = choice.chosen.iter().map(|chosen| chosen.opened.seen.came).max().unwrap_or(self.looked);
         let mut at_path = None;
-        for Candidate { opened, here, place, .. } in candidates {
-            let Some(tail) = place.map(|place| Tail::new(opened, place, now)) else { continue };
+        for Chosen { opened, here, place, .. } in choice.chosen {
+            let tail = Tail::new(opened, place, now);
             if here { at_path = Some(tail) } else { self.tails.push(tail) }
         }
         self.here |= at_path.is_some();
         self.tails.extend(behind.into_iter().chain(at_path));
-        (self.looked, self.start) = (wall, None);
-        self.lost.clear();
+        (self.looked, self.lost) = if choice.more { (newest, choice.lost) } else { (wall, Vec::new()) };
+        (self.start, self.more) = (None, choice.more);
     }
 
     /// What was rotated and compressed before we could read it. A compressed log keeps the time of its last line,
@@ -316,7 +363,7 @@ fn take(lost: &mut Vec<FileMark>, find: impl Fn(&FileMark) -> Option<Place>) -> 
 }
 
 /// Where a file that was read before is to be read on, unless it was emptied or written anew.
-fn again(opened: &Opened, mark: &FileMark) -> Option<Place> {
+fn found_again(opened: &Opened, mark: &FileMark) -> Option<Place> {
     if opened.seen.size >= mark.place.offset && mark.place.stands(&opened.file) {
         return Some(mark.place);
     }

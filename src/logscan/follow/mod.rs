@@ -14,6 +14,7 @@
 //! looks is gone, which is said; and two logs whose first and last kilobyte are the same look the same.
 
 mod bell;
+mod choice;
 mod files;
 mod journal;
 mod pattern;

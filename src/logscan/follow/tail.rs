@@ -128,12 +128,6 @@ impl Tail {
         alone && self.is_drained() && now.saturating_duration_since(self.grew) >= LINGER
     }
 
-    /// Whether nothing was read of it, and all of `other` stands in it: it is being copied, and will be emptied.
-    pub(super) fn is_being_copied(&self, other: &Opened) -> bool {
-        let copied = || Place::at(&other.file, other.seen.size).is_ok_and(|end| end.stands(&self.file));
-        self.place.offset == 0 && copied()
-    }
-
     /// Whether it is sure that it was not emptied since it was read.
     pub(super) fn is_intact(&mut self) -> io::Result<bool> {
         let stamp = Stamp::of(&self.file.metadata()?);

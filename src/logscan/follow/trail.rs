@@ -2,12 +2,11 @@
 //! written: a file that was renamed away to its end, then those that came and went between two looks, then
 //! the one that lies there now.
 
-use super::place::last_lines;
 use super::Start;
-use super::siblings::{Sibling, is_packed, list, rank};
-use super::tail::{Opened, Seen, Tail, Turn, nanoseconds};
-use crate::recovery::scan::{FileId, FileMark, PathMark, Place};
-use std::collections::BTreeMap;
+use super::choice::{CLOCK_GRAIN, Choice, Chosen, Search, is_new};
+use super::siblings::{Sibling, is_packed, list};
+use super::tail::{Tail, Turn, nanoseconds};
+use crate::recovery::scan::{FileId, FileMark, PathMark};
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,8 +16,6 @@ use std::time::Instant;
 const TAILS_MAX: usize = 64;
 /// How often a directory is read again because it changed under our eyes.
 const TRIES: usize = 3;
-/// The clock of file systems stands still for up to 10 ms (a kernel with 100 ticks per second); twice that.
-const CLOCK_GRAIN: u64 = 20_000_000;
 
 /// Takes a block of the file at a path, or all of it when the flag is set; says how much it took.
 pub(super) type GiveOf<'a> = dyn FnMut(&Path, &[u8], bool) -> usize + 'a;
@@ -39,39 +36,14 @@ pub(super) struct Trail {
     start: Option<Start>,
     /// More files wait than could be opened.
     more: bool,
-}
-
-/// A file beside the path that may concern us.
-struct Candidate<'a> {
-    path: &'a Path,
-    here: bool,
-    id: FileId,
-    /// Its place in time: when it came, and what its name says when several came at once.
-    age: (u64, i64),
-}
-
-/// A file that is to be read, and from where.
-struct Chosen {
-    opened: Opened,
-    here: bool,
-    age: (u64, i64),
-    place: Place,
-}
-
-/// What a look at the directory came to.
-#[derive(Default)]
-struct Choice {
-    chosen: Vec<Chosen>,
-    /// Files that were not found.
-    lost: Vec<FileMark>,
-    /// There are more, for which there is no room yet.
-    more: bool,
+    /// Whether the last look came to an end.
+    settled: bool,
 }
 
 impl Trail {
     /// A path of which nothing is known: files that came after `looked` are read whole.
     pub(super) fn new(path: PathBuf, looked: u64, start: Option<Start>) -> Self {
-        Self { path, tails: Vec::new(), here: false, lost: Vec::new(), looked, start, more: false }
+        Self { path, tails: Vec::new(), here: false, lost: Vec::new(), looked, start, more: false, settled: false }
     }
 
     /// A path that was followed before.
@@ -130,7 +102,7 @@ impl Trail {
         // It may have been moved away and back.
         self.tails[index..].rotate_left(1);
         let tail = self.tails.last_mut();
-        let same = self.lost.is_empty() && tail.map_or(Ok(false), Tail::is_intact)?;
+        let same = self.settled && self.lost.is_empty() && tail.map_or(Ok(false), Tail::is_intact)?;
         if same {
             // Whatever lies beside it by now is old, or a copy of it.
             self.looked = wall;
@@ -148,7 +120,7 @@ impl Trail {
     /// Takes over the file that lies at the path.
     pub(super) fn adopt(&mut self, tail: Tail) {
         self.tails.push(tail);
-        self.here = true;
+        (self.here, self.settled) = (true, true);
         self.start = None;
     }
 
@@ -192,7 +164,7 @@ impl Trail {
             let succeeded = self.tails[index + 1..].iter().any(|tail| !tail.is_empty());
             let tail = &self.tails[index];
             // Not one that would look new to us again.
-            let crowded = self.tails.len() >= TAILS_MAX && tail.is_drained() && !self.is_new(tail.came());
+            let crowded = self.tails.len() >= TAILS_MAX && tail.is_drained() && !is_new(tail.came(), self.looked);
             if crowded || self.tails[index].is_finished(succeeded, now) {
                 gone.push(self.tails.remove(index));
             } else {
@@ -206,16 +178,23 @@ impl Trail {
     /// followed already. What the directory does not tell now, because it changes under our eyes, a later
     /// look will. Returns what was lost, in words.
     pub(super) fn settle(&mut self, known: &[FileId], wall: u64, now: Instant) -> io::Result<Vec<String>> {
+        self.settled = false;
         if self.tails.last_mut().map(Tail::is_cut).transpose()? == Some(true) {
             self.restart();
         }
         let inodes: Vec<u64> = self.lost.iter().map(|mark| mark.id.inode).collect();
         for _ in 0..TRIES {
             let before = list(&self.path, &inodes)?;
-            let choice = self.choose(&before, known)?;
+            let choice = match self.search(known, wall).choose(&before) {
+                Ok(choice) => choice,
+                // Renamed before it could be opened.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
             if list(&self.path, &inodes)? == before {
                 let mut said = self.unreadable(&before);
-                let missing = choice.lost.iter().filter(|mark| !mark.drained && !choice.more);
+                let over = !choice.more && !choice.unsure;
+                let missing = choice.lost.iter().filter(|mark| over && !mark.drained);
                 said.extend(missing.map(|mark| self.said(mark)));
                 self.commit(choice, wall, now);
                 return Ok(said);
@@ -224,96 +203,17 @@ impl Trail {
         Ok(Vec::new())
     }
 
-    /// Chooses what is to be read, and from where: as many of the oldest as there is room for.
-    fn choose(&self, siblings: &[Sibling], known: &[FileId]) -> io::Result<Choice> {
-        let mut choice = Choice { lost: self.lost.clone(), ..Choice::default() };
-        let candidates = self.candidates(siblings, known)?;
-        // What we know by its number is never taken for a copy of something else.
-        for candidate in &candidates {
-            choice.chosen.extend(self.again(candidate, &mut choice.lost)?);
+    fn search<'a>(&'a self, known: &'a [FileId], wall: u64) -> Search<'a> {
+        Search {
+            path: &self.path,
+            known,
+            lost: &self.lost,
+            looked: self.looked,
+            wall,
+            start: self.start,
+            room: TAILS_MAX.saturating_sub(self.tails.len()),
+            current: if self.here { self.tails.last().map(Tail::file) } else { None },
         }
-        for candidate in &candidates {
-            if choice.chosen.iter().any(|chosen| chosen.opened.seen.id == candidate.id) {
-                continue;
-            }
-            choice.more = choice.chosen.len() + self.tails.len() >= TAILS_MAX;
-            if choice.more {
-                break;
-            }
-            choice.chosen.extend(self.anew(candidate, &mut choice.lost)?);
-        }
-        choice.chosen.sort_by_key(|chosen| (chosen.here, chosen.age));
-        Ok(choice)
-    }
-
-    /// The files that may concern us, oldest first; the one at the path is the newest.
-    fn candidates<'a>(&self, siblings: &'a [Sibling], known: &[FileId]) -> io::Result<Vec<Candidate<'a>>> {
-        let mut found: BTreeMap<FileId, Candidate<'a>> = BTreeMap::new();
-        for Sibling { path, .. } in siblings.iter().filter(|sibling| !is_packed(&sibling.path)) {
-            let here = *path == self.path;
-            let Seen { id, came, .. } = match Seen::at(path) {
-                Ok(seen) => seen,
-                Err(error) if here => return Err(error),
-                // Gone already, or not a plain file: no log of ours.
-                Err(_) => continue,
-            };
-            let concerns = here || !self.lost.is_empty() || self.is_new(came);
-            // A file with two names, as in the middle of a rotation, is there once, and under the path.
-            if concerns && !known.contains(&id) && (here || !found.contains_key(&id)) {
-                found.insert(id, Candidate { path, here, id, age: (came, rank(path)) });
-            }
-        }
-        let mut found: Vec<_> = found.into_values().collect();
-        found.sort_by_key(|candidate| (candidate.here, candidate.age));
-        Ok(found)
-    }
-
-    /// A file that was read before, and not emptied since.
-    fn again(&self, candidate: &Candidate<'_>, lost: &mut Vec<FileMark>) -> io::Result<Option<Chosen>> {
-        if lost.iter().all(|mark| mark.id != candidate.id) {
-            return Ok(None);
-        }
-        let opened = Opened::new(candidate.path)?;
-        let place = take(lost, |mark| if mark.id == candidate.id { found_again(&opened, mark) } else { None });
-        Ok(place.map(|place| Chosen { opened, here: candidate.here, age: candidate.age, place }))
-    }
-
-    /// A copy of what was emptied, which holds what we had not read of it, or a file that is new.
-    fn anew(&self, candidate: &Candidate<'_>, lost: &mut Vec<FileMark>) -> io::Result<Option<Chosen>> {
-        let Candidate { path, here, id, mut age } = *candidate;
-        let opened = Opened::new(path)?;
-        let emptied = self.lost.iter().any(|mark| mark.id == id);
-        if emptied {
-            // What is in it now came after all that was in it before.
-            age.0 = opened.seen.changed;
-        }
-        let proof = |mark: &FileMark| mark.place.offset > 0 && (!here || mark.place.is_certain());
-        let copy = |mark: &FileMark| (proof(mark) && mark.place.stands(&opened.file)).then_some(mark.place);
-        let place = match take(lost, copy) {
-            Some(place) => Some(place),
-            None if here => Some(self.beginning(&opened)?),
-            None => (emptied || self.is_unseen(&opened)).then(Place::default),
-        };
-        Ok(place.map(|place| Chosen { opened, here, age, place }))
-    }
-
-    fn is_new(&self, came: u64) -> bool {
-        came >= self.looked.saturating_sub(CLOCK_GRAIN)
-    }
-
-    fn is_unseen(&self, opened: &Opened) -> bool {
-        let copied = self.here && self.tails.last().is_some_and(|tail| tail.is_being_copied(opened));
-        self.is_new(opened.seen.came) && !copied
-    }
-
-    /// Where to begin in the file at the path when it is new to us.
-    fn beginning(&self, opened: &Opened) -> io::Result<Place> {
-        let at = match self.start {
-            Some(Start::End) if !self.is_new(opened.seen.came) => opened.seen.size,
-            Some(Start::Last(lines)) if !self.is_new(opened.seen.came) => last_lines(&opened.file, opened.seen.size, lines)?,
-            Some(_) | None => 0,
-        };
-        Place::at(&opened.file, at)
     }
 
     fn commit(&mut self, choice: Choice, wall: u64, now: Instant) {
@@ -328,8 +228,12 @@ impl Trail {
         }
         self.here |= at_path.is_some();
         self.tails.extend(behind.into_iter().chain(at_path));
-        (self.looked, self.lost) = if choice.more { (newest, choice.lost) } else { (wall, Vec::new()) };
-        (self.start, self.more) = (None, choice.more);
+        (self.start, self.more, self.settled) = (None, choice.more, !choice.unsure);
+        (self.looked, self.lost) = match (choice.more, choice.unsure) {
+            (false, false) => (wall, Vec::new()),
+            (true, false) => (newest, choice.lost),
+            (_, true) => (self.looked, choice.lost),
+        };
     }
 
     /// What was rotated and compressed before we could read it. A compressed log keeps the time of its last line,
@@ -353,19 +257,4 @@ impl Trail {
             mark.place.offset
         )
     }
-}
-
-/// Takes the first mark for which `find` has a place.
-fn take(lost: &mut Vec<FileMark>, find: impl Fn(&FileMark) -> Option<Place>) -> Option<Place> {
-    let (index, place) = lost.iter().enumerate().find_map(|(index, mark)| Some((index, find(mark)?)))?;
-    lost.remove(index);
-    Some(place)
-}
-
-/// Where a file that was read before is to be read on, unless it was emptied or written anew.
-fn found_again(opened: &Opened, mark: &FileMark) -> Option<Place> {
-    if opened.seen.size >= mark.place.offset && mark.place.stands(&opened.file) {
-        return Some(mark.place);
-    }
-    mark.place.collapsed(&opened.file, opened.seen.size).ok().flatten()
 }

@@ -51,7 +51,7 @@ pub struct FileMark {
 }
 
 /// A file, whatever its name. The time of birth tells it from a later one with the same number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileId {
     /// The device it lies on.

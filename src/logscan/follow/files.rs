@@ -2,6 +2,7 @@
 //! with several names is followed under one.
 
 use super::bell::Bell;
+use super::pattern::Pattern;
 use super::siblings::{is_packed, parent, rotated_from};
 use super::tail::{Seen, Turn};
 use super::trail::Trail;
@@ -15,8 +16,6 @@ use std::time::{Duration, Instant};
 
 /// Paths that one source follows. Each keeps a file open.
 const PATHS_MAX: usize = 64;
-/// Names looked at for one pattern; a pattern that means more is a mistake.
-const MATCHES_MAX: usize = 10_000;
 /// How often patterns are tried again although no directory has changed.
 const EXPAND_EVERY: Duration = Duration::from_secs(30);
 
@@ -24,13 +23,13 @@ const EXPAND_EVERY: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Files {
     name: Name,
-    patterns: Vec<String>,
+    patterns: Vec<Pattern>,
     trails: Vec<Trail>,
     /// When all paths were known, in nanoseconds since 1970.
     looked: u64,
     expanded: Option<Instant>,
-    /// What is wrong with the patterns.
-    troubles: Vec<String>,
+    /// Files that are too many.
+    surplus: usize,
     /// What was found wrong since it was last asked.
     news: Vec<String>,
 }
@@ -40,16 +39,9 @@ impl Files {
     pub(super) fn open(name: Name, patterns: Vec<String>, start: Start, mark: Option<&FilesMark>) -> Self {
         // What is new to us is never read from its beginning only because it came.
         let looked = mark.map_or(u64::MAX, |mark| mark.looked);
-        let mut files = Self {
-            name,
-            patterns,
-            trails: Vec::new(),
-            looked,
-            expanded: None,
-            troubles: Vec::new(),
-            news: Vec::new(),
-        };
-        let known = mark.iter().flat_map(|mark| &mark.paths).filter(|(path, _)| files.means(path));
+        let patterns = patterns.into_iter().map(Pattern::new).collect();
+        let mut files = Self { name, patterns, trails: Vec::new(), looked, expanded: None, surplus: 0, news: Vec::new() };
+        let known = mark.iter().flat_map(|mark| &mark.paths).filter(|(path, _)| files.means(Path::new(path)));
         files.trails = known.map(|(path, mark)| Trail::resume(path.into(), mark)).collect();
         files.expand(Some(start));
         files
@@ -98,19 +90,20 @@ impl Files {
     }
 
     fn look_at(&mut self, index: usize, now: Instant, wall: u64) {
-        let there = match identify(self.trails[index].path()) {
-            Ok(there) => there,
+        let trail = &mut self.trails[index];
+        let there = identify(trail.path()).and_then(|there| Ok((there, trail.meet(there, wall)?)));
+        let there = match there {
+            Ok((_, true)) => return,
+            Ok((there, false)) => there,
             Err(error) => return self.complain(index, &error),
         };
-        if self.trails[index].meet(there, wall) {
+        if let Some(id) = there && self.held_elsewhere(index, id) {
             return;
         }
-        if let Some(id) = there
-            && self.trails[index].has_found_all()
-            && self.held_elsewhere(index, id)
-        {
-            return;
-        }
+        self.settle(index, now, wall);
+    }
+
+    fn settle(&mut self, index: usize, now: Instant, wall: u64) {
         let known: Vec<FileId> = self.trails.iter().flat_map(Trail::ids).collect();
         match self.trails[index].settle(&known, wall, now) {
             Ok(said) => self.news.extend(said),
@@ -120,15 +113,20 @@ impl Files {
 
     fn complain(&mut self, index: usize, error: &io::Error) {
         let denied = error.kind() == io::ErrorKind::PermissionDenied;
-        let help =
-            if denied { "; let the watchdog's user read it, for example through its group" } else { "" };
+        let help = if denied { "; let the watchdog's user read it, for example through its group" } else { "" };
         self.news.push(format!("{}: {error}{help}", self.trails[index].path().display()));
     }
 
     /// What is wrong, and was not said yet or lasts.
     pub(super) fn news(&mut self) -> impl Iterator<Item = String> + use<> {
         let mut news = std::mem::take(&mut self.news);
-        news.extend(self.troubles.iter().cloned());
+        news.extend(self.missing());
+        if self.surplus > 0 {
+            news.push(format!(
+                "{} files more than the {PATHS_MAX} that one source can follow; divide it into several",
+                self.surplus
+            ));
+        }
         news.sort();
         news.dedup();
         news.into_iter()
@@ -138,7 +136,9 @@ impl Files {
     /// is followed from now on.
     fn held_elsewhere(&mut self, index: usize, id: FileId) -> bool {
         let holder = self.trails.iter().position(|trail| trail.ids().any(|known| known == id));
-        let Some(holder) = holder else { return false };
+        let Some(holder) = holder.filter(|holder| *holder != index && self.trails[index].has_found_all()) else {
+            return false;
+        };
         if let Some(tail) = self.trails[holder].release(id) {
             self.trails[index].adopt(tail);
         }
@@ -150,12 +150,12 @@ impl Files {
         let name = &self.name;
         let mut give = |path: &Path, block: &[u8], whole| sink.take(name, path, block, whole);
         match self.trails[index].turn(room, now, &mut give) {
-            Ok(Turn::Cut) => {
+            Ok(turn @ (Turn::Cut | Turn::Unsure)) => {
                 // At once, before the new content is read: the old one may lie in a copy.
-                self.look_at(index, now, wall());
-                Turn::Cut
+                self.settle(index, now, wall());
+                turn
             }
-            Ok(turn) => turn,
+            Ok(turn @ (Turn::Idle | Turn::Read { .. })) => turn,
             Err(error) => {
                 self.complain(index, &error);
                 Turn::Idle
@@ -174,49 +174,39 @@ impl Files {
     /// begins at `start`.
     fn expand(&mut self, start: Option<Start>) {
         let patterns = &self.patterns;
-        self.trails.retain(|trail| {
-            !trail.is_bare() || patterns.iter().any(|pattern| Path::new(pattern) == trail.path())
-        });
-        self.troubles.clear();
+        let named = |trail: &Trail| patterns.iter().any(|pattern| pattern.is_exactly(trail.path()));
+        self.trails.retain(|trail| !trail.is_bare() || named(trail));
+        let known: BTreeSet<&Path> = self.trails.iter().map(Trail::path).collect();
         let mut meant = self.meant();
-        for trail in &self.trails {
-            meant.remove(trail.path());
-        }
-        let room = PATHS_MAX.saturating_sub(self.trails.len());
-        if meant.len() > room {
-            self.troubles.push(format!("{} files more than the {PATHS_MAX} that one source can follow; divide it into several sources, or name fewer files", meant.len() - room));
-        }
+        meant.retain(|path| !known.contains(path.as_path()));
+        let room = PATHS_MAX.saturating_sub(known.len());
+        self.surplus = meant.len().saturating_sub(room);
         let looked = self.looked;
         self.trails.extend(meant.into_iter().take(room).map(|path| Trail::new(path, looked, start)));
     }
 
-    fn meant(&mut self) -> BTreeSet<PathBuf> {
-        let mut meant = BTreeSet::new();
-        for pattern in &self.patterns {
-            match matches(pattern) {
-                Ok(paths) => {
-                    if !paths.iter().any(|path| path.exists()) {
-                        self.troubles.push(format!("{pattern}: there is no such file yet"));
-                    }
-                    meant.extend(paths);
-                }
-                Err(reason) => self.troubles.push(format!("{pattern}: {reason}")),
-            }
-        }
-        let all = meant.clone();
+    fn meant(&self) -> BTreeSet<PathBuf> {
+        let named = self.patterns.iter().filter_map(Pattern::exactly).map(Path::to_owned);
+        let all: BTreeSet<_> = self.patterns.iter().flat_map(Pattern::paths).chain(named).collect();
         // The old files of a log that is followed itself are no logs of their own.
-        meant.retain(|path| !is_packed(path) && !rotated_from(path).any(|log| all.contains(&log)));
-        meant
+        let is_log = |path: &PathBuf| !is_packed(path) && !rotated_from(path).any(|log| all.contains(&log));
+        all.iter().filter(|path| is_log(path)).cloned().collect()
     }
 
-    fn means(&self, path: &str) -> bool {
-        let fits = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|glob| glob.matches(path));
-        self.patterns.iter().any(|pattern| pattern == path || fits(pattern))
+    fn means(&self, path: &Path) -> bool {
+        self.patterns.iter().any(|pattern| pattern.means(path))
+    }
+
+    /// Patterns that mean nothing yet. What is there and cannot be followed has said so itself.
+    fn missing(&self) -> impl Iterator<Item = String> {
+        let found = |pattern: &Pattern| self.trails.iter().any(|trail| !trail.is_bare() && pattern.means(trail.path()));
+        let missing = self.patterns.iter().filter(move |pattern| !found(pattern) && pattern.paths().next().is_none());
+        missing.map(|pattern| format!("{pattern}: there is no such file yet"))
     }
 
     /// Listens for new names, wherever they may appear.
     fn watch(&self, bell: &Bell) {
-        let fixed = self.patterns.iter().map(|pattern| fixed_part(pattern));
+        let fixed = self.patterns.iter().map(Pattern::base);
         let found = self.trails.iter().map(|trail| parent(trail.path()));
         for directory in fixed.chain(found).collect::<BTreeSet<_>>() {
             bell.watch_directory(directory);
@@ -231,26 +221,4 @@ fn identify(path: &Path) -> io::Result<Option<FileId>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The paths that a pattern means by now; one without wildcards means itself, whether it is there or not.
-fn matches(pattern: &str) -> Result<Vec<PathBuf>, String> {
-    if !is_glob(pattern) {
-        return Ok(vec![PathBuf::from(pattern)]);
-    }
-    let found = glob::glob(pattern).map_err(|error| format!("it is not a pattern: {}", error.msg))?;
-    // State documents are JSON, and cannot name a path that is not text.
-    let paths = found.take(MATCHES_MAX).filter_map(Result::ok).filter(|path| path.to_str().is_some());
-    Ok(paths.filter(|path| path.is_file()).collect())
-}
-
-fn is_glob(pattern: &str) -> bool {
-    pattern.contains(['*', '?', '['])
-}
-
-/// The directory below which all that a pattern can mean lies.
-fn fixed_part(pattern: &str) -> &Path {
-    let plain = pattern.find(['*', '?', '[']).map_or(pattern, |at| &pattern[..at]);
-    let end = plain.rfind('/').map_or(0, |at| at.max(1));
-    Path::new(&plain[..end])
 }

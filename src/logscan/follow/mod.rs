@@ -14,8 +14,10 @@
 //! looks is gone, which is said; and two logs whose first and last kilobyte are the same look the same.
 
 mod bell;
+mod choice;
 mod files;
 mod journal;
+mod pattern;
 mod place;
 mod siblings;
 mod tail;
@@ -31,6 +33,7 @@ use journal::Journal;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 use tail::{Turn, nanoseconds};
+use trail::Trail;
 
 /// Bytes read at once, and the most that a sink can hold back.
 pub const BLOCK: usize = 256 << 10;
@@ -157,20 +160,39 @@ impl Follow {
     /// Reads what is new, until about `budget` bytes were read: it ends with the block that reaches it.
     pub fn read(&mut self, budget: u64, now: Instant, sink: &mut dyn Sink) -> Progress {
         let mut progress = Progress::default();
-        self.look(now);
-        self.read_around(budget, now, sink, &mut progress);
+        let mut left = budget;
+        loop {
+            self.look(now);
+            let read = self.read_around(left, now, sink, &mut progress);
+            self.let_go(now);
+            left = left.saturating_sub(read);
+            // Files that had no room have it now.
+            let more = self.files.iter().flat_map(Files::trails).any(Trail::has_more);
+            if left == 0 || read == 0 || !more {
+                break;
+            }
+        }
+        self.conclude(&mut progress);
+        progress
+    }
+
+    fn let_go(&mut self, now: Instant) {
         for files in &mut self.files {
-            files.let_go(&mut self.bell, now);
+            files.let_go(&self.bell, now);
+        }
+    }
+
+    fn conclude(&mut self, progress: &mut Progress) {
+        for files in &mut self.files {
             progress.troubles.extend(files.news().map(|news| (files.name().clone(), news)));
         }
         for journal in &mut self.journals {
             progress.troubles.extend(journal.news().map(|news| (journal.name().clone(), news)));
         }
         let trails = || self.files.iter().flat_map(Files::trails);
-        progress.left = trails().map(trail::Trail::left).sum();
+        progress.left = trails().map(Trail::left).sum();
         let journals = self.journals.iter().filter_map(Journal::wake_at);
-        progress.flush_at = trails().filter_map(trail::Trail::flush_at).chain(journals).min();
-        progress
+        progress.flush_at = trails().filter_map(Trail::flush_at).chain(journals).min();
     }
 
     /// Where everything stands now; the marks of rules are left as they are. It changes only when something
@@ -199,8 +221,8 @@ impl Follow {
         self.bell.names_are_known();
     }
 
-    /// Block by block in turn, until nobody has anything more.
-    fn read_around(&mut self, budget: u64, now: Instant, sink: &mut dyn Sink, progress: &mut Progress) {
+    /// Block by block in turn, until nobody has anything more. Says how many bytes it read.
+    fn read_around(&mut self, budget: u64, now: Instant, sink: &mut dyn Sink, progress: &mut Progress) -> u64 {
         let readers = self.readers();
         let (mut read, mut idle) = (0, 0);
         let mut next = self.first;
@@ -208,12 +230,13 @@ impl Follow {
             next %= readers.len();
             match self.turn(readers[next], now, sink, progress) {
                 Turn::Idle => idle += 1,
-                Turn::Cut => idle = 0,
+                Turn::Cut | Turn::Unsure => idle = 0,
                 Turn::Read { read: more, .. } => (idle, read) = (0, read + more),
             }
             next += 1;
         }
         self.first = next;
+        read
     }
 
     fn readers(&self) -> Vec<Reader> {
@@ -240,3 +263,6 @@ impl Follow {
 fn wall() -> u64 {
     nanoseconds(SystemTime::now())
 }
+
+#[cfg(test)]
+mod tests;

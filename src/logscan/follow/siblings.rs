@@ -25,7 +25,11 @@ pub(super) struct Sibling {
 pub(super) fn list(path: &Path, inodes: &[u64]) -> io::Result<Vec<Sibling>> {
     let name = path.file_name().unwrap_or_default();
     let mut found = Vec::new();
-    for entry in fs::read_dir(parent(path))?.take(ENTRIES_MAX) {
+    let entries = match fs::read_dir(parent(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        entries => entries?,
+    };
+    for entry in entries.take(ENTRIES_MAX) {
         let entry = entry?;
         let (other, inode) = (entry.file_name(), entry.ino());
         if other == name || is_rotated(name, &other) || inodes.contains(&inode) {
@@ -120,6 +124,6 @@ mod tests {
         let found = list(&path("app.log"), &[moved]).unwrap();
         let names: Vec<_> = found.into_iter().map(|sibling| sibling.path).collect();
         assert_eq!(names, [path("app.log"), path("app.log.1"), path("moved")]);
-        assert!(list(Path::new("/nonexistent/app.log"), &[]).is_err());
+        assert_eq!(list(Path::new("/nonexistent/app.log"), &[]).unwrap(), []);
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum Turn {
     },
     /// What was read before is no longer there: the file was emptied, or written anew.
     Cut,
+    /// It has changed, and nothing was read of it: whether it was emptied meanwhile only a copy of it can tell.
+    Unsure,
 }
 
 /// A file that is read.
@@ -39,6 +41,7 @@ pub(super) enum Turn {
 pub(super) struct Tail {
     file: File,
     id: FileId,
+    came: u64,
     place: Place,
     /// The file as it was when it was last read.
     seen: Stamp,
@@ -48,6 +51,8 @@ pub(super) struct Tail {
     held: Option<Instant>,
     /// When it was last seen to grow.
     grew: Instant,
+    /// Copies of it were looked for since it was last read.
+    asked: bool,
     /// The ring of its changes.
     pub(super) watch: Option<WatchDescriptor>,
 }
@@ -76,13 +81,16 @@ impl Stamp {
 impl Tail {
     /// Reads what was opened from `place` on.
     pub(super) fn new(opened: Opened, place: Place, now: Instant) -> Self {
-        let Opened { file, seen: Seen { id, size, .. } } = opened;
-        let seen = Stamp { size, ..Stamp::default() };
-        Self { file, id, place, seen, shown: place.offset, held: None, grew: now, watch: None }
+        let Opened { file, seen: Seen { id, came, .. }, stamp: seen } = opened;
+        Self { file, id, came, place, seen, shown: place.offset, held: None, grew: now, asked: false, watch: None }
     }
 
     pub(super) fn id(&self) -> FileId {
         self.id
+    }
+
+    pub(super) fn came(&self) -> u64 {
+        self.came
     }
 
     pub(super) fn file(&self) -> &File {
@@ -120,10 +128,23 @@ impl Tail {
         alone && self.is_drained() && now.saturating_duration_since(self.grew) >= LINGER
     }
 
+    /// Whether it is sure that it was not emptied since it was read.
+    pub(super) fn is_intact(&mut self) -> io::Result<bool> {
+        let stamp = Stamp::of(&self.file.metadata()?);
+        Ok(stamp == self.seen || (self.place.offset > 0 && self.find(stamp.size)?))
+    }
+
+    /// Whether what was read of it is no longer there.
+    pub(super) fn is_cut(&mut self) -> io::Result<bool> {
+        let size = self.file.metadata()?.len();
+        Ok(!self.find(size)?)
+    }
+
     /// Begins it anew, because it was emptied; says what was lost of it.
     pub(super) fn restart(&mut self) -> FileMark {
         let lost = FileMark { id: self.id, place: self.place, drained: self.is_drained() };
         (self.place, self.shown, self.held, self.seen) = (Place::default(), 0, None, Stamp::default());
+        self.asked = true;
         lost
     }
 
@@ -137,8 +158,13 @@ impl Tail {
         if stamp.size != self.seen.size {
             self.grew = now;
         }
-        if stamp != self.seen && !self.find(stamp.size)? {
-            return Ok(Turn::Cut);
+        if stamp != self.seen {
+            if !self.find(stamp.size)? {
+                return Ok(Turn::Cut);
+            }
+            if self.place.offset == 0 && !std::mem::replace(&mut self.asked, true) {
+                return Ok(Turn::Unsure);
+            }
         }
         self.skip_hole(&stamp)?;
         let back = self.place.back();
@@ -149,7 +175,7 @@ impl Tail {
             // It was emptied just now.
             return Ok(Turn::Cut);
         }
-        self.seen = stamp;
+        (self.seen, self.asked) = (stamp, false);
         Ok(self.show(&room[..count], count == room.len(), due, now, give))
     }
 
@@ -202,6 +228,8 @@ pub(super) struct Seen {
     /// When it came: the earlier of its birth and its last change, so that neither a late writer nor a
     /// restored copy makes it look newer than it is.
     pub(super) came: u64,
+    /// When it was last changed.
+    pub(super) changed: u64,
     pub(super) size: u64,
 }
 
@@ -218,7 +246,7 @@ impl Seen {
         let born = facts.created().map_or(0, nanoseconds);
         let changed = facts.modified().map_or(0, nanoseconds);
         let came = if born == 0 { changed } else { born.min(changed) };
-        Ok(Self { id: FileId { device: facts.dev(), inode: facts.ino(), born }, came, size: facts.len() })
+        Ok(Self { id: FileId { device: facts.dev(), inode: facts.ino(), born }, came, changed, size: facts.len() })
     }
 }
 
@@ -227,6 +255,7 @@ impl Seen {
 pub(super) struct Opened {
     pub(super) file: File,
     pub(super) seen: Seen,
+    stamp: Stamp,
 }
 
 impl Opened {
@@ -234,8 +263,8 @@ impl Opened {
     pub(super) fn new(path: &Path) -> io::Result<Self> {
         Seen::at(path)?;
         let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
-        let seen = Seen::of(&file.metadata()?)?;
-        Ok(Self { file, seen })
+        let facts = file.metadata()?;
+        Ok(Self { file, seen: Seen::of(&facts)?, stamp: Stamp::of(&facts) })
     }
 }
 

@@ -3,10 +3,10 @@
 //! the one that lies there now.
 
 use super::Start;
-use super::place::last_lines;
-use super::siblings::{Sibling, is_packed, list, rank};
-use super::tail::{Opened, Seen, Tail, Turn, nanoseconds};
-use crate::recovery::scan::{FileId, FileMark, PathMark, Place};
+use super::choice::{CLOCK_GRAIN, Choice, Chosen, Search, is_new};
+use super::siblings::{Sibling, is_packed, list};
+use super::tail::{Tail, Turn, nanoseconds};
+use crate::recovery::scan::{FileId, FileMark, PathMark};
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,6 @@ use std::time::Instant;
 const TAILS_MAX: usize = 64;
 /// How often a directory is read again because it changed under our eyes.
 const TRIES: usize = 3;
-/// The clock of file systems stands still for up to 10 ms (a kernel with 100 ticks per second); twice that.
-const CLOCK_GRAIN: u64 = 20_000_000;
 
 /// Takes a block of the file at a path, or all of it when the flag is set; says how much it took.
 pub(super) type GiveOf<'a> = dyn FnMut(&Path, &[u8], bool) -> usize + 'a;
@@ -36,19 +34,16 @@ pub(super) struct Trail {
     looked: u64,
     /// Where to begin in a file that lay there before we came; none once we have looked.
     start: Option<Start>,
-}
-
-/// A file that may belong to a trail, and from where it is to be read.
-struct Candidate {
-    opened: Opened,
-    here: bool,
-    place: Option<Place>,
+    /// More files wait than could be opened.
+    more: bool,
+    /// Whether the last look came to an end.
+    settled: bool,
 }
 
 impl Trail {
     /// A path of which nothing is known: files that came after `looked` are read whole.
     pub(super) fn new(path: PathBuf, looked: u64, start: Option<Start>) -> Self {
-        Self { path, tails: Vec::new(), here: false, lost: Vec::new(), looked, start }
+        Self { path, tails: Vec::new(), here: false, lost: Vec::new(), looked, start, more: false, settled: false }
     }
 
     /// A path that was followed before.
@@ -84,9 +79,14 @@ impl Trail {
         PathMark { looked: self.looked, files: self.lost.iter().copied().chain(open).collect() }
     }
 
-    /// Bytes not read yet.
+    /// Whether files wait in their directory until others are closed.
+    pub(super) fn has_more(&self) -> bool {
+        self.more
+    }
+
+    /// Bytes not read yet; at least one when whole files wait.
     pub(super) fn left(&self) -> u64 {
-        self.tails.iter().map(Tail::left).sum()
+        self.tails.iter().map(Tail::left).sum::<u64>() + u64::from(self.more)
     }
 
     /// When something must be read although nothing new came.
@@ -94,24 +94,20 @@ impl Trail {
         self.tails.iter().filter_map(Tail::flush_at).min()
     }
 
-    /// Takes note of which file lies at the path by now; says whether that explains everything.
-    pub(super) fn meet(&mut self, there: Option<FileId>, wall: u64) -> bool {
+    /// Takes note of which file lies at the path by now; says whether that is the one we know, as we know it.
+    pub(super) fn meet(&mut self, there: Option<FileId>, wall: u64) -> io::Result<bool> {
         let known = there.and_then(|id| self.ids().position(|known| known == id));
         self.here = known.is_some();
-        if let Some(index) = known {
-            // It may have been moved away and back.
-            let tail = self.tails.remove(index);
-            self.tails.push(tail);
-        }
-        let nothing = there.is_none() && self.lost.is_empty();
-        let explained = nothing || (self.here && self.lost.is_empty());
-        if (explained && self.here) || (nothing && self.start.is_some()) {
+        let Some(index) = known else { return Ok(false) };
+        // It may have been moved away and back.
+        self.tails[index..].rotate_left(1);
+        let tail = self.tails.last_mut();
+        let same = self.settled && self.lost.is_empty() && tail.map_or(Ok(false), Tail::is_intact)?;
+        if same {
+            // Whatever lies beside it by now is old, or a copy of it.
             self.looked = wall;
         }
-        if nothing {
-            self.start = None;
-        }
-        explained
+        Ok(same)
     }
 
     /// Gives up a file that lies elsewhere by now.
@@ -124,7 +120,7 @@ impl Trail {
     /// Takes over the file that lies at the path.
     pub(super) fn adopt(&mut self, tail: Tail) {
         self.tails.push(tail);
-        self.here = true;
+        (self.here, self.settled) = (true, true);
         self.start = None;
     }
 
@@ -145,12 +141,8 @@ impl Trail {
             };
             match turn {
                 Turn::Idle => continue,
-                Turn::Read { .. } => {}
-                // What was emptied under its own name goes on; the rest of its old content may lie in a copy.
-                Turn::Cut if current => {
-                    let lost = self.tails[index].restart();
-                    self.lost.push(lost);
-                }
+                Turn::Read { .. } | Turn::Unsure => {}
+                Turn::Cut if index + 1 == self.tails.len() => {}
                 // A rotated file that was emptied or overwritten is nobody's log any more.
                 Turn::Cut => drop(self.tails.remove(index)),
             }
@@ -159,13 +151,20 @@ impl Trail {
         Ok(Turn::Idle)
     }
 
+    /// A log that was emptied goes on; the rest of its old content may lie in a copy.
+    fn restart(&mut self) {
+        self.lost.extend(self.tails.last_mut().map(Tail::restart));
+    }
+
     /// Closes what was replaced and has been quiet for long.
     pub(super) fn let_go(&mut self, now: Instant) -> Vec<Tail> {
         let mut gone = Vec::new();
         let mut index = 0;
         while index + usize::from(self.here) < self.tails.len() {
             let succeeded = self.tails[index + 1..].iter().any(|tail| !tail.is_empty());
-            let crowded = self.tails.len() >= TAILS_MAX && succeeded && self.tails[index].is_drained();
+            let tail = &self.tails[index];
+            // Not one that would look new to us again.
+            let crowded = self.tails.len() >= TAILS_MAX && tail.is_drained() && !is_new(tail.came(), self.looked);
             if crowded || self.tails[index].is_finished(succeeded, now) {
                 gone.push(self.tails.remove(index));
             } else {
@@ -179,113 +178,75 @@ impl Trail {
     /// followed already. What the directory does not tell now, because it changes under our eyes, a later
     /// look will. Returns what was lost, in words.
     pub(super) fn settle(&mut self, known: &[FileId], wall: u64, now: Instant) -> io::Result<Vec<String>> {
+        self.settled = false;
+        if self.tails.last_mut().map(Tail::is_cut).transpose()? == Some(true) {
+            self.restart();
+        }
         let inodes: Vec<u64> = self.lost.iter().map(|mark| mark.id.inode).collect();
         for _ in 0..TRIES {
-            if self.tails.len() >= TAILS_MAX {
-                break;
-            }
             let before = list(&self.path, &inodes)?;
-            let (mut candidates, mut lost) = (self.candidates(&before, known)?, self.lost.clone());
-            self.place(&mut candidates, &mut lost)?;
+            let choice = match self.search(known, wall).choose(&before) {
+                Ok(choice) => choice,
+                // Renamed before it could be opened.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
             if list(&self.path, &inodes)? == before {
                 let mut said = self.unreadable(&before);
-                said.extend(lost.iter().filter(|mark| !mark.drained).map(|mark| self.said(mark)));
-                self.commit(candidates, wall, now);
+                let over = !choice.more && !choice.unsure;
+                let missing = choice.lost.iter().filter(|mark| over && !mark.drained);
+                said.extend(missing.map(|mark| self.said(mark)));
+                self.commit(choice, wall, now);
                 return Ok(said);
             }
         }
         Ok(Vec::new())
     }
 
-    /// The files that may concern us, oldest first; the one at the path is the newest.
-    fn candidates(&self, siblings: &[Sibling], known: &[FileId]) -> io::Result<Vec<Candidate>> {
-        let mut found = Vec::new();
-        for Sibling { path, .. } in siblings.iter().filter(|sibling| !is_packed(&sibling.path)) {
-            let here = *path == self.path;
-            let seen = match Seen::at(path) {
-                Ok(seen) => seen,
-                Err(error) if here => return Err(error),
-                // Gone already, or not a plain file: no log of ours.
-                Err(_) => continue,
-            };
-            if !known.contains(&seen.id) && (here || !self.lost.is_empty() || self.is_new(seen.came)) {
-                found.push((here, seen.came, rank(path), path));
-            }
+    fn search<'a>(&'a self, known: &'a [FileId], wall: u64) -> Search<'a> {
+        Search {
+            path: &self.path,
+            known,
+            lost: &self.lost,
+            looked: self.looked,
+            wall,
+            start: self.start,
+            room: TAILS_MAX.saturating_sub(self.tails.len()),
+            current: if self.here { self.tails.last().map(Tail::file) } else { None },
         }
-        found.sort();
-        let surplus = (found.len() + self.tails.len()).saturating_sub(TAILS_MAX);
-        let newest = found.into_iter().skip(surplus);
-        newest
-            .map(|(here, _, _, path)| Ok(Candidate { opened: Opened::new(path)?, here, place: None }))
-            .collect()
     }
 
-    fn is_new(&self, came: u64) -> bool {
-        came >= self.looked.saturating_sub(CLOCK_GRAIN)
-    }
-
-    /// Says from where each is to be read, and takes those that were found out of `lost`.
-    fn place(&self, candidates: &mut [Candidate], lost: &mut Vec<FileMark>) -> io::Result<()> {
-        for candidate in candidates.iter_mut() {
-            let mine = |mark: &FileMark| mark.id == candidate.opened.seen.id;
-            candidate.place =
-                take(lost, |mark| if mine(mark) { again(&candidate.opened, mark) } else { None });
+    fn commit(&mut self, choice: Choice, wall: u64, now: Instant) {
+        // What is at the path is the last; so is what was emptied, for it was written before that.
+        let last = self.here || !self.lost.is_empty();
+        let behind = self.tails.split_off(self.tails.len().saturating_sub(usize::from(last)));
+        let newest = choice.chosen.iter().map(|chosen| chosen.opened.seen.came).max().unwrap_or(self.looked);
+        let mut at_path = None;
+        for Chosen { opened, here, place, .. } in choice.chosen {
+            let tail = Tail::new(opened, place, now);
+            if here { at_path = Some(tail) } else { self.tails.push(tail) }
         }
-        for candidate in candidates.iter_mut().filter(|candidate| candidate.place.is_none()) {
-            // The copy of a file that was emptied holds what we had not read.
-            let proof =
-                |mark: &FileMark| mark.place.offset > 0 && (!candidate.here || mark.place.is_certain());
-            let copy = |mark: &FileMark| {
-                (proof(mark) && mark.place.stands(&candidate.opened.file)).then_some(mark.place)
-            };
-            candidate.place = match take(lost, copy) {
-                Some(place) => Some(place),
-                None if candidate.here => Some(self.beginning(&candidate.opened)?),
-                None => self.is_new(candidate.opened.seen.came).then(Place::default),
-            };
-        }
-        Ok(())
-    }
-
-    /// Where to begin in the file at the path when it is new to us.
-    fn beginning(&self, opened: &Opened) -> io::Result<Place> {
-        let at = match self.start {
-            Some(Start::End) if !self.is_new(opened.seen.came) => opened.seen.size,
-            Some(Start::Last(lines)) if !self.is_new(opened.seen.came) => {
-                last_lines(&opened.file, opened.seen.size, lines)?
-            }
-            Some(_) | None => 0,
+        self.here |= at_path.is_some();
+        self.tails.extend(behind.into_iter().chain(at_path));
+        (self.start, self.more, self.settled) = (None, choice.more, !choice.unsure);
+        (self.looked, self.lost) = match (choice.more, choice.unsure) {
+            (false, false) => (wall, Vec::new()),
+            (true, false) => (newest, choice.lost),
+            (_, true) => (self.looked, choice.lost),
         };
-        Place::at(&opened.file, at)
-    }
-
-    fn commit(&mut self, candidates: Vec<Candidate>, wall: u64, now: Instant) {
-        // What lies at the path stays the last, and is there at most once.
-        let current = if self.here { self.tails.pop() } else { None };
-        for Candidate { opened, here, place, .. } in candidates {
-            let Some(place) = place else { continue };
-            self.here |= here;
-            self.tails.push(Tail::new(opened, place, now));
-        }
-        self.tails.extend(current);
-        (self.looked, self.start) = (wall, None);
-        self.lost.clear();
     }
 
     /// What was rotated and compressed before we could read it. A compressed log keeps the time of its last line,
     /// so that those we have open are known by it.
     fn unreadable(&self, siblings: &[Sibling]) -> Vec<String> {
-        let changed =
-            |facts: io::Result<Metadata>| facts.and_then(|facts| facts.modified()).map_or(0, nanoseconds);
+        let changed = |facts: io::Result<Metadata>| facts.and_then(|facts| facts.modified()).map_or(0, nanoseconds);
         let open: Vec<u64> = self.tails.iter().map(|tail| changed(tail.file().metadata())).collect();
         let packed = siblings.iter().map(|sibling| &sibling.path).filter(|path| is_packed(path));
         let unseen = packed.filter(|path| {
             let time = changed(path.metadata());
             time > self.looked.saturating_add(CLOCK_GRAIN) && !open.contains(&time)
         });
-        let said = |path: &PathBuf| {
-            format!("{} was compressed before it was read; its lines are not seen", path.display())
-        };
+        let said = |path: &PathBuf| format!("{} was compressed before it was read; its lines are not seen", path.display());
         unseen.map(said).collect()
     }
 
@@ -296,19 +257,4 @@ impl Trail {
             mark.place.offset
         )
     }
-}
-
-/// Takes the first mark for which `find` has a place.
-fn take(lost: &mut Vec<FileMark>, find: impl Fn(&FileMark) -> Option<Place>) -> Option<Place> {
-    let (index, place) = lost.iter().enumerate().find_map(|(index, mark)| Some((index, find(mark)?)))?;
-    lost.remove(index);
-    Some(place)
-}
-
-/// Where a file that was read before is to be read on, unless it was emptied or written anew.
-fn again(opened: &Opened, mark: &FileMark) -> Option<Place> {
-    if opened.seen.size >= mark.place.offset && mark.place.stands(&opened.file) {
-        return Some(mark.place);
-    }
-    mark.place.collapsed(&opened.file, opened.seen.size).ok().flatten()
 }

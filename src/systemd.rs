@@ -268,7 +268,10 @@ mod tests {
     fn unreachable(end: JobEnd) -> String {
         match end {
             JobEnd::Unreachable { reason } => reason,
-            other => panic!("{other:?}"),
+            other
+            @ (JobEnd::Done | JobEnd::Refused { .. } | JobEnd::Failed { .. } | JobEnd::StillRunning) => {
+                panic!("{other:?}")
+            }
         }
     }
 

@@ -39,6 +39,19 @@ impl Machine {
         Some(machine)
     }
 
+    /// As [`Self::up_or_skip`], where the host has these files, for the machine has what the host has.
+    ///
+    /// # Panics
+    /// As that does.
+    pub(crate) fn up_with_or_skip(name: &str, needed: &[&str]) -> Option<Self> {
+        let Some(missing) = needed.iter().find(|path| !Path::new(path).exists()) else {
+            return Self::up_or_skip(name);
+        };
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must have {missing}");
+        eprintln!("!!!! SKIPPED {name}: it was NOT tested, for this host has no {missing}");
+        None
+    }
+
     /// Runs a command as pico, with its user manager and bus.
     pub(crate) fn user(&self, argv: &[&str]) -> Output {
         self.script("user", argv).output().unwrap()

@@ -222,7 +222,13 @@ impl Follow {
     }
 
     /// Block by block in turn, until nobody has anything more. Says how many bytes it read.
-    fn read_around(&mut self, budget: u64, now: Instant, sink: &mut dyn Sink, progress: &mut Progress) -> u64 {
+    fn read_around(
+        &mut self,
+        budget: u64,
+        now: Instant,
+        sink: &mut dyn Sink,
+        progress: &mut Progress,
+    ) -> u64 {
         let readers = self.readers();
         let (mut read, mut idle) = (0, 0);
         let mut next = self.first;

@@ -82,7 +82,18 @@ impl Tail {
     /// Reads what was opened from `place` on.
     pub(super) fn new(opened: Opened, place: Place, now: Instant) -> Self {
         let Opened { file, seen: Seen { id, came, .. }, stamp: seen } = opened;
-        Self { file, id, came, place, seen, shown: place.offset, held: None, grew: now, asked: false, watch: None }
+        Self {
+            file,
+            id,
+            came,
+            place,
+            seen,
+            shown: place.offset,
+            held: None,
+            grew: now,
+            asked: false,
+            watch: None,
+        }
     }
 
     pub(super) fn id(&self) -> FileId {
@@ -246,7 +257,12 @@ impl Seen {
         let born = facts.created().map_or(0, nanoseconds);
         let changed = facts.modified().map_or(0, nanoseconds);
         let came = if born == 0 { changed } else { born.min(changed) };
-        Ok(Self { id: FileId { device: facts.dev(), inode: facts.ino(), born }, came, changed, size: facts.len() })
+        Ok(Self {
+            id: FileId { device: facts.dev(), inode: facts.ino(), born },
+            came,
+            changed,
+            size: facts.len(),
+        })
     }
 }
 

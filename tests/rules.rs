@@ -1,7 +1,7 @@
 //! The rules that come with the program: every sample line of every format is matched, or not, as annotated.
 
 use picoclaw_watchdog::config::{Config, SourceFile, Sources, compile};
-use picoclaw_watchdog::logscan::matcher::{Matcher, counts};
+use picoclaw_watchdog::logscan::matcher::{Matcher, Single};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -41,7 +41,8 @@ fn every_shipped_rule_matches_what_it_means_and_nothing_else() {
             let count = samples.iter().filter(|(matches, _)| *matches == wanted).count();
             assert!(count >= LEAST, "{}: {count} samples that match: {wanted}", watched.target);
         }
-        let differs = samples.iter().filter(|(wanted, line)| counts(&watched.rule, line) != *wanted);
+        let rule = Single::new(&watched.rule).unwrap();
+        let differs = samples.iter().filter(|(wanted, line)| rule.counts(line) != *wanted);
         wrong.extend(
             differs.map(|(wanted, line)| format!("{}: should match: {wanted}: {line}", watched.target)),
         );
@@ -55,6 +56,7 @@ fn all_rules_together_find_what_each_finds_alone() {
     let config = mirai();
     let rules: Vec<_> = config.scan.rules.iter().map(|watched| &watched.rule).collect();
     let mut matcher = Matcher::new(rules.iter().copied()).unwrap();
+    let each: Vec<_> = rules.iter().map(|rule| Single::new(rule).unwrap()).collect();
     for watched in &config.scan.rules {
         for (_, line) in samples(watched.target.as_str()) {
             let mut found = BTreeSet::new();
@@ -64,8 +66,84 @@ fn all_rules_together_find_what_each_finds_alone() {
                 }
             });
             let alone =
-                rules.iter().enumerate().filter(|(_, rule)| counts(rule, &line)).map(|(index, _)| index);
+                each.iter().enumerate().filter(|(_, rule)| rule.counts(&line)).map(|(index, _)| index);
             assert_eq!(found, alone.collect(), "{line}");
         }
     }
+}
+
+/// The file of the Mirai system as it is shipped, with what the operator adds.
+fn original(mirai: &str) -> (Option<Config>, Vec<String>) {
+    let file = |path: &str, text: String| Some(SourceFile { path: path.into(), text, mode: 0o600 });
+    let text = format!("[mirai]\npatterns_file = \"/m/scripts/error_patterns.json\"\n{mirai}");
+    let patterns = include_str!("fixtures/mirai/error_patterns.json").to_owned();
+    let compiled = compile(&Sources {
+        toml: file("w.toml", text),
+        patterns: file("/m/scripts/error_patterns.json", patterns),
+        home: "/home/x".into(),
+        ..Sources::default()
+    });
+    (compiled.config, compiled.problems.iter().map(ToString::to_string).collect())
+}
+
+const ALLOWED: &str = r#"
+trusted = true
+[mirai.services]
+flask_app = "user:mirai.service"
+postgresql = "system:postgresql.service"
+redis = "system:redis-server.service"
+[allow]
+roots = ["/m", "/tmp", "/var/tmp"]
+owners = ["www-data"]
+units = ["postgresql.service", "redis-server.service"]
+"#;
+
+/// Each of the defects that its patterns are known for is told, with a line of an ordinary day that shows it.
+#[test]
+fn the_original_patterns_are_accepted_and_their_dangers_told() {
+    let (config, problems) = original(ALLOWED);
+    let all = problems.join("\n");
+    let config = config.expect(&all);
+    assert_eq!(config.scan.rules.len(), 12);
+    assert_eq!(config.probes.len(), 5, "its health checks");
+    for (pattern, line) in [
+        ("memory_error", "the meeting room"),
+        ("port_in_use", "support ticket already filed"),
+        ("disk_full", "disk is 20% full"),
+        ("database_connection_error", "connect to ollama"),
+        ("redis_connection_error", "redis pool"),
+        ("ssl_certificate_error", "certificate renewed"),
+        ("memory_error", "\"OOM\" is short"),
+        ("port_in_use", "unbounded gap"),
+    ] {
+        let told = problems.iter().any(|told| told.contains(pattern) && told.contains(line));
+        assert!(told, "{pattern}: {line}\n{all}");
+    }
+    let unsafe_ = |told: &&String| !told.contains(": warning: ");
+    assert_eq!(problems.iter().filter(unsafe_).count(), 0, "{all}");
+}
+
+#[test]
+fn every_field_of_the_original_takes_effect() {
+    let (config, problems) = original(ALLOWED);
+    let config = config.expect(&problems.join("\n"));
+    let target = |name: &str| config.policy.targets.iter().find(|target| target.name.as_str() == name).unwrap();
+    let database = target("database_connection_error");
+    assert_eq!(database.ladder[0].tries, 3);
+    assert_eq!((database.cooldown.as_secs(), database.backoff[1].as_secs()), (300, 60));
+    assert!(target("ssl_certificate_error").ladder.is_empty(), "auto_fix is false");
+    let action = |name: &str| config.actions.values().find(|action| action.name.as_str() == name).unwrap();
+    assert!(action("database_connection_error-fix").backup.is_some(), "backup_before_fix");
+    assert_eq!(action("database_connection_error-fix").steps().len(), 3);
+    let every = |name: &str| target(name).probes[0].every.map(|every| every.as_secs());
+    assert_eq!([every("disk_space"), every("http_endpoint")], [Some(300), None], "every pass is often enough");
+}
+
+/// Without the word of the operator what stands in a log leads to nothing but a message.
+#[test]
+fn untrusted_patterns_tell_and_do_not_act() {
+    let (config, problems) = original("");
+    let config = config.expect(&problems.join("\n"));
+    assert!(config.actions.is_empty() && config.policy.targets.iter().all(|target| target.ladder.is_empty()));
+    assert!(problems.iter().any(|told| told.contains("http_5xx: its fix is left out")), "{problems:?}");
 }

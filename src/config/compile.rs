@@ -76,7 +76,11 @@ pub(super) fn patterns_file(sources: &Sources) -> Option<PathBuf> {
 
 /// Only `[mirai]`; what is wrong with it is found when everything is read.
 fn mirai(source: Source<'_>, sources: &Sources) -> Option<mirai::Settings> {
-    section::read(source, |root| mirai::settings(root, &sources.home)).0?
+    section::read(source, |root| {
+        let pace = frame(root, sources).cadence.shortest();
+        mirai::settings(root, &sources.home, pace)
+    })
+    .0?
 }
 
 /// The tables that an `error_patterns.json` stands for.
@@ -110,11 +114,11 @@ fn read_profile(root: &mut Section<'_>) -> Profile {
 fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
     let home = sources.home.as_path();
     read_profile(root);
-    mirai::settings(root, home);
     let enabled = root.or("enabled", true, parse::flag);
     let everything = (!enabled).then(|| Off { what: "everything".to_owned(), why: why_off(root) });
     let manager = root.or("manager", Manager::User, settings::manager);
     let frame = frame(root, sources);
+    mirai::settings(root, home, frame.cadence.shortest());
     let paths = settings::paths(root, home);
     let log = settings::log(root);
     let line = settings::line(root);

@@ -1,9 +1,8 @@
 //! Finds what is dangerous about a rule before it can do harm: an expression that matches what it does not mean, what
 //! we write ourselves, or almost everything. It only reports; the configuration decides what is refused.
 
-use super::engine;
+use super::matcher::Single;
 use super::rule::Rule;
-use regex_automata::meta::Regex;
 use regex_syntax::hir::{Hir, HirKind};
 
 /// Something about a rule that a person should mend.
@@ -37,9 +36,8 @@ const INNOCENT: [&str; 14] = [
 
 /// All that is wrong with a rule. `own` are texts that we write about it ourselves.
 pub fn findings(rule: &Rule, own: &[String]) -> Vec<Finding> {
-    let Ok(regex) = engine::alone(&rule.pattern) else { return Vec::new() };
-    let exclude: Vec<Regex> = rule.exclude.iter().filter_map(|text| engine::alone(text).ok()).collect();
-    let matches = |line: &str| matches(&regex, &exclude, line.as_bytes());
+    let Ok(single) = Single::new(rule) else { return Vec::new() };
+    let matches = |line: &str| single.counts(line);
     let mut found = samples(rule, &matches);
     found.extend(shape(&rule.pattern));
     let finding = |what: String, hint: &str| Finding { key: "pattern", what, hint: hint.to_owned() };
@@ -60,11 +58,6 @@ pub fn findings(rule: &Rule, own: &[String]) -> Vec<Finding> {
         ));
     }
     found
-}
-
-/// Whether a line counts: the expression matches, and none of the exclusions does.
-pub(super) fn matches(regex: &Regex, exclude: &[Regex], line: &[u8]) -> bool {
-    regex.is_match(line) && !exclude.iter().any(|exclude| exclude.is_match(line))
 }
 
 /// Without an example for each side nobody has tried the rule.

@@ -1,7 +1,6 @@
 //! From blocks of bytes to events: a line, or a whole traceback, that a rule is about. It knows neither files nor time.
 
 use super::engine::{self, Engine, Hits, Refused};
-use super::lint;
 use super::rule::Rule;
 use super::traceback;
 use crate::recovery::evidence::Name;
@@ -155,11 +154,25 @@ impl<'b> Pass<'_, 'b> {
     }
 }
 
-/// Whether one line counts for a rule; for samples.
-pub fn counts(rule: &Rule, line: &str) -> bool {
-    let Ok(regex) = engine::alone(&rule.pattern) else { return false };
-    let exclude: Vec<Regex> = rule.exclude.iter().filter_map(|text| engine::alone(text).ok()).collect();
-    lint::matches(&regex, &exclude, line.as_bytes())
+/// One rule by itself, for lines that are few.
+#[derive(Debug)]
+pub struct Single(Regex, Vec<Regex>);
+
+impl Single {
+    /// Compiles it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn new(rule: &Rule) -> Result<Self, String> {
+        let exclude = rule.exclude.iter().map(|text| engine::alone(text)).collect::<Result<_, _>>()?;
+        Ok(Self(engine::alone(&rule.pattern)?, exclude))
+    }
+
+    /// Whether a line counts: the pattern matches, and none of the exclusions does.
+    pub fn counts(&self, line: &str) -> bool {
+        let line = line.as_bytes();
+        self.0.is_match(line) && !self.1.iter().any(|exclude| exclude.is_match(line))
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::toml_text::{Tables, dollars, quoted};
 const TIMEOUT: u64 = 5;
 
 /// Writes one.
-pub(super) fn target(_: &Settings, check: &HealthCheck, tables: &mut Tables) {
+pub(super) fn target(settings: &Settings, check: &HealthCheck, tables: &mut Tables) {
     let timeout = check.timeout.unwrap_or(TIMEOUT);
     let most = check.threshold.unwrap_or(90.0);
     let asked = match check.kind.as_str() {
@@ -37,7 +37,7 @@ pub(super) fn target(_: &Settings, check: &HealthCheck, tables: &mut Tables) {
     tables.text("severity", if check.critical { "critical" } else { "warning" });
     tables.begin("[[target.probe]]");
     tables.text("name", "check");
-    if let Some(interval) = check.interval {
+    if let Some(interval) = check.interval.filter(|interval| *interval > settings.pace.as_secs()) {
         tables.line(&format!("every = \"{interval}s\""));
     }
     tables.line(&format!("check.{asked}"));

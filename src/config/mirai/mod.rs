@@ -13,6 +13,7 @@ use crate::values::one_line;
 use file::{Pattern, PatternsFile};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml_text::Tables;
 
 /// Where its own program looked, beneath its own directory, beside the log of the machine; its own log left out, for it
@@ -30,6 +31,8 @@ pub(super) struct Settings {
     trusted: bool,
     /// The logs to read; empty for those that its own program read.
     sources: Vec<String>,
+    /// What is asked more rarely than this has to say so.
+    pace: Duration,
     /// What its names of services mean here.
     services: BTreeMap<String, Service>,
 }
@@ -44,7 +47,7 @@ enum Service {
 }
 
 /// Reads `[mirai]`; none when there is none.
-pub(super) fn settings(root: &mut Section<'_>, home: &Path) -> Option<Settings> {
+pub(super) fn settings(root: &mut Section<'_>, home: &Path, pace: Duration) -> Option<Settings> {
     root.table("mirai", |mirai| {
         let patterns_file = mirai.need("patterns_file", parse::path(home));
         let beside =
@@ -56,6 +59,7 @@ pub(super) fn settings(root: &mut Section<'_>, home: &Path) -> Option<Settings> 
                 .list("sources", |text| Name::parse(text).map(|name| name.to_string()))
                 .unwrap_or_default(),
             services: mirai.map("services", service).into_iter().collect(),
+            pace,
             patterns_file: patterns_file?,
         };
         Some(settings)

@@ -2,6 +2,7 @@
 //! half a backup would be taken for a whole one.
 
 use super::{Backup, verify};
+use crate::action::files::job::shown;
 use crate::action::files::size::written;
 use crate::beneath::{Access, Dir, Entry, Kind, Pace, Visit, Walk, reason};
 use crate::recovery::evidence::Name;
@@ -73,7 +74,7 @@ pub(super) async fn pack<'a>(
             Ok(mut walk) => packer.all(&mut walk, backup.max_bytes, pace).await?,
             // What is not there needs no backup.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("{}: {}", path.display(), reason(&error))),
+            Err(error) => return Err(format!("{}: {}", shown(path), reason(&error))),
         }
     }
     packed.content = packer.content;
@@ -93,10 +94,10 @@ impl Packer {
             match visit {
                 Visit::Found(entry) => {
                     let packed = self.one(&entry, max, pace).await;
-                    packed.map_err(|why| format!("{}: {why}", entry.path.display()))?;
+                    packed.map_err(|why| format!("{}: {why}", shown(&entry.path)))?;
                 }
                 Visit::Closed(_, error) if error.kind() == io::ErrorKind::NotFound => {}
-                Visit::Closed(path, error) => return Err(format!("{}: {}", path.display(), reason(&error))),
+                Visit::Closed(path, error) => return Err(format!("{}: {}", shown(&path), reason(&error))),
                 Visit::Done(_) => {}
             }
         }

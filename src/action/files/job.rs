@@ -81,6 +81,11 @@ impl Job {
     }
 }
 
+/// A path, fit for one line.
+pub(in crate::action) fn shown(path: &Path) -> String {
+    one_line(&path.to_string_lossy(), PATH_CHARS)
+}
+
 /// Paths of which the first are told and all are counted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct List {
@@ -92,7 +97,7 @@ impl List {
     pub(super) fn add(&mut self, path: &Path) {
         self.count += 1;
         if self.first.len() < NAMED {
-            self.first.push(one_line(&path.to_string_lossy(), PATH_CHARS));
+            self.first.push(shown(path));
         }
     }
 

@@ -3,7 +3,7 @@
 
 pub mod clean;
 pub mod create_dirs;
-mod job;
+pub(super) mod job;
 mod names;
 pub mod permissions;
 pub mod restore_json;

@@ -10,13 +10,14 @@ mod archive;
 mod cut;
 
 use super::Hand;
-use super::job::Job;
+use super::job::{Job, shown};
 use super::names::Names;
 use super::size::{bytes, written};
 use crate::beneath::{Access, Entry, Kind, Visit, Walk, reason};
 use crate::section::{Section, parse};
 use archive::Archive;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 
 /// Larger ones are slow to open in an editor.
@@ -95,18 +96,25 @@ impl Rotate {
         if entry.facts.names > 1 {
             return Err("it has a second name, whose owner may need it whole".to_owned());
         }
-        let path = entry.path.display();
         if job.hand == Hand::Still {
-            return Ok(format!("rotated {path} of {}", written(entry.facts.on_disk)));
+            return Ok(format!("rotated {} of {}", shown(&entry.path), written(entry.facts.on_disk)));
         }
         let log = entry.dir.file(&entry.name, Access::Change).map_err(|error| reason(&error))?;
-        // Whoever else rotates it with care holds this lock. It ends with the file.
+        // Whoever else rotates it with care holds this lock.
         log.try_lock().map_err(|_| "somebody else has locked it".to_owned())?;
-        let mut archive = Archive::of(&log, entry, &mut job.pace).await?;
+        let done = self.move_beginning(job, entry, &log).await;
+        // To close the file is not enough: a child process that is just being started has it open, too.
+        let _ = log.unlock();
+        done
+    }
+
+    async fn move_beginning(&self, job: &mut Job, entry: &Entry, log: &File) -> Result<String, String> {
+        let path = shown(&entry.path);
+        let mut archive = Archive::of(log, entry, &mut job.pace).await?;
         // A crash from here to the cut leaves lines in both, which is better than in neither.
         self.make_room(entry).map_err(|error| reason(&error))?;
         archive.name(&numbered(entry, 1)).map_err(|error| format!("its archive: {}", reason(&error)))?;
-        match cut::beginning(&log, &archive) {
+        match cut::beginning(log, &archive) {
             Ok(how) => Ok(format!("rotated {path}: {} are in {path}.1.gz now{how}", written(archive.bytes))),
             Err(why) => {
                 // Or its lines would be there twice.

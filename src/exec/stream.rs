@@ -28,7 +28,8 @@ impl Stream {
         let family = Family::led_by(&child);
         let pipes = child.stdout.take().zip(child.stderr.take());
         let (stdout, stderr) = pipes.ok_or("its output is missing")?;
-        let listen = |fd: io::Result<_>| fd.and_then(Receiver::from_owned_fd).map_err(|error| error.to_string());
+        let listen =
+            |fd: io::Result<_>| fd.and_then(Receiver::from_owned_fd).map_err(|error| error.to_string());
         let (stdout, stderr) = (listen(stdout.into_owned_fd())?, listen(stderr.into_owned_fd())?);
         Ok(Self { _family: family, child, stdout, stderr })
     }

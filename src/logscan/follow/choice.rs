@@ -137,12 +137,18 @@ impl Search<'_> {
             return Ok(None);
         }
         let chosen = Chosen::new(candidate, Place::default())?;
-        let place = take(lost, |mark| if mark.id == candidate.id { found_again(&chosen.opened, mark) } else { None });
+        let place =
+            take(lost, |mark| if mark.id == candidate.id { found_again(&chosen.opened, mark) } else { None });
         Ok(place.map(|place| Chosen { place, ..chosen }))
     }
 
     /// From where a file is to be read that is not the one it was, or new.
-    fn judge(&self, file: &mut Chosen, current: Option<&File>, lost: &mut Vec<FileMark>) -> io::Result<Verdict> {
+    fn judge(
+        &self,
+        file: &mut Chosen,
+        current: Option<&File>,
+        lost: &mut Vec<FileMark>,
+    ) -> io::Result<Verdict> {
         let Chosen { opened, here, age, .. } = file;
         let emptied = self.lost.iter().any(|mark| mark.id == opened.seen.id);
         if emptied {

@@ -40,7 +40,8 @@ impl Files {
         // What is new to us is never read from its beginning only because it came.
         let looked = mark.map_or(u64::MAX, |mark| mark.looked);
         let patterns = patterns.into_iter().map(Pattern::new).collect();
-        let mut files = Self { name, patterns, trails: Vec::new(), looked, expanded: None, surplus: 0, news: Vec::new() };
+        let mut files =
+            Self { name, patterns, trails: Vec::new(), looked, expanded: None, surplus: 0, news: Vec::new() };
         let known = mark.iter().flat_map(|mark| &mark.paths).filter(|(path, _)| files.means(Path::new(path)));
         files.trails = known.map(|(path, mark)| Trail::resume(path.into(), mark)).collect();
         files.expand(Some(start));
@@ -97,7 +98,9 @@ impl Files {
             Ok((there, false)) => there,
             Err(error) => return self.complain(index, &error),
         };
-        if let Some(id) = there && self.held_elsewhere(index, id) {
+        if let Some(id) = there
+            && self.held_elsewhere(index, id)
+        {
             return;
         }
         self.settle(index, now, wall);
@@ -113,7 +116,8 @@ impl Files {
 
     fn complain(&mut self, index: usize, error: &io::Error) {
         let denied = error.kind() == io::ErrorKind::PermissionDenied;
-        let help = if denied { "; let the watchdog's user read it, for example through its group" } else { "" };
+        let help =
+            if denied { "; let the watchdog's user read it, for example through its group" } else { "" };
         self.news.push(format!("{}: {error}{help}", self.trails[index].path().display()));
     }
 
@@ -136,7 +140,8 @@ impl Files {
     /// is followed from now on.
     fn held_elsewhere(&mut self, index: usize, id: FileId) -> bool {
         let holder = self.trails.iter().position(|trail| trail.ids().any(|known| known == id));
-        let Some(holder) = holder.filter(|holder| *holder != index && self.trails[index].has_found_all()) else {
+        let Some(holder) = holder.filter(|holder| *holder != index && self.trails[index].has_found_all())
+        else {
             return false;
         };
         if let Some(tail) = self.trails[holder].release(id) {
@@ -199,8 +204,11 @@ impl Files {
 
     /// Patterns that mean nothing yet. What is there and cannot be followed has said so itself.
     fn missing(&self) -> impl Iterator<Item = String> {
-        let found = |pattern: &Pattern| self.trails.iter().any(|trail| !trail.is_bare() && pattern.means(trail.path()));
-        let missing = self.patterns.iter().filter(move |pattern| !found(pattern) && pattern.paths().next().is_none());
+        let found = |pattern: &Pattern| {
+            self.trails.iter().any(|trail| !trail.is_bare() && pattern.means(trail.path()))
+        };
+        let missing =
+            self.patterns.iter().filter(move |pattern| !found(pattern) && pattern.paths().next().is_none());
         missing.map(|pattern| format!("{pattern}: there is no such file yet"))
     }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Where a busy journal does not wake us more often, as with files.
 const PAUSE: Duration = Duration::from_millis(50);
-/// An entry longer than this is skipped: journald itself cuts messages at 768 KiB (its `LineMax` at 48 KiB).
+/// An entry longer than this is skipped. Lines of services are cut by journald at 48 KiB (`LineMax=`).
 const ENTRY_MAX: usize = 1 << 20;
 /// Pauses before another start, doubled from the first to the last.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
@@ -54,7 +54,13 @@ struct Entry {
 }
 
 impl Journal {
-    pub(super) fn open(name: Name, units: &[String], user: bool, start: Start, mark: Option<&JournalMark>) -> Self {
+    pub(super) fn open(
+        name: Name,
+        units: &[String],
+        user: bool,
+        start: Start,
+        mark: Option<&JournalMark>,
+    ) -> Self {
         let since = nanoseconds(SystemTime::now()) / 1000;
         let mark_now = mark.cloned().unwrap_or(JournalMark { since, cursor: None });
         let from_then = format!("--since=@{}.{:06}", mark_now.since / 1_000_000, mark_now.since % 1_000_000);
@@ -63,7 +69,8 @@ impl Journal {
             Start::Last(lines) if mark.is_none() => format!("--lines={lines}"),
             Start::Last(_) | Start::End => from_then,
         };
-        let units = units.iter().map(|unit| format!("{}={unit}", if user { "--user-unit" } else { "--unit" }));
+        let units =
+            units.iter().map(|unit| format!("{}={unit}", if user { "--user-unit" } else { "--unit" }));
         let filter = user.then(|| "--user".to_owned()).into_iter().chain(units).collect();
         Self {
             name,
@@ -82,6 +89,12 @@ impl Journal {
             held: None,
             news: Vec::new(),
         }
+    }
+
+    /// Asks another program than `journalctl`.
+    #[cfg(test)]
+    pub(super) fn spoken_by(self, program: String) -> Self {
+        Self { program, ..self }
     }
 
     pub(super) fn name(&self) -> &Name {
@@ -125,8 +138,16 @@ impl Journal {
         }
     }
 
-    fn argv(&self) -> Vec<String> {
-        let fixed = [&self.program, "--follow", "--output=json", "--output-fields=MESSAGE", "--all", "--no-pager", "--quiet"];
+    pub(super) fn argv(&self) -> Vec<String> {
+        let fixed = [
+            &self.program,
+            "--follow",
+            "--output=json",
+            "--output-fields=MESSAGE",
+            "--all",
+            "--no-pager",
+            "--quiet",
+        ];
         // After the last entry that was taken comes everything, not the last ten.
         let place = match &self.mark.cursor {
             Some(cursor) => vec!["--no-tail".to_owned(), format!("--after-cursor={cursor}")],
@@ -191,13 +212,9 @@ impl Journal {
             self.raw.extend_from_slice(rest);
         }
         if self.raw.len() > ENTRY_MAX {
-            self.skip();
+            self.news.push("an entry of the journal was longer than 1 MiB and was skipped".to_owned());
+            (self.raw, self.skipping) = (Vec::new(), true);
         }
-    }
-
-    fn skip(&mut self) {
-        self.news.push("an entry of the journal was longer than 1 MiB and was skipped".to_owned());
-        (self.raw, self.skipping) = (Vec::new(), true);
     }
 
     fn enter(&mut self) {

@@ -200,7 +200,8 @@ impl Follow {
     pub fn mark(&self, mark: &mut ScanMark) {
         let of = |files: &Files| (files.name().clone(), files.mark(mark.files.get(files.name())));
         mark.files = self.files.iter().map(of).collect();
-        mark.journals = self.journals.iter().map(|journal| (journal.name().clone(), journal.mark())).collect();
+        mark.journals =
+            self.journals.iter().map(|journal| (journal.name().clone(), journal.mark())).collect();
     }
 
     /// Waits until there is something new, and 50 ms more, so that a busy writer does not wake us for every line.
@@ -221,7 +222,13 @@ impl Follow {
     }
 
     /// Block by block in turn, until nobody has anything more. Says how many bytes it read.
-    fn read_around(&mut self, budget: u64, now: Instant, sink: &mut dyn Sink, progress: &mut Progress) -> u64 {
+    fn read_around(
+        &mut self,
+        budget: u64,
+        now: Instant,
+        sink: &mut dyn Sink,
+        progress: &mut Progress,
+    ) -> u64 {
         let readers = self.readers();
         let (mut read, mut idle) = (0, 0);
         let mut next = self.first;

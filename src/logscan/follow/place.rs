@@ -211,7 +211,10 @@ mod tests {
             let size = (bytes.len() - removed) as u64;
             let found = place.collapsed(&rest, size).unwrap();
             // The last of them leaves too little to know it again.
-            assert_eq!(found.map(|place| place.offset), 50_000_u64.checked_sub(removed as u64).filter(|at| *at > 1024));
+            assert_eq!(
+                found.map(|place| place.offset),
+                50_000_u64.checked_sub(removed as u64).filter(|at| *at > 1024)
+            );
         }
         assert_eq!(place.collapsed(&file(&numbered(5000..8000)), 60_000).unwrap(), None);
     }

@@ -91,7 +91,8 @@ mod tests {
             assert!(is(name), "{name}");
         }
         assert!(is("app.log.old") && is("app.log.old.xz"));
-        for name in ["app.log", "app.log.", "app.logs", "app.log.gz", "app.log.swp", "app.log1", "xapp.log.1"] {
+        for name in ["app.log", "app.log.", "app.logs", "app.log.gz", "app.log.swp", "app.log1", "xapp.log.1"]
+        {
             assert!(!is(name), "{name}");
         }
     }

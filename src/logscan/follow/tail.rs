@@ -51,6 +51,8 @@ pub(super) struct Tail {
     held: Option<Instant>,
     /// When it was last seen to grow.
     grew: Instant,
+    /// It was looked at in this pass already, and had not changed: system calls are what an idle look costs.
+    idle: bool,
     /// Copies of it were looked for since it was last read.
     asked: bool,
     /// The ring of its changes.
@@ -82,7 +84,19 @@ impl Tail {
     /// Reads what was opened from `place` on.
     pub(super) fn new(opened: Opened, place: Place, now: Instant) -> Self {
         let Opened { file, seen: Seen { id, came, .. }, stamp: seen } = opened;
-        Self { file, id, came, place, seen, shown: place.offset, held: None, grew: now, asked: false, watch: None }
+        Self {
+            file,
+            id,
+            came,
+            place,
+            seen,
+            shown: place.offset,
+            held: None,
+            grew: now,
+            idle: false,
+            asked: false,
+            watch: None,
+        }
     }
 
     pub(super) fn id(&self) -> FileId {
@@ -131,7 +145,8 @@ impl Tail {
     /// Whether it is sure that it was not emptied since it was read.
     pub(super) fn is_intact(&mut self) -> io::Result<bool> {
         let stamp = Stamp::of(&self.file.metadata()?);
-        Ok(stamp == self.seen || (self.place.offset > 0 && self.find(stamp.size)?))
+        self.idle = stamp == self.seen;
+        Ok(self.idle || (self.place.offset > 0 && self.find(stamp.size)?))
     }
 
     /// Whether what was read of it is no longer there.
@@ -150,8 +165,11 @@ impl Tail {
 
     /// Reads one block, if there is anything to be read. `room` holds a window and a block.
     pub(super) fn turn(&mut self, room: &mut [u8], now: Instant, give: &mut Give<'_>) -> io::Result<Turn> {
-        let stamp = Stamp::of(&self.file.metadata()?);
         let due = self.flush_at().is_some_and(|at| at <= now);
+        if std::mem::take(&mut self.idle) && self.left() == 0 && !due {
+            return Ok(Turn::Idle);
+        }
+        let stamp = Stamp::of(&self.file.metadata()?);
         if stamp == self.seen && self.left() == 0 && !due {
             return Ok(Turn::Idle);
         }
@@ -246,7 +264,12 @@ impl Seen {
         let born = facts.created().map_or(0, nanoseconds);
         let changed = facts.modified().map_or(0, nanoseconds);
         let came = if born == 0 { changed } else { born.min(changed) };
-        Ok(Self { id: FileId { device: facts.dev(), inode: facts.ino(), born }, came, changed, size: facts.len() })
+        Ok(Self {
+            id: FileId { device: facts.dev(), inode: facts.ino(), born },
+            came,
+            changed,
+            size: facts.len(),
+        })
     }
 }
 

@@ -43,7 +43,16 @@ pub(super) struct Trail {
 impl Trail {
     /// A path of which nothing is known: files that came after `looked` are read whole.
     pub(super) fn new(path: PathBuf, looked: u64, start: Option<Start>) -> Self {
-        Self { path, tails: Vec::new(), here: false, lost: Vec::new(), looked, start, more: false, settled: false }
+        Self {
+            path,
+            tails: Vec::new(),
+            here: false,
+            lost: Vec::new(),
+            looked,
+            start,
+            more: false,
+            settled: false,
+        }
     }
 
     /// A path that was followed before.
@@ -164,7 +173,8 @@ impl Trail {
             let succeeded = self.tails[index + 1..].iter().any(|tail| !tail.is_empty());
             let tail = &self.tails[index];
             // Not one that would look new to us again.
-            let crowded = self.tails.len() >= TAILS_MAX && tail.is_drained() && !is_new(tail.came(), self.looked);
+            let crowded =
+                self.tails.len() >= TAILS_MAX && tail.is_drained() && !is_new(tail.came(), self.looked);
             if crowded || self.tails[index].is_finished(succeeded, now) {
                 gone.push(self.tails.remove(index));
             } else {
@@ -239,14 +249,17 @@ impl Trail {
     /// What was rotated and compressed before we could read it. A compressed log keeps the time of its last line,
     /// so that those we have open are known by it.
     fn unreadable(&self, siblings: &[Sibling]) -> Vec<String> {
-        let changed = |facts: io::Result<Metadata>| facts.and_then(|facts| facts.modified()).map_or(0, nanoseconds);
+        let changed =
+            |facts: io::Result<Metadata>| facts.and_then(|facts| facts.modified()).map_or(0, nanoseconds);
         let open: Vec<u64> = self.tails.iter().map(|tail| changed(tail.file().metadata())).collect();
         let packed = siblings.iter().map(|sibling| &sibling.path).filter(|path| is_packed(path));
         let unseen = packed.filter(|path| {
             let time = changed(path.metadata());
             time > self.looked.saturating_add(CLOCK_GRAIN) && !open.contains(&time)
         });
-        let said = |path: &PathBuf| format!("{} was compressed before it was read; its lines are not seen", path.display());
+        let said = |path: &PathBuf| {
+            format!("{} was compressed before it was read; its lines are not seen", path.display())
+        };
         unseen.map(said).collect()
     }
 

@@ -172,7 +172,10 @@ fn what_is_no_file_is_said_and_never_waited_for() {
     let mut stage = Stage::new();
     nix::unistd::mkfifo(&stage.path("app.log"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let progress = stage.read();
-    assert!(progress.troubles[0].1.ends_with("it is not a plain file, and only those can be followed"), "{progress:?}");
+    assert!(
+        progress.troubles[0].1.ends_with("it is not a plain file, and only those can be followed"),
+        "{progress:?}"
+    );
     stage.remove("app.log");
     fs::create_dir(stage.path("app.log")).unwrap();
     assert_eq!(stage.read().troubles.len(), 1);

@@ -7,16 +7,23 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 enum Happens {
     /// Lines, the last of them perhaps without its end.
-    Append { lines: usize, half: bool },
+    Append {
+        lines: usize,
+        half: bool,
+    },
     /// As with logrotate: `.1` becomes `.2`, the log becomes `.1`.
-    Rename { create: bool },
+    Rename {
+        create: bool,
+    },
     /// The old writer still has the renamed file open.
     Late,
     /// A writer that waits meanwhile.
     CopyTruncate,
     /// Deleted and made anew; the follower is up to date, or nobody has the last lines.
     Recreate,
-    Read { budget: u64 },
+    Read {
+        budget: u64,
+    },
     Reopen,
     Stop,
     Pass,

@@ -15,7 +15,9 @@ fn stories() -> Vec<(&'static str, fn(&Stage))> {
         ("rename thrice", |stage| {
             for text in ["one\n", "two\n", "three\n"] {
                 stage.append("app.log", text);
-                for (from, to) in [("app.log.2", "app.log.3"), ("app.log.1", "app.log.2"), ("app.log", "app.log.1")] {
+                for (from, to) in
+                    [("app.log.2", "app.log.3"), ("app.log.1", "app.log.2"), ("app.log", "app.log.1")]
+                {
                     if stage.path(from).exists() {
                         stage.rename(from, to);
                     }
@@ -179,7 +181,10 @@ fn what_was_compressed_unseen_is_said() {
     stage.rename("copy", "app.log.1.gz");
     let progress = stage.read();
     let said: Vec<_> = progress.troubles.iter().map(|(_, text)| text.as_str()).collect();
-    assert!(said.iter().any(|text| text.contains("app.log.1.gz was compressed before it was read")), "{said:?}");
+    assert!(
+        said.iter().any(|text| text.contains("app.log.1.gz was compressed before it was read")),
+        "{said:?}"
+    );
     assert_eq!(stage.seen.text(), "one\nthree\n");
 }
 

@@ -127,7 +127,8 @@ fn the_original_patterns_are_accepted_and_their_dangers_told() {
 fn every_field_of_the_original_takes_effect() {
     let (config, problems) = original(ALLOWED);
     let config = config.expect(&problems.join("\n"));
-    let target = |name: &str| config.policy.targets.iter().find(|target| target.name.as_str() == name).unwrap();
+    let target =
+        |name: &str| config.policy.targets.iter().find(|target| target.name.as_str() == name).unwrap();
     let database = target("database_connection_error");
     assert_eq!(database.ladder[0].tries, 3);
     assert_eq!((database.cooldown.as_secs(), database.backoff[1].as_secs()), (300, 60));
@@ -136,7 +137,11 @@ fn every_field_of_the_original_takes_effect() {
     assert!(action("database_connection_error-fix").backup.is_some(), "backup_before_fix");
     assert_eq!(action("database_connection_error-fix").steps().len(), 3);
     let every = |name: &str| target(name).probes[0].every.map(|every| every.as_secs());
-    assert_eq!([every("disk_space"), every("http_endpoint")], [Some(300), None], "every pass is often enough");
+    assert_eq!(
+        [every("disk_space"), every("http_endpoint")],
+        [Some(300), None],
+        "every pass is often enough"
+    );
 }
 
 /// Without the word of the operator what stands in a log leads to nothing but a message.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Where a busy journal does not wake us more often, as with files.
 const PAUSE: Duration = Duration::from_millis(50);
-/// An entry longer than this is skipped: journald itself cuts messages at 768 KiB (its `LineMax` at 48 KiB).
+/// An entry longer than this is skipped. Lines of services are cut by journald at 48 KiB (`LineMax=`).
 const ENTRY_MAX: usize = 1 << 20;
 /// Pauses before another start, doubled from the first to the last.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
@@ -91,6 +91,12 @@ impl Journal {
         }
     }
 
+    /// Asks another program than `journalctl`.
+    #[cfg(test)]
+    pub(super) fn spoken_by(self, program: String) -> Self {
+        Self { program, ..self }
+    }
+
     pub(super) fn name(&self) -> &Name {
         &self.name
     }
@@ -132,7 +138,7 @@ impl Journal {
         }
     }
 
-    fn argv(&self) -> Vec<String> {
+    pub(super) fn argv(&self) -> Vec<String> {
         let fixed = [
             &self.program,
             "--follow",
@@ -206,13 +212,9 @@ impl Journal {
             self.raw.extend_from_slice(rest);
         }
         if self.raw.len() > ENTRY_MAX {
-            self.skip();
+            self.news.push("an entry of the journal was longer than 1 MiB and was skipped".to_owned());
+            (self.raw, self.skipping) = (Vec::new(), true);
         }
-    }
-
-    fn skip(&mut self) {
-        self.news.push("an entry of the journal was longer than 1 MiB and was skipped".to_owned());
-        (self.raw, self.skipping) = (Vec::new(), true);
     }
 
     fn enter(&mut self) {

@@ -51,6 +51,8 @@ pub(super) struct Tail {
     held: Option<Instant>,
     /// When it was last seen to grow.
     grew: Instant,
+    /// It was looked at in this pass already, and had not changed: system calls are what an idle look costs.
+    idle: bool,
     /// Copies of it were looked for since it was last read.
     asked: bool,
     /// The ring of its changes.
@@ -91,6 +93,7 @@ impl Tail {
             shown: place.offset,
             held: None,
             grew: now,
+            idle: false,
             asked: false,
             watch: None,
         }
@@ -142,7 +145,8 @@ impl Tail {
     /// Whether it is sure that it was not emptied since it was read.
     pub(super) fn is_intact(&mut self) -> io::Result<bool> {
         let stamp = Stamp::of(&self.file.metadata()?);
-        Ok(stamp == self.seen || (self.place.offset > 0 && self.find(stamp.size)?))
+        self.idle = stamp == self.seen;
+        Ok(self.idle || (self.place.offset > 0 && self.find(stamp.size)?))
     }
 
     /// Whether what was read of it is no longer there.
@@ -161,8 +165,11 @@ impl Tail {
 
     /// Reads one block, if there is anything to be read. `room` holds a window and a block.
     pub(super) fn turn(&mut self, room: &mut [u8], now: Instant, give: &mut Give<'_>) -> io::Result<Turn> {
-        let stamp = Stamp::of(&self.file.metadata()?);
         let due = self.flush_at().is_some_and(|at| at <= now);
+        if std::mem::take(&mut self.idle) && self.left() == 0 && !due {
+            return Ok(Turn::Idle);
+        }
+        let stamp = Stamp::of(&self.file.metadata()?);
         if stamp == self.seen && self.left() == 0 && !due {
             return Ok(Turn::Idle);
         }

@@ -1,6 +1,7 @@
 //! Real files under real rotation: what was written is seen, once and in order.
 
 mod edge;
+mod journal;
 mod model;
 mod rotate;
 

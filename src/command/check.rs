@@ -126,7 +126,7 @@ fn at_worst(config: &Config) {
             age(target.detected_ms),
         );
     }
-    if config.policy.alerts.channel.is_err() {
+    if config.policy.alerts.usable().is_err() {
         return;
     }
     println!(

@@ -1,6 +1,7 @@
 //! From sources to a [`Config`]: reads each table once, checks them against each other, and has them
 //! joined. Pure: the same sources always give the same result.
 
+use super::channels::Channels;
 use super::check;
 use super::lifesign;
 use super::plan::{Entry, Plan};
@@ -10,6 +11,7 @@ use super::target::{self, Draft, Frame};
 use super::variables::{Known, Mention};
 use super::{BUILT_IN, Config, Off, Sources};
 use crate::action::Action;
+use crate::notify::file::File;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::Policy;
 use crate::section::{self, Problem, Section, Severity, Source, parse};
@@ -77,9 +79,12 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
     let frame = frame(root, home);
     let paths = settings::paths(root, home);
     let log = settings::log(root);
-    let line = settings::line(root);
+    let (line, routing) = settings::line(root);
     let lifesign = lifesign::read(root);
-    let alerts = settings::alerts(root, &line);
+    let (mut alerts, alerts_log) = settings::alerts(root, home);
+    let alerts_log = alerts_log.map(|path| File { path, max_bytes: log.max_bytes, keep: log.keep });
+    let channels = Channels::read(root, home, (&line, routing), alerts_log);
+    alerts.channels = channels.policies;
     let (references, offline_quorum) = settings::offline(root);
     let (kicks, wishes) = settings::kick(root, home, &paths);
     let plan = plan(root, &frame, wishes);
@@ -101,11 +106,12 @@ fn read(root: &mut Section<'_>, home: &Path) -> Config {
         units: plan.units(),
         logs: plan.logs(),
         kick: plan.kicks(kicks),
-        off: everything.into_iter().chain(plan.off()).chain(line.off()).collect(),
+        off: everything.into_iter().chain(plan.off()).chain(line.off()).chain(channels.off).collect(),
         actions: plan.into_actions(),
         paths,
         log,
         line,
+        ways: channels.ways,
         lifesign,
         secrets: Vec::new(),
     }

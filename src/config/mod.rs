@@ -4,6 +4,7 @@
 //!
 //! [`compile()`] is pure, so `check`, the daemon and the tests see the same result for the same sources.
 
+mod channels;
 mod check;
 mod compile;
 pub mod dotenv;
@@ -21,6 +22,7 @@ pub use sources::{SourceFile, Sources};
 pub use variables::Mention;
 
 use crate::action::Action;
+use crate::notify::Way;
 use crate::probe::Probe;
 use crate::probe::reference::Reference;
 use crate::recovery::evidence::{KickWish, Name};
@@ -46,6 +48,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Whether and how people are written to on LINE.
     pub line: LineSettings,
+    /// How the other channels are reached that are on.
+    pub ways: BTreeMap<Name, Way>,
     /// Where a sign of life goes; none when nobody waits for one.
     pub lifesign: Option<LifeSignSettings>,
     /// Whether and how people may ask for something.

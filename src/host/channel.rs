@@ -1,8 +1,9 @@
-//! The channel to people as the host uses it: letters go out and answers come in beside everything else, so that
-//! no pass waits for LINE. When to send is the core's decision.
+//! The channels to people as the host uses them: letters go out and answers come in beside everything else, so that
+//! no pass waits for them. When to send is the core's decision.
 
 use super::chronicle;
 use super::quota::QuotaDesk;
+use crate::notify::Way;
 use crate::notify::line::Line;
 use crate::probe::clients::Clients;
 use crate::recovery::evidence::{Delivery, QuotaReading, Receipt};
@@ -11,7 +12,7 @@ use crate::recovery::time::Timestamp;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Answers that wait for a pass. One push is under way at a time, and a slow one may overlap with its retry.
+/// Answers that wait for a pass. On each channel one push is under way at a time.
 const ANSWERS_MAX: usize = 16;
 
 /// What is under way and what came of it.
@@ -68,19 +69,13 @@ impl Channel {
         reading
     }
 
-    /// Sends the push that this letter leads.
-    pub fn send(&self, line: Line, letter: &Letter, clients: &Arc<Clients>) {
-        let Some(body) = letter.body.clone() else { return };
-        let (clients, answers) = (Arc::clone(clients), self.answers.0.clone());
-        let (alert, key) = (letter.id, letter.retry_key.clone());
+    /// Sends the push that this letter leads, on its way.
+    pub fn send(&self, way: Way, letter: &Letter, clients: &Arc<Clients>) {
+        let (clients, answers, letter) = (Arc::clone(clients), self.answers.0.clone(), letter.clone());
         tokio::spawn(async move {
-            let url = line.endpoint.parse().map_err(|_| "bad endpoint".to_owned());
-            let delivery = match url.and_then(|url| clients.for_url(&url)) {
-                Ok(client) => line.send(client, &body, &key).await,
-                Err(why) => Delivery::Retry(why),
-            };
+            let delivery = way.send(&clients, &letter).await;
             // The receiver is gone only when the program ends; the letter is tried again then.
-            let _ = answers.send(Receipt { alert, delivery }).await;
+            let _ = answers.send(Receipt { alert: letter.id, delivery }).await;
         });
     }
 }

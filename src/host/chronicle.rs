@@ -184,7 +184,10 @@ pub fn order(order: &Order) {
         Order::Resume { target } => {
             info!(subject = name(target), result = "OK", action = "resume", "by the owner");
         }
-        Order::TestAlert => info!(subject = "line", result = "OK", action = "test", "asked for by the owner"),
+        Order::TestAlert { channel } => {
+            let channel = channel.as_ref().map_or("line", Name::as_str);
+            info!(subject = channel, result = "OK", action = "test", "asked for by the owner");
+        }
     }
 }
 

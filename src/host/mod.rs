@@ -27,9 +27,8 @@ pub mod room;
 pub mod store;
 pub mod view;
 
-use crate::config::{Config, LineSettings};
+use crate::config::Config;
 use crate::cycle::{Report, Scope, World};
-use crate::notify::line::Line;
 use crate::probe::clients::Clients;
 use crate::recovery::decide::{Answer, Attempt};
 use crate::recovery::evidence::{Evidence, Fresh, Kick, KickRefusal, Name, Resting, SelfTrouble};
@@ -44,8 +43,9 @@ use clock::Clock;
 use errand::Errands;
 use history::History;
 use inbox::Inbox;
+use jiff::tz::TimeZone;
 use kicks::{KickResult, ReceivedKick};
-use log::OpsLog;
+use log::{OpsLog, parse_zone};
 use memory::{Memory, Start};
 use observe::Hurry;
 use std::collections::BTreeMap;
@@ -240,17 +240,8 @@ impl Host {
             interval_s: self.config.policy.interval.as_secs(),
             overall: targets.iter().map(|target| target.grade).max().unwrap_or(Grade::Healthy),
             targets,
-            alerts: AlertsView::new(&state.outbox, &self.config.policy.alerts.channel),
+            alerts: AlertsView::new(&state.outbox, &self.config.policy.alerts.usable()),
             paused: PausedView::list(state, report.now, &self.config.log.timezone),
-        }
-    }
-
-    fn line(&self) -> Option<Line> {
-        match &self.config.line {
-            LineSettings::Off { .. } => None,
-            LineSettings::On { endpoint, to, token } => {
-                Some(Line { endpoint: endpoint.clone(), token: token.clone(), to: to.clone() })
-            }
         }
     }
 
@@ -324,7 +315,7 @@ impl World for Host {
         // What a service says of itself may hold a token of ours; from here on it is stored and sent.
         probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));
         let references = self.references(&probes, scope).await;
-        let line = self.line().filter(|_| self.mode == Mode::Acts);
+        let line = self.config.line.line().ok().filter(|_| self.mode == Mode::Acts);
         let receipts = self.channel.receipts();
         let quota = self.channel.quota(self.clock.now().at, line, &self.clients);
         let trouble = |(key, text): (&String, &String)| SelfTrouble { key: key.clone(), text: text.clone() };
@@ -345,8 +336,9 @@ impl World for Host {
     }
 
     fn compose(&mut self, letters: &[&Letter]) -> String {
-        let texts: Vec<&str> = letters.iter().map(|letter| letter.text.as_str()).collect();
-        self.line().map(|line| line.compose(&texts)).unwrap_or_default()
+        let way = letters.first().and_then(|letter| self.config.ways.get(&letter.channel));
+        let zone = || parse_zone(&self.config.log.timezone).unwrap_or(TimeZone::UTC);
+        way.map(|way| way.compose(letters, &zone())).unwrap_or_default()
     }
 
     fn save(&mut self, state: &State) -> Result<(), String> {
@@ -368,8 +360,8 @@ impl World for Host {
     }
 
     fn send(&mut self, letter: &Letter) {
-        if let Some(line) = self.line() {
-            self.channel.send(line, letter, &self.clients);
+        if let Some(way) = self.config.ways.get(&letter.channel) {
+            self.channel.send(way.clone(), letter, &self.clients);
         }
     }
 

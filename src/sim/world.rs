@@ -206,7 +206,7 @@ impl Sim {
             None => true,
             Some((at, requests)) => requests != self.channel.requests && self.now.since(at) >= QUOTA_EVERY,
         };
-        if due && self.channel.limit.is_some() && self.policy.alerts.channel.is_ok() {
+        if due && self.channel.limit.is_some() && self.policy.alerts.usable().is_ok() {
             self.quota_asked = Some((self.now, self.channel.requests));
             evidence.quota = self.channel.quota(self.online);
         }

@@ -19,7 +19,7 @@ fn target(name: &str, unit: Option<&str>) -> TargetPolicy {
         start_allowance: span(180),
         start_bounds: (span(60), span(900)),
         cooldown: Duration::ZERO,
-        severity: Severity::Critical,
+        severity: crate::recovery::policy::Severity::Critical,
         external: false,
         stable_passes: 1,
         stable_for: span(600),
@@ -42,7 +42,8 @@ fn blueprint() -> Blueprint {
         reprobe: span(2),
         targets: vec![target("gateway", Some("g.service")), target("ollama", None)],
         alerts: AlertPolicy {
-            channel: Ok(()),
+            channels: Vec::new(),
+            fallback_after: span(900),
             cooldown: span(900),
             reminders: Vec::new(),
             lasting: span(1800),

@@ -68,6 +68,3 @@ impl Email {
         Ok(answer.first_line().unwrap_or_default().to_owned())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -105,6 +105,3 @@ impl Webhook {
         std::iter::once(&self.url).chain(self.headers.iter().map(|(_, value)| value)).collect()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -21,12 +21,19 @@ pub struct Channel {
     answers: (mpsc::Sender<Receipt>, mpsc::Receiver<Receipt>),
     receipts: Vec<Receipt>,
     quota: QuotaDesk,
+    /// Why `alerts.log` lacks a line, as long as it does.
+    file_trouble: Option<String>,
 }
 
 impl Channel {
     /// Nothing is under way; the quota was last known at that time.
     pub fn new(quota_known: Option<Timestamp>) -> Self {
-        Self { answers: mpsc::channel(ANSWERS_MAX), receipts: Vec::new(), quota: QuotaDesk::new(quota_known) }
+        Self {
+            answers: mpsc::channel(ANSWERS_MAX),
+            receipts: Vec::new(),
+            quota: QuotaDesk::new(quota_known),
+            file_trouble: None,
+        }
     }
 
     /// Waits until the channel has answered, a letter or the question for the quota. May be dropped at any time.
@@ -69,8 +76,23 @@ impl Channel {
         reading
     }
 
+    /// What keeps `alerts.log` from being written.
+    pub fn file_trouble(&self) -> Option<String> {
+        self.file_trouble.clone()
+    }
+
     /// Sends the push that this letter leads, on its way.
-    pub fn send(&self, way: Way, letter: &Letter, clients: &Arc<Clients>) {
+    pub fn send(&mut self, way: Way, letter: &Letter, clients: &Arc<Clients>) {
+        if let Way::File(file) = &way {
+            // A line in a file needs no task; there is room for the answer, for one letter is under way at a time.
+            let delivery = file.append(letter);
+            self.file_trouble = match &delivery {
+                Delivery::Retry(why) => Some(why.clone()),
+                Delivery::Accepted { .. } | Delivery::Refused(_) | Delivery::QuotaSpent(_) => None,
+            };
+            let _ = self.answers.0.try_send(Receipt { alert: letter.id, delivery });
+            return;
+        }
         let (clients, answers, letter) = (Arc::clone(clients), self.answers.0.clone(), letter.clone());
         tokio::spawn(async move {
             let delivery = way.send(&clients, &letter).await;

@@ -286,6 +286,7 @@ impl Host {
             let trouble = log.lock().unwrap_or_else(PoisonError::into_inner).trouble();
             self.set_trouble("log_not_written", trouble);
         }
+        self.set_trouble("alerts_log_not_written", self.channel.file_trouble());
         let now = self.clock.now().at;
         if let Some((key, _)) = self.start_trouble.take_if(|(_, over)| now >= *over) {
             self.set_trouble(&key, None);

@@ -28,8 +28,9 @@ pub struct File {
 }
 
 impl File {
-    /// Appends a line, unless an earlier try has done so already.
-    pub(super) fn append(&self, line: &str, letter: &Letter) -> Delivery {
+    /// Appends the body of a letter as a line, unless an earlier try has done so already.
+    pub fn append(&self, letter: &Letter) -> Delivery {
+        let line = letter.body.as_deref().unwrap_or_default();
         let tail = if letter.tries > 1 { tail(&self.path).unwrap_or_default() } else { String::new() };
         let written = match (tail.contains(&letter.retry_key), tail.is_empty() || tail.ends_with('\n')) {
             (true, true) => Ok(()),
@@ -91,14 +92,18 @@ mod tests {
         File { path: dir.join("logs/alerts.log"), max_bytes, keep: 2 }
     }
 
+    fn saying(line: &str) -> Letter {
+        Letter { body: Some(line.to_owned()), ..letter() }
+    }
+
     #[test]
     fn lines_are_private_and_a_repetition_is_known() {
         let dir = tempfile::tempdir().unwrap();
         let file = file(dir.path(), 1 << 20);
         let line = format!("{{\"id\":\"{}\"}}", letter().retry_key);
         let taken = Delivery::Accepted { request_id: String::new() };
-        assert_eq!(file.append(&line, &letter()), taken);
-        assert_eq!(file.append(&line, &Letter { tries: 2, ..letter() }), taken);
+        assert_eq!(file.append(&saying(&line)), taken);
+        assert_eq!(file.append(&Letter { tries: 2, ..saying(&line) }), taken);
         assert_eq!(fs::read_to_string(&file.path).unwrap(), format!("{line}\n"));
         assert_eq!(fs::metadata(&file.path).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -107,7 +112,7 @@ mod tests {
     fn it_rotates_within_bounds() {
         let dir = tempfile::tempdir().unwrap();
         let file = file(dir.path(), 100);
-        (0..50).for_each(|n| drop(file.append(&format!("line {n} {}", "x".repeat(30)), &letter())));
+        (0..50).for_each(|n| drop(file.append(&saying(&format!("line {n} {}", "x".repeat(30))))));
         let files = fs::read_dir(file.path.parent().unwrap()).unwrap().map(Result::unwrap);
         let sizes: Vec<u64> = files.map(|file| file.metadata().unwrap().len()).collect();
         assert!(sizes.len() == 3 && sizes.iter().all(|size| *size <= 100), "{sizes:?}");
@@ -119,13 +124,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let full = File { path: dir.path().join("alerts.log"), ..file(dir.path(), 1 << 20) };
         std::os::unix::fs::symlink("/dev/full", &full.path).unwrap();
-        let Delivery::Retry(why) = full.append("x", &letter()) else { panic!() };
+        let Delivery::Retry(why) = full.append(&saying("x")) else { panic!() };
         assert!(why.contains("No space left"), "{why}");
         fs::remove_file(&full.path).unwrap();
         nix::unistd::mkfifo(&full.path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(
-            matches!(full.append("x", &letter()), Delivery::Retry(_)),
-            "nobody reads it, and nobody waits"
-        );
+        assert!(matches!(full.append(&saying("x")), Delivery::Retry(_)), "nobody reads it, and nobody waits");
     }
 }

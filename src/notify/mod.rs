@@ -57,7 +57,7 @@ impl Way {
             },
             Self::Email(email) => email.send(body).await,
             Self::Webhook(webhook) => webhook.send(clients, letter, body).await,
-            Self::File(file) => file.append(body, letter),
+            Self::File(file) => file.append(letter),
         }
     }
 

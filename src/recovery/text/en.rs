@@ -136,7 +136,7 @@ fn lasting_advice(what: Lasting) -> &'static str {
 /// What helps against trouble of our own. What is not listed says it in its text.
 fn own_advice(key: &str) -> Option<&'static str> {
     match key {
-        "state_not_durable" | "log_not_written" => {
+        "state_not_durable" | "log_not_written" | "alerts_log_not_written" => {
             Some("make room, or give the directory back to its owner: df -h ~/.picoclaw; ls -ld ~/.picoclaw")
         }
         "state_unreadable" => Some("nothing, unless it comes back; then look at the disk"),

@@ -198,6 +198,7 @@ fn own_trouble(key: &str, text: &str) -> String {
     let (what, advice) = match key {
         "state_not_durable" => ("状態を保存できません。保存できるまで、復旧は期間内1回に制限されます", room),
         "log_not_written" => ("ログを書き込めません", room),
+        "alerts_log_not_written" => ("alerts.log を書き込めません", room),
         "state_unreadable" => (
             "保存された状態に問題がありました",
             "すぐに必要な対応はありません。繰り返す場合はディスクを確認してください",

@@ -21,6 +21,8 @@ pub struct Channel {
     answers: (mpsc::Sender<Receipt>, mpsc::Receiver<Receipt>),
     receipts: Vec<Receipt>,
     quota: QuotaDesk,
+    /// Letters without an answer yet.
+    under_way: usize,
     /// Why `alerts.log` lacks a line, as long as it does.
     file_trouble: Option<String>,
 }
@@ -32,6 +34,7 @@ impl Channel {
             answers: mpsc::channel(ANSWERS_MAX),
             receipts: Vec::new(),
             quota: QuotaDesk::new(quota_known),
+            under_way: 0,
             file_trouble: None,
         }
     }
@@ -45,9 +48,9 @@ impl Channel {
         }
     }
 
-    /// Whether the quota is being asked for.
-    pub fn asks_quota(&self) -> bool {
-        self.quota.is_asking()
+    /// Whether an answer is awaited, to a letter or to the question for the quota. Each has a bound of its own.
+    pub fn is_busy(&self) -> bool {
+        self.quota.is_asking() || self.under_way > 0
     }
 
     /// The answers since the last time.
@@ -55,6 +58,7 @@ impl Channel {
         while let Ok(receipt) = self.answers.1.try_recv() {
             self.receipts.push(receipt);
         }
+        self.under_way = self.under_way.saturating_sub(self.receipts.len());
         if self.receipts.iter().any(|receipt| matches!(receipt.delivery, Delivery::QuotaSpent(_))) {
             self.quota.hurry();
         }
@@ -83,6 +87,7 @@ impl Channel {
 
     /// Sends the push that this letter leads, on its way.
     pub fn send(&mut self, way: Way, letter: &Letter, clients: &Arc<Clients>) {
+        self.under_way += 1;
         if let Way::File(file) = &way {
             // A line in a file needs no task; there is room for the answer, for one letter is under way at a time.
             let delivery = file.append(letter);

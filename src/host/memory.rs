@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The version of the document's meaning.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What is saved as one.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -205,9 +205,9 @@ impl Host {
         self.channel.answered().await;
     }
 
-    /// Whether the channel is being asked for its quota.
-    pub fn asks_quota(&self) -> bool {
-        self.channel.asks_quota()
+    /// Whether a channel has yet to answer.
+    pub fn awaits_answers(&self) -> bool {
+        self.channel.is_busy()
     }
 
     /// The HTTP clients, for whoever else has something to send.

@@ -103,7 +103,7 @@ fn a_repair_cools_down_to_the_second_and_one_that_could_not_be_made_is_retried_s
     assert_eq!(bench.pass(59, health(fail("a"))).attempts.len(), 0);
     assert_eq!(done(&bench.pass(1, health(fail("a")))), RESTART);
     let until = bench.clock().after(secs(300));
-    bench.pass(10, health(pass()));
+    let _ = bench.pass(10, health(pass()));
     assert_eq!(held(&bench.pass(289, health(fail("b"))), 0), &Hold::Cooldown { until });
     assert_eq!(done(&bench.pass(1, health(fail("b")))), RESTART);
 }

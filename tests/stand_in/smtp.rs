@@ -88,7 +88,8 @@ impl Smtp {
         }
         talk.say(&self.reply("greet", "220 stand-in ESMTP"))?;
         if self.control.has("hang") {
-            return Ok(drop(io::copy(&mut talk.socket, &mut io::sink())));
+            io::copy(&mut talk.socket, &mut io::sink())?;
+            return Ok(());
         }
         while talk.answer()? {}
         Ok(())

@@ -276,6 +276,7 @@ fn keyframe(state: &State) -> Record {
 fn written(letter: &Letter) -> Record {
     Record::Letter {
         letter: letter.id,
+        channel: letter.channel.clone(),
         key: letter.key.clone(),
         kind: letter.kind,
         target: letter.target.clone(),

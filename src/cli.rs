@@ -200,6 +200,9 @@ pub enum AlertsCommand {
     /// Send one, after saying what it costs, and wait for what becomes of it.
     #[command(after_help = "Example: picoclaw-watchdog alerts test --yes")]
     Test {
+        /// On this channel, as `alerts` and `check` name it; else on the first that can be used.
+        #[arg(long, value_name = "NAME")]
+        channel: Option<String>,
         /// Do not ask.
         #[arg(long)]
         yes: bool,

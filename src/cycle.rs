@@ -35,8 +35,7 @@ pub trait World {
     /// Asks the probes in scope but those that rest, all side by side, and gathers kicks, receipts and trouble of
     /// our own.
     async fn observe(&mut self, scope: &Scope, resting: &Resting) -> Evidence;
-    /// The exact bytes of one push that holds these letters, [`crate::recovery::outbox::PUSH_MAX`] at most;
-    /// fixed once, before its first try.
+    /// The exact bytes of one push that holds these letters, all to one channel; fixed once, before its first try.
     fn compose(&mut self, letters: &[&Letter]) -> String;
     /// Makes the state durable.
     ///
@@ -72,10 +71,10 @@ pub async fn run<W: World>(policy: &Policy, state: &mut State, world: &mut W, sc
     let evidence = world.observe(scope, &resting).await;
     let now = world.now();
     let mut decision = decide(policy, std::mem::take(state), &evidence, now);
-    seal(&mut decision.state, decision.letter, world);
+    decision.letters.iter().for_each(|push| seal(&mut decision.state, *push, world));
     *state = decision.state;
     let durable = world.save(state).is_ok();
-    if let Some(letter) = decision.letter.and_then(|id| state.outbox.letter(id)) {
+    for letter in decision.letters.iter().filter_map(|id| state.outbox.letter(*id)) {
         world.send(letter);
     }
     let mut done = Vec::new();
@@ -109,8 +108,7 @@ pub fn next_pass(policy: &Policy, fulls: Fulls, report: &Report) -> (Timestamp, 
 }
 
 /// Fixes the bytes of a push before its first try, so that every retry is identical.
-fn seal<W: World>(state: &mut State, push: Option<u64>, world: &mut W) {
-    let Some(push) = push else { return };
+fn seal<W: World>(state: &mut State, push: u64, world: &mut W) {
     let letters = state.outbox.push(push);
     if letters.first().is_none_or(|first| first.body.is_some()) {
         return;

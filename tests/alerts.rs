@@ -91,7 +91,7 @@ fn a_fault_and_its_end_that_both_waited_go_together() {
     let mut core = Core::new();
     core.policy.targets[0].ladder.clear();
     core.policy.targets[0].stable_passes = 1;
-    core.evidence.orders = vec![Order::TestAlert];
+    core.evidence.orders = vec![Order::TestAlert { channel: None }];
     core.reads(true).pass(1);
     core.pass(1);
     assert!(matches!(core.letter("test").fate, Fate::Accepted { .. }));
@@ -162,7 +162,7 @@ impl Core {
         self.state = decision.state.clone();
         let probes = std::mem::take(&mut self.evidence).probes;
         let receipt = |alert| Receipt { alert, delivery: Delivery::Accepted { request_id: "r".to_owned() } };
-        let receipts = decision.letter.map(receipt).into_iter().collect();
+        let receipts = decision.letters.into_iter().map(receipt).collect();
         self.evidence = Evidence { probes, receipts, ..Evidence::default() };
         self.now.at = self.now.at.after(secs(seconds));
         self.now.entropy = self.now.entropy.wrapping_mul(0x2545_f491_4f6c_dd1d);
@@ -222,7 +222,7 @@ fn a_quota_that_runs_out_is_said_once_a_month() {
 fn a_test_is_sent_or_refused_with_its_reason() {
     let mut core = Core::new();
     let ask = |core: &mut Core| {
-        core.evidence.orders = vec![Order::TestAlert];
+        core.evidence.orders = vec![Order::TestAlert { channel: None }];
         core.pass(60);
         core.pass(60);
         core.letter("test").fate.clone()
@@ -233,7 +233,7 @@ fn a_test_is_sent_or_refused_with_its_reason() {
     assert!(core.letter("test").text.contains("1 of the 158 left of 200"), "{}", core.letter("test").text);
     core.quota(160);
     assert!(matches!(ask(&mut core), Fate::Refused { reason, .. } if reason.contains("kept for faults")));
-    core.policy.alerts.channel = Err("switched off".to_owned());
+    core.policy.alerts.channels[0].on = Err("switched off".to_owned());
     assert!(matches!(ask(&mut core), Fate::Refused { reason, .. } if reason.contains("switched off")));
 }
 

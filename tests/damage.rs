@@ -58,7 +58,9 @@ fn the_state_of_an_older_release_is_taken_over_whole() {
     let gateway = &start.state.targets[&config.policy.targets[0].name];
     assert_eq!(gateway.attempts.len(), 3);
     assert!(matches!(gateway.phase, Phase::Exhausted { .. }));
-    assert_eq!(start.state.outbox.letters.len(), 2);
+    let (line, outbox) = (Name::parse("line").unwrap(), &start.state.outbox);
+    assert!(outbox.letters.len() == 2 && outbox.letters.iter().all(|letter| letter.channel == line));
+    assert_eq!(gateway.incident.as_ref().unwrap().heard[&line].raised.len(), 2);
 }
 
 /// Damages one or both generations in one way and checks what follows.

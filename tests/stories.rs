@@ -183,12 +183,12 @@ fn flapping_ends_the_incident_only_after_three_good_passes() {
 #[test]
 fn withheld_letters_are_not_counted_as_sent() {
     let mut sim = world_with(&[(90, Happens::Crash)]);
-    sim.policy_mut().alerts.channel = Err("LINE notification is off".to_owned());
+    sim.policy_mut().alerts.channels[0].on = Err("LINE notification is off".to_owned());
     service(&mut sim).exits_at_once = true;
     sim.run_for(3600);
     assert_eq!(sim.channel.requests, 0);
     assert!(sim.state().outbox.letters.iter().all(|letter| letter.fate == Fate::Withheld));
-    sim.policy_mut().alerts.channel = Ok(());
+    sim.policy_mut().alerts.channels[0].on = Ok(());
     sim.run_for(120);
     assert!(received(&sim).iter().any(|text| text.contains("repairs do not help")));
 }
@@ -199,12 +199,12 @@ fn a_channel_that_is_switched_off_in_between_costs_no_letter() {
     service(&mut sim).exits_at_once = true;
     sim.channel.mood = Mood::Unreachable;
     sim.run_for(300);
-    sim.policy_mut().alerts.channel = Err("switched off".to_owned());
+    sim.policy_mut().alerts.channels[0].on = Err("switched off".to_owned());
     sim.run_for(300);
     let requests = sim.channel.requests;
     sim.run_for(300);
     assert_eq!(sim.channel.requests, requests, "nothing is sent while it is off");
-    sim.policy_mut().alerts.channel = Ok(());
+    sim.policy_mut().alerts.channels[0].on = Ok(());
     sim.channel.mood = Mood::Fine;
     sim.run_for(120);
     assert!(received(&sim).iter().all(|text| text.starts_with("[WATCHDOG] gateway: ")));

@@ -256,8 +256,13 @@ fn of_ourselves(add: &mut Add<'_>) {
     }
     add("forged kick", &Message::ForgedKick { action: "restart_gateway", source: "line:U0123" });
     let quota = Quota { limit: Some(200), used: 42, at: NOW.at, warned: false };
-    add("test", &Message::Test { quota: Some(&quota) });
-    add("test, quota unknown", &Message::Test { quota: None });
+    add("test", &Message::Test { metered: true, quota: Some(&quota) });
+    add("test, quota unknown", &Message::Test { metered: true, quota: None });
+    add("test, not counted", &Message::Test { metered: false, quota: None });
+    let text = "[WATCHDOG] gateway: down, and nothing here can repair it.";
+    let line = name("line");
+    add("passed on", &Message::PassedOn { text, channel: &line, why: "LINE answered 500" });
+    add("passed on, no answer", &Message::PassedOn { text, channel: &line, why: "" });
     add("quota nearly used", &Message::QuotaRunsOut(Scarce { left: 41, limit: 200, reserve: 40 }));
     let times = |count, total_s: u64, worst_s: u64| Times {
         count,

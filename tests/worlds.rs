@@ -6,7 +6,7 @@ mod shipped;
 
 use core::*;
 use picoclaw_watchdog::cycle::Report;
-use picoclaw_watchdog::recovery::outbox::Kind;
+use picoclaw_watchdog::recovery::outbox::{Kind, Letter};
 use picoclaw_watchdog::recovery::time::Timestamp;
 use picoclaw_watchdog::sim::{BEGIN, Sim};
 use shipped::{load, shipped};
@@ -36,7 +36,10 @@ fn assert_told(sim: &Sim, context: &str) {
         .map(|incident| incident.id)
         .collect();
     for letter in letters.iter().filter(|letter| letter.kind == Kind::Fault && letter.incident != 0) {
-        let ended = letters.iter().any(|l| l.kind == Kind::Recovery && l.incident == letter.incident);
+        let ends = |l: &Letter| {
+            (l.kind, l.incident, &l.channel) == (Kind::Recovery, letter.incident, &letter.channel)
+        };
+        let ended = letters.iter().any(|l| ends(l));
         assert!(
             ended || open.contains(&letter.incident),
             "told of a fault, not of its end: {letter:?} ({context})"

@@ -11,6 +11,7 @@ use crate::host::memory::Memory;
 use crate::host::{clock, inbox, publish};
 use crate::recovery::alert::TEST;
 use crate::recovery::evidence::Order;
+use crate::recovery::policy::{AlertPolicy, ChannelPolicy};
 use crate::recovery::state::State;
 use crate::recovery::time::Timestamp;
 use jiff::tz::TimeZone;
@@ -38,28 +39,53 @@ pub fn list(config: &Config, output: Output) -> Exit {
 }
 
 /// Sends one message through the running watchdog, after saying what it costs.
-pub async fn test(config: &Config, yes: bool, output: Output) -> Exit {
-    if let Err(why) = &config.policy.alerts.channel {
-        eprintln!("LINE is off, so there is nothing to test: {why}");
-        return Exit::Refused;
-    }
+pub async fn test(config: &Config, wanted: Option<&str>, yes: bool, output: Output) -> Exit {
+    let channel = match tested(&config.policy.alerts, wanted) {
+        Ok(channel) => channel,
+        Err(exit) => return exit,
+    };
     let (state, now) = match look(config) {
         Ok(found) => found,
         Err(exit) => return exit,
     };
-    eprintln!("{}", cost(&LettersView::new(&state.outbox, &config.policy.alerts, now)));
-    if !yes && let Err(exit) = agreed() {
+    if channel.metered {
+        eprintln!("{}", cost(&LettersView::new(&state.outbox, &config.policy.alerts, now)));
+    }
+    if !yes
+        && channel.metered
+        && let Err(exit) = agreed()
+    {
         return exit;
     }
     if publish::read(&config.paths.state).is_none() {
         eprintln!("no watchdog seems to run, and only it sends: systemctl --user start picoclaw-watchdog");
         return Exit::Unavailable;
     }
-    if let Err(why) = inbox::leave(&config.paths.state, &Order::TestAlert, clock::wall()) {
+    let order = Order::TestAlert { channel: Some(channel.name.clone()) };
+    if let Err(why) = inbox::leave(&config.paths.state, &order, clock::wall()) {
         eprintln!("{why}");
         return Exit::Failed;
     }
     outcome(config, state.outbox.written, output).await
+}
+
+/// The channel to test: the wanted one, or the first that can be used.
+fn tested<'a>(alerts: &'a AlertPolicy, wanted: Option<&str>) -> Result<&'a ChannelPolicy, Exit> {
+    let found = match wanted {
+        Some(name) => alerts.channels.iter().find(|channel| channel.name.as_str() == name),
+        None => alerts.open().next().or(alerts.channels.first()),
+    };
+    let Some(channel) = found else {
+        let known: Vec<&str> = alerts.channels.iter().map(|channel| channel.name.as_str()).collect();
+        eprintln!("there is no such channel; there are: {}", known.join(", "));
+        return Err(Exit::Usage);
+    };
+    if let Err(why) = &channel.on {
+        let name = if channel.metered { "LINE" } else { channel.name.as_str() };
+        eprintln!("{name} is off, so there is nothing to test: {why}");
+        return Err(Exit::Refused);
+    }
+    Ok(channel)
 }
 
 /// The state as it was saved last, and the present on its timeline.
@@ -105,7 +131,7 @@ fn agreed() -> Result<(), Exit> {
 async fn outcome(config: &Config, before: u64, output: Output) -> Exit {
     let until = Instant::now() + PATIENCE;
     loop {
-        let found = look(config).ok().and_then(|(state, now)| find(&state, before, now));
+        let found = look(config).ok().and_then(|(state, now)| find(config, &state, before, now));
         let over = Instant::now() >= until;
         match found {
             Some(letter) if letter.fate != "pending" || over => return told(config, &letter, output),
@@ -121,10 +147,9 @@ async fn outcome(config: &Config, before: u64, output: Output) -> Exit {
     }
 }
 
-fn find(state: &State, before: u64, now: Timestamp) -> Option<LetterView> {
-    let next = state.outbox.wake_at().map(|at| at.since(now).as_secs());
+fn find(config: &Config, state: &State, before: u64, now: Timestamp) -> Option<LetterView> {
     let letter = state.outbox.letters.iter().find(|letter| letter.id > before && letter.key == TEST)?;
-    Some(LetterView::new(letter, next))
+    Some(LetterView::new(letter, &state.outbox, &config.policy.alerts, now))
 }
 
 fn told(config: &Config, letter: &LetterView, output: Output) -> Exit {

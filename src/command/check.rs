@@ -5,6 +5,7 @@ use super::to_json;
 use crate::cli::Output;
 use crate::config::{Compiled, Config, LineSettings};
 use crate::exit::Exit;
+use crate::recovery::evidence::Name;
 use crate::recovery::time::Age;
 use crate::sim::worst::{Worst, worst};
 use serde::Serialize;
@@ -98,10 +99,7 @@ fn summary(config: &Config) {
     for off in config.off.iter().filter(|off| off.what != "line") {
         println!("{:<10} off: {}", short(&off.what), off.why);
     }
-    match &config.line {
-        LineSettings::Off { reason } => println!("LINE       off: {reason}. Alerts go to the log only"),
-        LineSettings::On { endpoint, .. } => println!("LINE       on, through {endpoint}"),
-    }
+    channels(config);
     let kick = &config.kick;
     println!(
         "kicks      {}",
@@ -111,6 +109,30 @@ fn summary(config: &Config) {
     println!("log        {}", config.paths.log.display());
     at_worst(config);
     println!("{}, a suspect again after {}", config.policy.cadence, Age(config.policy.reprobe));
+}
+
+/// Who is told of what. A channel that is off is listed above.
+fn channels(config: &Config) {
+    let only = if config.policy.alerts.usable().is_err() { ". Alerts go to the log only" } else { "" };
+    match &config.line {
+        LineSettings::Off { reason } => println!("LINE       off: {reason}{only}"),
+        LineSettings::On { endpoint, .. } => println!("LINE       on, through {endpoint}"),
+    }
+    let alerts = &config.policy.alerts;
+    let some = alerts.channels.len() > 1;
+    for channel in alerts.open().filter(|_| some) {
+        let words: Vec<&str> = channel.severities.iter().map(|severity| severity.word()).collect();
+        let told =
+            if words.is_empty() { "only what others could not bring".to_owned() } else { words.join(", ") };
+        let fallback: Vec<&str> = channel.fallback.iter().map(Name::as_str).collect();
+        let then = match fallback.is_empty() {
+            true => String::new(),
+            false => {
+                format!("; after {} without success {}", Age(alerts.fallback_after), fallback.join(", "))
+            }
+        };
+        println!("tells      {}: {told}{then}", channel.name);
+    }
 }
 
 /// What the configuration allows at worst, played out in virtual time.
@@ -126,7 +148,7 @@ fn at_worst(config: &Config) {
             age(target.detected_ms),
         );
     }
-    if config.policy.alerts.channel.is_err() {
+    if config.policy.alerts.usable().is_err() {
         return;
     }
     println!(

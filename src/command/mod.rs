@@ -84,8 +84,8 @@ pub async fn dispatch(cli: Cli) -> Exit {
         Command::Resume { target, output } => pause::resume(&config, &target, output).await,
         Command::Status(output) => status::run(&config, output).await,
         Command::Alerts { what: None, output } => alerts::list(&config, output),
-        Command::Alerts { what: Some(AlertsCommand::Test { yes, output }), .. } => {
-            alerts::test(&config, yes, output).await
+        Command::Alerts { what: Some(AlertsCommand::Test { channel, yes, output }), .. } => {
+            alerts::test(&config, channel.as_deref(), yes, output).await
         }
         Command::Simulate { since, output, .. } => replay::run(&config, since.as_deref(), output),
         Command::Logtest { input, all, output, .. } => {

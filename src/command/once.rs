@@ -128,8 +128,9 @@ async fn cycle(host: &mut Host, state: &mut State, chronicle: &mut Chronicle, ro
         let left = LONGEST.saturating_sub(began.elapsed());
         match next {
             Some((wait, targets)) if wait < left => scope = wait_for(host, wait, targets).await,
-            // Within the bound of that question; without the answer nothing could be kept back in this mode.
-            Some(_) | None if host.asks_quota() && !left.is_zero() => {
+            // Within the bound of what was asked: a mail of which nothing is heard would be sent again by the next
+            // run, and without the quota nothing could be kept back.
+            Some(_) | None if host.awaits_answers() && !left.is_zero() => {
                 scope = wait_for(host, left, BTreeSet::new()).await;
             }
             Some(_) | None => {

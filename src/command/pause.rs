@@ -87,7 +87,7 @@ async fn give(config: &Config, order: Result<Order, String>, output: Output) -> 
     let paused = if taken { holding(&config.paths.state, &order).await } else { Vec::new() };
     let until = match &order {
         Order::Pause { span, .. } => Some(left + span.as_secs()),
-        Order::Resume { .. } | Order::TestAlert => None,
+        Order::Resume { .. } | Order::TestAlert { .. } => None,
     };
     let told = Told { schema: SCHEMA, order: &order, taken, until, paused };
     match output.json {
@@ -119,7 +119,7 @@ fn shows(paused: &[PausedView], order: &Order) -> bool {
         Order::Pause { target, .. } => has(target),
         Order::Resume { target: None } => paused.is_empty(),
         Order::Resume { target } => !has(target),
-        Order::TestAlert => true,
+        Order::TestAlert { .. } => true,
     }
 }
 
@@ -146,14 +146,14 @@ impl Told<'_> {
                 format!("{} {verb} paused until {end} ({})\n", name(target), Age(*span))
             }
             Order::Resume { target } => format!("{} {verb} watched again\n", name(target)),
-            Order::TestAlert => String::new(),
+            Order::TestAlert { .. } => String::new(),
         };
         if !self.taken {
             text.push_str("no running watchdog has taken it: it counts from the next cycle of the watchdog or its timer\n");
         }
         let own = |paused: &&PausedView| match self.order {
             Order::Pause { target, .. } => paused.target != target.as_ref().map_or(ALL, Name::as_str),
-            Order::Resume { .. } | Order::TestAlert => true,
+            Order::Resume { .. } | Order::TestAlert { .. } => true,
         };
         for paused in self.paused.iter().filter(own) {
             text.push_str(&format!("also: {}\n", paused.line()));

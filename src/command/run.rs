@@ -75,7 +75,7 @@ fn settle_into(config: &Config, warnings: &[Problem]) {
     if let Err(why) = room::ask_for(config.probes.len()) {
         chronicle::trouble("watchdog", &why);
     }
-    if let Err(why) = &config.policy.alerts.channel {
+    if let Err(why) = config.policy.alerts.usable() {
         chronicle::trouble("line", &format!("alerts go to this log only: {why}"));
     }
 }

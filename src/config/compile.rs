@@ -2,6 +2,7 @@
 //! joined. Pure: the same sources always give the same result.
 
 use super::cadence;
+use super::channels::Channels;
 use super::lifesign;
 use super::logs;
 use super::mirai;
@@ -14,6 +15,7 @@ use super::variables::{Known, Mention};
 use super::{BUILT_IN, Config, Manager, Off, Sources, allow, check};
 use crate::action::Action;
 use crate::action::allow::Allow;
+use crate::notify::file::File;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::Policy;
 use crate::section::{self, Problem, Section, Severity, Source, parse};
@@ -121,9 +123,12 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
     mirai::settings(root, home, frame.cadence.shortest());
     let paths = settings::paths(root, home);
     let log = settings::log(root);
-    let line = settings::line(root);
+    let (line, routing) = settings::line(root);
     let lifesign = lifesign::read(root);
-    let alerts = settings::alerts(root, &line);
+    let (mut alerts, alerts_log) = settings::alerts(root, home);
+    let alerts_log = alerts_log.map(|path| File { path, max_bytes: log.max_bytes, keep: log.keep });
+    let channels = Channels::read(root, home, (&line, routing), alerts_log);
+    alerts.channels = channels.policies;
     let (references, offline_quorum) = settings::offline(root);
     let (kicks, wishes) = settings::kick(root, home, &paths);
     let allow = allow::read(root, home, &paths);
@@ -150,11 +155,12 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
         units: plan.units(),
         logs: plan.logs(),
         kick: plan.kicks(kicks),
-        off: everything.into_iter().chain(plan.off()).chain(line.off()).collect(),
+        off: everything.into_iter().chain(plan.off()).chain(line.off()).chain(channels.off).collect(),
         actions: plan.into_actions(),
         paths,
         log,
         line,
+        ways: channels.ways,
         lifesign,
         secrets: Vec::new(),
     }

@@ -6,6 +6,7 @@
 
 mod allow;
 pub mod cadence;
+mod channels;
 mod check;
 mod compile;
 pub mod dotenv;
@@ -28,6 +29,7 @@ pub use variables::Mention;
 
 use crate::action::Action;
 use crate::logscan;
+use crate::notify::Way;
 use crate::probe::Probe;
 use crate::probe::reference::Reference;
 use crate::recovery::evidence::{KickWish, Name};
@@ -55,6 +57,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Whether and how people are written to on LINE.
     pub line: LineSettings,
+    /// How the other channels are reached that are on.
+    pub ways: BTreeMap<Name, Way>,
     /// Where a sign of life goes; none when nobody waits for one.
     pub lifesign: Option<LifeSignSettings>,
     /// Whether and how people may ask for something.

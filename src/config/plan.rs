@@ -8,6 +8,7 @@ use super::target::{Draft, Question, Step};
 use super::{KickSettings, LineSettings, Off};
 use crate::action::Action;
 use crate::logscan::{self, Watched};
+use crate::notify::line::Line;
 use crate::probe::Probe;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::{Rung, TargetPolicy};
@@ -140,6 +141,19 @@ impl Plan {
 }
 
 impl LineSettings {
+    /// The channel.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn line(&self) -> Result<Line, String> {
+        match self {
+            Self::Off { reason } => Err(reason.clone()),
+            Self::On { endpoint, to, token } => {
+                Ok(Line { endpoint: endpoint.clone(), token: token.clone(), to: to.clone() })
+            }
+        }
+    }
+
     pub(super) fn off(&self) -> Option<Off> {
         match self {
             Self::Off { reason } => Some(Off { what: "line".to_owned(), why: reason.clone() }),

@@ -1,5 +1,6 @@
 //! Reads the tables of the shell: paths, log, LINE, kicks and alert times.
 
+use super::channels::Routing;
 use super::target::{self, growing};
 use super::{LineSettings, LogSettings, Manager, Paths};
 use crate::probe::reference::Reference;
@@ -33,6 +34,9 @@ const LASTING: Duration = Duration::from_secs(1800);
 
 /// A service that has to be mended so often has a fault of its own, which a person should look into.
 const HEALED_OFTEN: Window = Window { attempts: 5, per: Duration::from_secs(86_400) };
+
+/// A few retries are no failure yet; a quarter of an hour without a word is.
+const FALLBACK_AFTER: Duration = Duration::from_secs(900);
 
 /// One reference point may have a fault of its own; two at once share only our line.
 const QUORUM: u32 = 2;
@@ -88,13 +92,11 @@ fn timezone(text: &str) -> Result<String, String> {
     Some(name.to_owned()).filter(|_| good).ok_or_else(wrong)
 }
 
-pub(super) fn alerts(root: &mut Section<'_>, line: &LineSettings) -> AlertPolicy {
-    let channel = match line {
-        LineSettings::On { .. } => Ok(()),
-        LineSettings::Off { reason } => Err(reason.clone()),
-    };
+/// When people are told, still without the channels, and where `alerts.log` is, if it is wanted.
+pub(super) fn alerts(root: &mut Section<'_>, home: &Path) -> (AlertPolicy, Option<PathBuf>) {
     let default = AlertPolicy {
-        channel,
+        channels: Vec::new(),
+        fallback_after: FALLBACK_AFTER,
         cooldown: COOLDOWN,
         reminders: REMINDERS.to_vec(),
         lasting: LASTING,
@@ -104,8 +106,13 @@ pub(super) fn alerts(root: &mut Section<'_>, line: &LineSettings) -> AlertPolicy
         digest: false,
     };
     let read = root.table("alerts", |alerts| {
-        Some(AlertPolicy {
-            channel: default.channel.clone(),
+        let log = alerts.or("log", None, |text| match text {
+            "" => Ok(None),
+            path => parse::path(home)(path).map(Some),
+        });
+        let policy = AlertPolicy {
+            channels: Vec::new(),
+            fallback_after: alerts.or("fallback_after", FALLBACK_AFTER, parse::span(Duration::ZERO..=MOST)),
             cooldown: alerts.or("cooldown", COOLDOWN, parse::span(Duration::ZERO..=MOST)),
             reminders: growing(alerts, "reminders", &REMINDERS),
             lasting: alerts.or("lasting", LASTING, parse::span(Duration::ZERO..=MOST)),
@@ -113,9 +120,10 @@ pub(super) fn alerts(root: &mut Section<'_>, line: &LineSettings) -> AlertPolicy
             healed_often: target::window(alerts, "healed_often", HEALED_OFTEN),
             reserve_percent: alerts.or("reserve_percent", RESERVE_PERCENT, parse::within(0..=90)),
             digest: alerts.or("digest", default.digest, digest),
-        })
+        };
+        Some((policy, log))
     });
-    read.unwrap_or(default)
+    read.unwrap_or((default, None))
 }
 
 /// The reference points, and how many of them must fail before we count as offline.
@@ -152,9 +160,10 @@ fn digest(text: &str) -> Result<bool, String> {
     }
 }
 
-pub(super) fn line(root: &mut Section<'_>) -> LineSettings {
+pub(super) fn line(root: &mut Section<'_>) -> (LineSettings, Routing) {
     let absent = LineSettings::Off { reason: "there is no [line]".to_owned() };
-    root.table("line", |line| Some(read_line(line))).unwrap_or(absent)
+    let read = root.table("line", |line| Some((read_line(line), Routing::of_line(line))));
+    read.unwrap_or_else(|| (absent, Routing::of_nothing()))
 }
 
 fn read_line(line: &mut Section<'_>) -> LineSettings {
@@ -190,7 +199,7 @@ fn read_line(line: &mut Section<'_>) -> LineSettings {
     LineSettings::On { endpoint, to, token }
 }
 
-fn because(what: &str, spot: &Spot) -> String {
+pub(super) fn because(what: &str, spot: &Spot) -> String {
     if spot.note().is_empty() { what.to_owned() } else { format!("{what} ({})", spot.note()) }
 }
 

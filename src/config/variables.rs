@@ -1,8 +1,9 @@
 //! The variables of the environment and of `.env`: where each is used, which of ours are not, and which
 //! of them are secrets.
 
-use super::{Config, LineSettings, SourceFile, Sources, dotenv};
+use super::{Config, SourceFile, Sources, dotenv};
 use crate::action::Action;
+use crate::notify::Way;
 use crate::probe::Check;
 use crate::section::{
     Findings, Origin, Problem, Severity, Use, Variable, Variables, did_you_mean, names_a_secret,
@@ -89,9 +90,7 @@ impl Known {
     /// the gateway's log may hold it and ends up in our bundles.
     pub(super) fn secrets(&self, config: &Config) -> Vec<Secret> {
         let mut values = BTreeSet::from([config.kick.token.expose()]);
-        if let LineSettings::On { token, .. } = &config.line {
-            values.insert(token.expose());
-        }
+        values.extend(config.ways.values().flat_map(Way::secrets).map(Secret::expose));
         let asked = config.probes.iter().flat_map(|probe| iter::once(&probe.check).chain(&probe.excuse));
         values.extend(asked.flat_map(Check::secrets).map(Secret::expose));
         values.extend(config.actions.values().flat_map(Action::secrets).map(Secret::expose));

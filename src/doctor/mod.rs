@@ -7,6 +7,7 @@ mod ask;
 mod backup;
 mod clock;
 mod configuration;
+mod email;
 mod line;
 mod places;
 pub mod privileges;
@@ -88,7 +89,7 @@ impl fmt::Display for Grade {
 pub async fn examine(sources: &Sources, problems: &[Problem], config: Option<&Config>) -> Vec<Finding> {
     let clients = Clients::new();
     let (user, uid) = ask::user();
-    let (linger, bus, own, time, (gateway, rights, line, tailnet, backup)) = tokio::join!(
+    let (linger, bus, own, time, (gateway, rights, line, email, tailnet, backup)) = tokio::join!(
         within("linger", async { session::linger(&user) }),
         within("bus", session::bus(uid)),
         within("watchdog", units::watchdog()),
@@ -99,6 +100,7 @@ pub async fn examine(sources: &Sources, problems: &[Problem], config: Option<&Co
                 within("units", units::watched(config)),
                 within("rights", rights::check(config, &user)),
                 within("line", line::check(config, &clients)),
+                within("email", email::check(config)),
                 within("tailscale", tailnet::check(config, &clients)),
                 within("backup", backup::check(config, &clients)),
             )
@@ -107,7 +109,7 @@ pub async fn examine(sources: &Sources, problems: &[Problem], config: Option<&Co
     let settings = configuration::check(sources, problems, config);
     let places = config.map(|config| places::check(&config.paths)).unwrap_or_default();
     let mut findings =
-        [settings, linger, bus, own, gateway, rights, tailnet, backup, line, time, places].concat();
+        [settings, linger, bus, own, gateway, rights, tailnet, backup, line, email, time, places].concat();
     // Programs and services may repeat what they were told.
     let secrets = config.map_or(&[][..], |config| &config.secrets);
     for text in

@@ -1,8 +1,9 @@
-//! The channel to people as the host uses it: letters go out and answers come in beside everything else, so that
-//! no pass waits for LINE. When to send is the core's decision.
+//! The channels to people as the host uses them: letters go out and answers come in beside everything else, so that
+//! no pass waits for them. When to send is the core's decision.
 
 use super::chronicle;
 use super::quota::QuotaDesk;
+use crate::notify::Way;
 use crate::notify::line::Line;
 use crate::probe::clients::Clients;
 use crate::recovery::evidence::{Delivery, QuotaReading, Receipt};
@@ -11,7 +12,7 @@ use crate::recovery::time::Timestamp;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Answers that wait for a pass. One push is under way at a time, and a slow one may overlap with its retry.
+/// Answers that wait for a pass. On each channel one push is under way at a time.
 const ANSWERS_MAX: usize = 16;
 
 /// What is under way and what came of it.
@@ -20,12 +21,22 @@ pub struct Channel {
     answers: (mpsc::Sender<Receipt>, mpsc::Receiver<Receipt>),
     receipts: Vec<Receipt>,
     quota: QuotaDesk,
+    /// Letters without an answer yet.
+    under_way: usize,
+    /// Why `alerts.log` lacks a line, as long as it does.
+    file_trouble: Option<String>,
 }
 
 impl Channel {
     /// Nothing is under way; the quota was last known at that time.
     pub fn new(quota_known: Option<Timestamp>) -> Self {
-        Self { answers: mpsc::channel(ANSWERS_MAX), receipts: Vec::new(), quota: QuotaDesk::new(quota_known) }
+        Self {
+            answers: mpsc::channel(ANSWERS_MAX),
+            receipts: Vec::new(),
+            quota: QuotaDesk::new(quota_known),
+            under_way: 0,
+            file_trouble: None,
+        }
     }
 
     /// Waits until the channel has answered, a letter or the question for the quota. May be dropped at any time.
@@ -37,9 +48,9 @@ impl Channel {
         }
     }
 
-    /// Whether the quota is being asked for.
-    pub fn asks_quota(&self) -> bool {
-        self.quota.is_asking()
+    /// Whether an answer is awaited, to a letter or to the question for the quota. Each has a bound of its own.
+    pub fn is_busy(&self) -> bool {
+        self.quota.is_asking() || self.under_way > 0
     }
 
     /// The answers since the last time.
@@ -47,6 +58,7 @@ impl Channel {
         while let Ok(receipt) = self.answers.1.try_recv() {
             self.receipts.push(receipt);
         }
+        self.under_way = self.under_way.saturating_sub(self.receipts.len());
         if self.receipts.iter().any(|receipt| matches!(receipt.delivery, Delivery::QuotaSpent(_))) {
             self.quota.hurry();
         }
@@ -68,19 +80,29 @@ impl Channel {
         reading
     }
 
-    /// Sends the push that this letter leads.
-    pub fn send(&self, line: Line, letter: &Letter, clients: &Arc<Clients>) {
-        let Some(body) = letter.body.clone() else { return };
-        let (clients, answers) = (Arc::clone(clients), self.answers.0.clone());
-        let (alert, key) = (letter.id, letter.retry_key.clone());
-        tokio::spawn(async move {
-            let url = line.endpoint.parse().map_err(|_| "bad endpoint".to_owned());
-            let delivery = match url.and_then(|url| clients.for_url(&url)) {
-                Ok(client) => line.send(client, &body, &key).await,
-                Err(why) => Delivery::Retry(why),
+    /// What keeps `alerts.log` from being written.
+    pub fn file_trouble(&self) -> Option<String> {
+        self.file_trouble.clone()
+    }
+
+    /// Sends the push that this letter leads, on its way.
+    pub fn send(&mut self, way: Way, letter: &Letter, clients: &Arc<Clients>) {
+        self.under_way += 1;
+        if let Way::File(file) = &way {
+            // A line in a file needs no task; there is room for the answer, for one letter is under way at a time.
+            let delivery = file.append(letter);
+            self.file_trouble = match &delivery {
+                Delivery::Retry(why) => Some(why.clone()),
+                Delivery::Accepted { .. } | Delivery::Refused(_) | Delivery::QuotaSpent(_) => None,
             };
+            let _ = self.answers.0.try_send(Receipt { alert: letter.id, delivery });
+            return;
+        }
+        let (clients, answers, letter) = (Arc::clone(clients), self.answers.0.clone(), letter.clone());
+        tokio::spawn(async move {
+            let delivery = way.send(&clients, &letter).await;
             // The receiver is gone only when the program ends; the letter is tried again then.
-            let _ = answers.send(Receipt { alert, delivery }).await;
+            let _ = answers.send(Receipt { alert: letter.id, delivery }).await;
         });
     }
 }

@@ -5,7 +5,7 @@ use super::view::{Grade, TargetView, View};
 use crate::cycle::Report;
 use crate::recovery::decide::{Answer, Attempt, Closed};
 use crate::recovery::evidence::{Name, Order};
-use crate::recovery::outbox::{Fate, Letter, Outbox};
+use crate::recovery::outbox::{Fate, Letter, Outbox, line};
 use crate::recovery::record::Outcome;
 use crate::recovery::time::Age;
 use crate::recovery::verdict::Verdict;
@@ -82,8 +82,14 @@ fn fate(letter: &Letter) -> &'static str {
 
 fn letter(letter: &Letter) {
     let (subject, text) = (letter.key.as_str(), letter.text.as_str());
+    let channel = letter.channel.as_str();
     match &letter.fate {
-        Fate::Pending => warn!(subject, result = "NG", action = "alert_raised", "#{} {text}", letter.id),
+        Fate::Pending if letter.channel == line() => {
+            warn!(subject, result = "NG", action = "alert_raised", "#{} {text}", letter.id)
+        }
+        Fate::Pending => {
+            warn!(subject, result = "NG", action = "alert_raised", "#{} to {channel}: {text}", letter.id)
+        }
         Fate::Withheld => warn!(
             subject,
             result = "NG",
@@ -93,7 +99,7 @@ fn letter(letter: &Letter) {
         ),
         Fate::Accepted { request_id, .. } => {
             info!(
-                subject = "line",
+                subject = channel,
                 result = "OK",
                 action = "push_sent",
                 "#{} {} request_id={request_id}",
@@ -103,7 +109,7 @@ fn letter(letter: &Letter) {
         }
         Fate::Refused { reason, .. } => {
             error!(
-                subject = "line",
+                subject = channel,
                 result = "NG",
                 action = "push_refused",
                 "#{} {}: {reason}",
@@ -184,7 +190,10 @@ pub fn order(order: &Order) {
         Order::Resume { target } => {
             info!(subject = name(target), result = "OK", action = "resume", "by the owner");
         }
-        Order::TestAlert => info!(subject = "line", result = "OK", action = "test", "asked for by the owner"),
+        Order::TestAlert { channel } => {
+            let channel = channel.as_ref().map_or("line", Name::as_str);
+            info!(subject = channel, result = "OK", action = "test", "asked for by the owner");
+        }
     }
 }
 

@@ -90,9 +90,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut inbox = inbox::Inbox::open(dir.path());
         let mut bell = Doorbell::on_directory(&inbox::place(dir.path()));
-        inbox::leave(dir.path(), &Order::TestAlert, 1).unwrap();
+        inbox::leave(dir.path(), &Order::TestAlert { channel: None }, 1).unwrap();
         timeout(SOON, bell.rung()).await.unwrap();
-        assert_eq!(inbox.take(1), [Order::TestAlert]);
+        assert_eq!(inbox.take(1), [Order::TestAlert { channel: None }]);
         inbox.absorbed();
         assert!(timeout(AWHILE, bell.rung()).await.is_err());
     }

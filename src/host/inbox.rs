@@ -172,10 +172,13 @@ fn age(note: Note, now_wall: u64) -> Result<Order, String> {
             let target = target.map(|name| Name::parse(name.as_str())).transpose()?;
             Ok(Order::Resume { target })
         }
-        Order::TestAlert if lay_s > TEST_EXPIRY_S => {
+        Order::TestAlert { .. } if lay_s > TEST_EXPIRY_S => {
             Err(format!("the test was wanted {} ago", Age(Duration::from_secs(lay_s))))
         }
-        Order::TestAlert => Ok(Order::TestAlert),
+        Order::TestAlert { channel } => {
+            let channel = channel.map(|name| Name::parse(name.as_str())).transpose()?;
+            Ok(Order::TestAlert { channel })
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 //! no judgement of its own.
 
 use super::log::stamp;
-use crate::recovery::outbox::{Fate, Kind, Letter, Outbox};
-use crate::recovery::policy::AlertPolicy;
+use crate::recovery::outbox::{Fate, Kind, Letter, Outbox, line};
+use crate::recovery::policy::{AlertPolicy, ChannelPolicy, Severity};
 use crate::recovery::time::{Age, Timestamp};
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -20,10 +20,37 @@ pub struct LettersView {
     pub schema: u32,
     /// Why there is no channel; empty when there is one.
     pub channel_off: String,
+    /// Who is told of what.
+    pub channels: Vec<ChannelView>,
     /// The month's quota, when it is known.
     pub quota: Option<QuotaView>,
     /// The letters.
     pub letters: Vec<LetterView>,
+}
+
+/// One channel.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChannelView {
+    /// Its name.
+    pub name: String,
+    /// Why it cannot be used; empty when it can.
+    pub off: String,
+    /// How bad a fault must be for it.
+    pub severities: Vec<Severity>,
+    /// The channels that stand in for it when it fails.
+    pub fallback: Vec<String>,
+}
+
+impl ChannelView {
+    /// One channel.
+    pub fn new(channel: &ChannelPolicy) -> Self {
+        Self {
+            name: channel.name.to_string(),
+            off: channel.on.clone().err().unwrap_or_default(),
+            severities: channel.severities.clone(),
+            fallback: channel.fallback.iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 /// The month's quota.
@@ -46,6 +73,8 @@ pub struct QuotaView {
 pub struct LetterView {
     /// Its number.
     pub id: u64,
+    /// The channel that it goes to.
+    pub channel: String,
     /// When it was raised, as Unix seconds.
     pub raised_at: u64,
     /// The alert key.
@@ -75,7 +104,6 @@ pub struct LetterView {
 impl LettersView {
     /// Everything that the outbox holds.
     pub fn new(outbox: &Outbox, alerts: &AlertPolicy, now: Timestamp) -> Self {
-        let next = outbox.wake_at().map(|at| at.since(now).as_secs());
         let quota = outbox.quota.as_ref().map(|quota| QuotaView {
             limit: quota.limit,
             used: quota.used,
@@ -85,31 +113,44 @@ impl LettersView {
         });
         Self {
             schema: SCHEMA,
-            channel_off: alerts.channel.clone().err().unwrap_or_default(),
+            channel_off: alerts.usable().err().unwrap_or_default(),
+            channels: alerts.channels.iter().map(ChannelView::new).collect(),
             quota,
-            letters: outbox.letters.iter().map(|letter| LetterView::new(letter, next)).collect(),
+            letters: outbox
+                .letters
+                .iter()
+                .map(|letter| LetterView::new(letter, outbox, alerts, now))
+                .collect(),
         }
     }
 
-    /// The table for people.
+    /// The table for people. Who has LINE only need not be told where each letter went.
     pub fn table(&self, zone: &TimeZone) -> String {
+        let many = self.channels.len() > 1;
         let mut text = String::new();
         for letter in &self.letters {
             let kind = letter.kind.word();
             let raised = stamp(letter.raised_at, zone);
+            let channel = if many { format!("{:<10} ", letter.channel) } else { String::new() };
             let fate = letter.sentence(zone);
-            let _ = writeln!(text, "#{:<4} {raised}  {kind:<8} {:<24} {fate}", letter.id, letter.key);
+            let _ =
+                writeln!(text, "#{:<4} {raised}  {channel}{kind:<8} {:<24} {fate}", letter.id, letter.key);
         }
         if self.letters.is_empty() {
             text.push_str("no message was ever raised\n");
         }
-        let _ = writeln!(text, "{}", self.channel());
+        for channel in &self.channels {
+            let _ = writeln!(text, "{}", self.sentence(channel));
+        }
         text
     }
 
-    fn channel(&self) -> String {
-        match (&self.quota, self.channel_off.as_str()) {
-            (_, off) if !off.is_empty() => format!("LINE is off: {off}"),
+    fn sentence(&self, channel: &ChannelView) -> String {
+        let is_line = channel.name == line().as_str();
+        let name = if is_line { "LINE" } else { channel.name.as_str() };
+        match (&self.quota, channel.off.as_str()) {
+            (_, off) if !off.is_empty() => format!("{name} is off: {off}"),
+            (_, _) if !is_line => format!("{name} is on"),
             (Some(quota), _) => quota.sentence(),
             (None, _) => "LINE is on; how many messages are left this month is not known".to_owned(),
         }
@@ -131,8 +172,10 @@ impl QuotaView {
 }
 
 impl LetterView {
-    /// One letter; `next` is when the channel is tried next, in seconds.
-    pub fn new(letter: &Letter, next: Option<u64>) -> Self {
+    /// One letter of this outbox.
+    pub fn new(letter: &Letter, outbox: &Outbox, alerts: &AlertPolicy, now: Timestamp) -> Self {
+        let channel = alerts.channel(&letter.channel).filter(|_| letter.is_waiting());
+        let next = channel.and_then(|channel| outbox.wake_at(channel));
         let (fate, reason) = match &letter.fate {
             Fate::Pending => ("pending", &letter.last_answer),
             Fate::Withheld => ("withheld", &letter.last_answer),
@@ -146,6 +189,7 @@ impl LetterView {
         };
         Self {
             id: letter.id,
+            channel: letter.channel.to_string(),
             raised_at: letter.raised_wall,
             key: letter.key.clone(),
             kind: letter.kind,
@@ -155,7 +199,7 @@ impl LetterView {
             request_id,
             reason: reason.clone(),
             tries: letter.tries,
-            next_try_in_s: next.filter(|_| letter.is_waiting()),
+            next_try_in_s: next.map(|at| at.since(now).as_secs()),
             merged_into: letter.push.filter(|push| *push != letter.id),
             text: letter.text.clone(),
         }
@@ -193,7 +237,9 @@ mod tests {
 
     fn policy() -> AlertPolicy {
         let config = compile(&Sources { home: "/home/pico".into(), ..Sources::default() }).config.unwrap();
-        AlertPolicy { channel: Ok(()), ..config.policy.alerts }
+        let mut alerts = config.policy.alerts;
+        alerts.channels[0].on = Ok(());
+        alerts
     }
 
     fn at(seconds: u64) -> Now {
@@ -201,8 +247,9 @@ mod tests {
     }
 
     fn write(outbox: &mut Outbox, key: &str, kind: Kind, seconds: u64) -> u64 {
-        let draft = Draft { key: key.to_owned(), kind, target: None, incident: 0, text: "x".to_owned() };
-        outbox.write(draft, &policy(), at(seconds))
+        let (key, severity, text) = (key.to_owned(), Severity::Critical, "x".to_owned());
+        let draft = Draft { key, kind, severity, target: None, incident: 0, text };
+        outbox.write(draft, &policy().channels[0], at(seconds))
     }
 
     #[test]
@@ -210,16 +257,16 @@ mod tests {
         let mut outbox = Outbox::default();
         write(&mut outbox, "gateway_limit", Kind::Fault, 0);
         write(&mut outbox, "ollama_remote_outage", Kind::Fault, 0);
-        outbox.charge(at(0));
+        outbox.charge(&policy().channels[0], at(0));
         let accepted = Delivery::Accepted { request_id: "abc".to_owned() };
-        outbox.receive(&[Receipt { alert: 1, delivery: accepted }], at(1));
+        outbox.receive(&[Receipt { alert: 1, delivery: accepted }], &policy(), at(1));
         write(&mut outbox, "line_quota", Kind::Notice, 2);
         outbox.quota = Some(Quota { limit: Some(200), used: 160, at: at(0).at, warned: true });
         outbox.keep_reserve(&policy());
         let fault = write(&mut outbox, "health_consecutive", Kind::Fault, 100);
-        outbox.charge(at(100));
+        outbox.charge(&policy().channels[0], at(100));
         let retry = Delivery::Retry("LINE answered 500".to_owned());
-        outbox.receive(&[Receipt { alert: fault, delivery: retry }], at(101));
+        outbox.receive(&[Receipt { alert: fault, delivery: retry }], &policy(), at(101));
         let view = LettersView::new(&outbox, &policy(), at(105).at);
         let zone = TimeZone::posix("JST-9").unwrap();
         let expected = "\

@@ -56,7 +56,7 @@ impl Host {
             interval_s: self.config.policy.cadence.longest().as_secs(),
             overall: targets.iter().map(|target| target.grade).max().unwrap_or(Grade::Healthy),
             targets,
-            alerts: AlertsView::new(&state.outbox, &self.config.policy.alerts.channel),
+            alerts: AlertsView::new(&state.outbox, &self.config.policy.alerts.usable()),
             paused: PausedView::list(state, report.now, &self.config.log.timezone),
         }
     }

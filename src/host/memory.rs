@@ -6,15 +6,15 @@ use super::kicks::Seen;
 use super::legacy::{self, Legacy};
 use super::store::{Loaded, Store};
 use crate::recovery::evidence::{Name, SelfTrouble};
-use crate::recovery::outbox::{Draft, Fate, Kind};
-use crate::recovery::policy::{Policy, TargetPolicy};
+use crate::recovery::outbox::{Draft, Fate, Kind, line};
+use crate::recovery::policy::{Policy, Severity, TargetPolicy};
 use crate::recovery::state::State;
 use crate::recovery::time::Now;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The version of the document's meaning.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What is saved as one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -182,8 +182,11 @@ fn import(legacy: &Legacy, policy: &Policy, state: &mut State, now: Now) {
     }
     for (key, epoch) in &legacy.alerts {
         let text = "sent by the predecessor".to_owned();
-        let draft = Draft { key: key.clone(), kind: Kind::Notice, target: None, incident: 0, text };
-        let id = state.outbox.write(draft, &policy.alerts, now);
+        let (key, severity) = (key.clone(), Severity::default());
+        let draft = Draft { key, kind: Kind::Notice, severity, target: None, incident: 0, text };
+        // LINE was the only channel that it had.
+        let Some(line) = policy.alerts.channel(&line()) else { continue };
+        let id = state.outbox.write(draft, line, now);
         let fate =
             Fate::Accepted { request_id: String::new(), at: timeline_of_wall(&now, *epoch), wall: *epoch };
         state.outbox.letters_mut(|letter| letter.id == id).for_each(|letter| letter.fate = fate.clone());
@@ -251,7 +254,7 @@ mod tests {
         assert_eq!(gateway(&start.state).attempts.len(), 3, "the one of long ago does not count any more");
         let wait = free_in(&start.state, &policy, now);
         assert!((495..=500).contains(&wait), "{wait}");
-        assert!(start.state.outbox.is_quiet("gateway_limit", &policy.alerts, now.at));
+        assert!(start.state.outbox.is_quiet(&line(), "gateway_limit", policy.alerts.cooldown, now.at));
         fs::write(dir.path().join("restart_gateway_times.log"), "").unwrap();
         let (_, again) = Memory::open(dir.path(), &policy);
         assert_eq!(gateway(&again.state).attempts.len(), 3, "our own state counts from then on");

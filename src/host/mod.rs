@@ -30,10 +30,9 @@ pub mod room;
 pub mod store;
 pub mod view;
 
-use crate::config::{Config, LineSettings};
+use crate::config::Config;
 use crate::cycle::{Report, Scope, World};
 use crate::logscan::scanner::Scanner;
-use crate::notify::line::Line;
 use crate::probe::clients::Clients;
 use crate::recovery::decide::{Answer, Attempt};
 use crate::recovery::evidence::{Evidence, Fresh, Name, Resting, SelfTrouble};
@@ -48,8 +47,9 @@ use clock::Clock;
 use errand::Errands;
 use history::History;
 use inbox::Inbox;
+use jiff::tz::TimeZone;
 use kicks::ReceivedKick;
-use log::OpsLog;
+use log::{OpsLog, parse_zone};
 use measured::Measured;
 use memory::{Memory, Start};
 use observe::Hurry;
@@ -215,9 +215,9 @@ impl Host {
         }
     }
 
-    /// Whether the channel is being asked for its quota.
-    pub fn asks_quota(&self) -> bool {
-        self.channel.asks_quota()
+    /// Whether a channel has yet to answer.
+    pub fn awaits_answers(&self) -> bool {
+        self.channel.is_busy()
     }
 
     /// The HTTP clients, for whoever else has something to send.
@@ -228,15 +228,6 @@ impl Host {
     /// Whether the last save failed, and why.
     pub fn unsaved(&self) -> Option<&str> {
         self.memory.unsaved.as_deref()
-    }
-
-    fn line(&self) -> Option<Line> {
-        match &self.config.line {
-            LineSettings::Off { .. } => None,
-            LineSettings::On { endpoint, to, token } => {
-                Some(Line { endpoint: endpoint.clone(), token: token.clone(), to: to.clone() })
-            }
-        }
     }
 
     /// A pass begins. What comes back may end its waiting, unless that has just happened to the one before.
@@ -259,6 +250,7 @@ impl Host {
             let trouble = log.lock().unwrap_or_else(PoisonError::into_inner).trouble();
             self.set_trouble("log_not_written", trouble);
         }
+        self.set_trouble("alerts_log_not_written", self.channel.file_trouble());
         let now = self.clock.now().at;
         if let Some((key, _)) = self.start_trouble.take_if(|(_, over)| now >= *over) {
             self.set_trouble(&key, None);
@@ -291,7 +283,7 @@ impl World for Host {
         // What a service says of itself may hold a token of ours; from here on it is stored and sent.
         probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));
         let references = self.references(&probes, scope).await;
-        let line = self.line().filter(|_| self.mode == Mode::Acts);
+        let line = self.config.line.line().ok().filter(|_| self.mode == Mode::Acts);
         let receipts = self.channel.receipts();
         let quota = self.channel.quota(self.clock.now().at, line, &self.clients);
         let trouble = |(key, text): (&String, &String)| SelfTrouble { key: key.clone(), text: text.clone() };
@@ -313,8 +305,9 @@ impl World for Host {
     }
 
     fn compose(&mut self, letters: &[&Letter]) -> String {
-        let texts: Vec<&str> = letters.iter().map(|letter| letter.text.as_str()).collect();
-        self.line().map(|line| line.compose(&texts)).unwrap_or_default()
+        let way = letters.first().and_then(|letter| self.config.ways.get(&letter.channel));
+        let zone = || parse_zone(&self.config.log.timezone).unwrap_or(TimeZone::UTC);
+        way.map(|way| way.compose(letters, &zone())).unwrap_or_default()
     }
 
     fn save(&mut self, state: &State) -> Result<(), String> {
@@ -336,8 +329,8 @@ impl World for Host {
     }
 
     fn send(&mut self, letter: &Letter) {
-        if let Some(line) = self.line() {
-            self.channel.send(line, letter, &self.clients);
+        if let Some(way) = self.config.ways.get(&letter.channel) {
+            self.channel.send(way.clone(), letter, &self.clients);
         }
     }
 

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What follows from one pass. The state must be saved before the attempts are performed or the letter is
+/// What follows from one pass. The state must be saved before the attempts are performed or the letters are
 /// sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "an unread decision acts on nothing"]
@@ -29,8 +29,8 @@ pub struct Decision {
     pub state: State,
     /// What to do, in order.
     pub attempts: Vec<Attempt>,
-    /// The push to send, by the number of its first letter.
-    pub letter: Option<u64>,
+    /// The pushes to send, one for each channel at most, by the number of their first letters.
+    pub letters: Vec<u64>,
     /// Answers to kicks.
     pub answers: Vec<Answer>,
     /// Incidents that ended.
@@ -87,7 +87,7 @@ pub struct Answer {
 pub struct Quick {
     /// When.
     pub at: Timestamp,
-    /// Which targets to ask; none when only a letter is due.
+    /// Which targets to ask; none when only letters are due.
     pub targets: BTreeSet<Name>,
 }
 
@@ -109,9 +109,9 @@ pub fn decide(policy: &Policy, state: State, evidence: &Evidence, now: Now) -> D
     let answers = evidence.kicks.iter().map(|kick| pass.answer(kick, &mut rulings)).collect();
     digest::tally(policy, &mut pass.state, &pass.closed, &pass.attempts, now);
     alert::raise(policy, &mut pass.state, &rulings, evidence, now);
-    let channel = policy.alerts.channel.is_ok();
-    let letter = channel.then(|| pass.state.outbox.charge(now)).flatten();
-    pass.finish(rulings, letter, answers)
+    let outbox = &mut pass.state.outbox;
+    let letters = policy.alerts.open().filter_map(|channel| outbox.charge(channel, now)).collect();
+    pass.finish(rulings, letters, answers)
 }
 
 /// The work of one pass.
@@ -360,7 +360,7 @@ impl Pass<'_> {
     fn finish(
         mut self,
         mut rulings: BTreeMap<Name, Ruling>,
-        letter: Option<u64>,
+        letters: Vec<u64>,
         answers: Vec<Answer>,
     ) -> Decision {
         let mut verdicts = Vec::new();
@@ -374,7 +374,7 @@ impl Pass<'_> {
         Decision {
             state: self.state,
             attempts: self.attempts,
-            letter,
+            letters,
             answers,
             closed: self.closed,
             verdicts,

@@ -45,6 +45,12 @@ impl Name {
         Err(format!("{text:?} is not a name; use 1 to 40 of a-z, 0-9, - and _"))
     }
 
+    /// A name that the program itself gives; the caller sees to it that it is one.
+    pub fn known(text: &'static str) -> Self {
+        debug_assert!(Self::parse(text).is_ok(), "{text}");
+        Self(text.into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -219,7 +225,11 @@ pub enum Order {
         target: Option<Name>,
     },
     /// Send one message, to see whether it arrives.
-    TestAlert,
+    TestAlert {
+        /// The channel; none for the first that can be used.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<Name>,
+    },
 }
 
 /// What the channel says of the month's quota.

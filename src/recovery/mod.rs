@@ -2,7 +2,7 @@
 //! `now` and all evidence are arguments, and every effect is a value that somebody else performs.
 //!
 //! ```text
-//! Evidence ─▶ health ─▶ decide ─▶ gate ─▶ Decision { state, attempts, letter, answers, verdicts }
+//! Evidence ─▶ health ─▶ decide ─▶ gate ─▶ Decision { state, attempts, letters, answers, verdicts }
 //!                                            state is saved, then attempts run ─▶ record ─▶ state
 //! ```
 //!

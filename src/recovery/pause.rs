@@ -32,7 +32,7 @@ pub(super) fn obey(policy: &Policy, state: &mut State, orders: &[Order], now: No
             Order::Resume { target: Some(target) } => {
                 state.pauses.remove(target.as_str());
             }
-            Order::TestAlert => {}
+            Order::TestAlert { .. } => {}
         }
     }
 }

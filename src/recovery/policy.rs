@@ -1,6 +1,10 @@
 //! What may be done, how often, and when to tell: the configuration as values that cannot be nonsense.
 //! `config` builds them; nothing here reads text or has defaults of its own.
 
+mod telling;
+
+pub use telling::{AlertPolicy, ChannelPolicy, Language};
+
 use super::cadence::Cadence;
 use super::evidence::Name;
 use super::window::Window;
@@ -192,35 +196,4 @@ pub struct AlertKeys {
     pub failing: String,
     /// It is alive but has not been ready for long.
     pub not_ready: String,
-}
-
-/// When people are told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlertPolicy {
-    /// Whether there is a channel; else why not, in words for the log.
-    pub channel: Result<(), String>,
-    /// The least time between two alerts of one key, counted from acceptance.
-    pub cooldown: Duration,
-    /// The gaps before the first, second… reminder of one incident; after the last it repeats.
-    pub reminders: Vec<Duration>,
-    /// How long a probe may know nothing, or a readiness probe fail, before people are told.
-    pub lasting: Duration,
-    /// The language of messages.
-    pub language: Language,
-    /// So many repairs of one target in so much time are worth a word, although each of them helped.
-    pub healed_often: Window,
-    /// The last so many percent of the month's quota are kept for faults and their ends.
-    pub reserve_percent: u32,
-    /// Whether a weekly digest is sent.
-    pub digest: bool,
-}
-
-/// The language of messages to people.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Language {
-    /// English.
-    #[default]
-    En,
-    /// Japanese.
-    Ja,
 }

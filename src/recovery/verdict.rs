@@ -175,7 +175,7 @@ impl Verdict {
             per: policy.window.per,
             frees_in: frees_at.map(|at| at.since(now)),
             next_in: next_at.map(|at| at.since(now)),
-            incident: target.incident.as_ref().map(|i| (i.id, now.since(i.since), i.told.is_some())),
+            incident: target.incident.as_ref().map(|i| (i.id, now.since(i.since), i.is_told())),
         }
     }
 }

@@ -23,7 +23,7 @@ impl Pass<'_> {
         let wakes: Vec<(Timestamp, &Name)> =
             verdicts.iter().filter_map(|v| Some((wake(v)?, &v.target))).collect();
         let first_target = wakes.iter().map(|(at, _)| *at).min();
-        let letters = self.policy.alerts.channel.is_ok().then(|| self.state.outbox.wake_at()).flatten();
+        let letters = self.policy.alerts.open().filter_map(|channel| self.state.outbox.wake_at(channel));
         let at = first_target.into_iter().chain(letters).min()?;
         // Those due within half a re-probe share the pass.
         let shared = at.after(self.policy.reprobe / 2);

@@ -158,11 +158,16 @@ pub fn url(text: &str) -> Result<Url, String> {
 /// When it would, or is no URL.
 pub fn private_url(text: &str) -> Result<Url, String> {
     let url = url(text)?;
-    let local = url.host_str().is_some_and(|host| ["127.0.0.1", "[::1]", "localhost"].contains(&host));
+    let local = url.host_str().is_some_and(is_local);
     match url.scheme() == "https" || local {
         true => Ok(url),
         false => Err("the token would be sent in the clear; write https://".to_owned()),
     }
+}
+
+/// Whether a host is this machine, by name.
+pub fn is_local(host: &str) -> bool {
+    ["127.0.0.1", "::1", "[::1]", "localhost"].contains(&host)
 }
 
 fn has_credentials(url: &Url) -> bool {

@@ -209,7 +209,9 @@ impl fmt::Display for Deed {
                 write!(f, "pauses {} for {} min", all(target), span.as_secs() / 60)
             }
             Self::Orders(Order::Resume { target }) => write!(f, "resumes {}", all(target)),
-            Self::Orders(Order::TestAlert) => f.write_str("asks for a message, to see whether it arrives"),
+            Self::Orders(Order::TestAlert { .. }) => {
+                f.write_str("asks for a message, to see whether it arrives")
+            }
         }
     }
 }

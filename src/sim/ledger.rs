@@ -200,14 +200,19 @@ impl Ledger {
     }
 
     /// The numbers, at the end.
-    pub(super) fn close(&self, accepted: &[Accepted], open: u64, now: Timestamp) -> Totals {
+    pub(super) fn close<'a>(
+        &self,
+        accepted: impl Iterator<Item = &'a Accepted>,
+        open: u64,
+        now: Timestamp,
+    ) -> Totals {
         let mut totals = Totals { open, ..self.totals.clone() };
         for episode in self.episodes.values().filter(|episode| episode.detected) {
             raise(&mut totals.silence, now.since(episode.quiet_since));
         }
         let count = |wanted: Seen| self.letters.values().filter(|seen| **seen == wanted).count() as u64;
         (totals.lost, totals.pending) = (count(Seen::Refused), count(Seen::Waiting));
-        let mut letters: Vec<u64> = accepted.iter().flat_map(|accepted| &accepted.letters).copied().collect();
+        let mut letters: Vec<u64> = accepted.flat_map(|accepted| &accepted.letters).copied().collect();
         letters.sort_unstable();
         totals.doubled = letters.windows(2).filter(|pair| pair[0] == pair[1]).count() as u64;
         totals

@@ -53,6 +53,8 @@ pub struct Sim {
     pub things: Vec<Thing>,
     /// The modelled LINE.
     pub channel: Channel,
+    /// All other channels that were ever written to. They accept, until somebody changes their mood.
+    pub others: BTreeMap<Name, Channel>,
     /// What is on disk; only a save changes it.
     pub disk: Option<State>,
     /// Steps (saves, sends, actions) until the watchdog is killed.
@@ -117,6 +119,7 @@ impl Sim {
         Self {
             things,
             channel: Channel::default(),
+            others: BTreeMap::new(),
             disk: None,
             fuse: None,
             steps: 0,
@@ -178,7 +181,8 @@ impl Sim {
     /// The numbers so far.
     pub fn totals(&self) -> Totals {
         let incidents = self.state.targets.values().filter(|target| target.incident.is_some()).count();
-        self.ledger.close(&self.channel.accepted, incidents as u64, self.now)
+        let channels = std::iter::once(&self.channel).chain(self.others.values());
+        self.ledger.close(channels.flat_map(|channel| &channel.accepted), incidents as u64, self.now)
     }
 
     /// One target as it really is.

@@ -144,7 +144,7 @@ fn person(section: &mut Section<'_>, cast: &Cast) -> Option<Deed> {
             reason: section.or("reason", String::new(), parse::text),
         }),
         "resumes" => Deed::Orders(Order::Resume { target: all_or_one(section)? }),
-        _ => Deed::Orders(Order::TestAlert),
+        _ => Deed::Orders(Order::TestAlert { channel: None }),
     })
 }
 

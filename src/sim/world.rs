@@ -10,7 +10,7 @@ use crate::recovery::decide::{Answer as KickAnswer, Attempt};
 use crate::recovery::evidence::{
     Blame, Delivery, Evidence, Name, ProbeReport, Reading, Receipt, ReferenceReport, Resting, UnitReport,
 };
-use crate::recovery::outbox::{Fate, Letter, Outbox};
+use crate::recovery::outbox::{Fate, Letter, Outbox, line};
 use crate::recovery::record::Outcome;
 use crate::recovery::state::State;
 use crate::recovery::time::{Age, Now};
@@ -96,17 +96,22 @@ impl World for Sim {
         if self.dead || self.burn() {
             return;
         }
-        let reserve = self.in_reserve();
-        let before = self.channel.accepted.len();
         let push = self.letters_of(letter);
-        let (takes, delivery) = self.channel.push(&push, self.online, self.now);
-        if let Some(got) = self.channel.accepted.get(before) {
+        let is_line = letter.channel == line();
+        let reserve = is_line && self.in_reserve();
+        let (online, now) = (self.online, self.now);
+        let channel =
+            if is_line { &mut self.channel } else { self.others.entry(letter.channel.clone()).or_default() };
+        let before = channel.accepted.len();
+        let (takes, delivery) = channel.push(&push, online, now);
+        if let Some(got) = channel.accepted.get(before) {
             self.ledger.received(push.iter().filter_map(|letter| letter.target.as_ref()), got, reserve);
         }
         if letter.tries == 1
             && let Delivery::Retry(why) | Delivery::QuotaSpent(why) = &delivery
         {
-            self.story.tell_later(What::Line, format!("message {} has to wait: {why}", letter.id));
+            self.story
+                .tell_later(What::Line, format!("message {}{} has to wait: {why}", letter.id, to(letter)));
         }
         if !self.burn() {
             self.receipts.push((self.now.after(takes), Receipt { alert: letter.id, delivery }));
@@ -206,7 +211,7 @@ impl Sim {
             None => true,
             Some((at, requests)) => requests != self.channel.requests && self.now.since(at) >= QUOTA_EVERY,
         };
-        if due && self.channel.limit.is_some() && self.policy.alerts.channel.is_ok() {
+        if due && self.channel.limit.is_some() && self.policy.alerts.usable().is_ok() {
             self.quota_asked = Some((self.now, self.channel.requests));
             evidence.quota = self.channel.quota(self.online);
         }
@@ -225,7 +230,7 @@ impl Sim {
             if !self.ledger.letter(letter) {
                 continue;
             }
-            let (id, key) = (letter.id, &letter.key);
+            let (id, key) = (format!("{}{}", letter.id, to(letter)), &letter.key);
             let (what, text) = match &letter.fate {
                 Fate::Pending => (What::Writes, format!("message {id} ({key}):\n{}", letter.text)),
                 Fate::Withheld => {
@@ -286,10 +291,16 @@ impl Sim {
 }
 
 fn accepted(letter: &Letter) -> String {
+    let (id, to) = (letter.id, to(letter));
     match letter.tries {
-        1 => format!("message {} is accepted", letter.id),
-        tries => format!("message {} is accepted, at try {tries}", letter.id),
+        1 => format!("message {id}{to} is accepted"),
+        tries => format!("message {id}{to} is accepted, at try {tries}"),
     }
+}
+
+/// Where a letter goes, when that is not the usual channel.
+fn to(letter: &Letter) -> String {
+    if letter.channel == line() { String::new() } else { format!(" to {}", letter.channel) }
 }
 
 fn in_scope(scope: &Scope, target: &Name, is_unit: bool) -> bool {

@@ -145,7 +145,7 @@ fn harass(sim: &mut Sim, name: &Name) {
     let now = sim.clock();
     let Some(state) = sim.state().targets.get(name) else { return };
     let (told, well) =
-        (state.incident.as_ref().is_some_and(|incident| incident.told.is_some()), state.incident.is_none());
+        (state.incident.as_ref().is_some_and(|incident| incident.is_told()), state.incident.is_none());
     let faults = [
         Fault::Down { answers: Wrong::Status(500), cured_by: Cure::Nothing },
         Fault::FailingToStart,

@@ -62,6 +62,28 @@ impl StandIn {
         Self::start("line", &["--port", "0"], &["--port", &port.to_string()])
     }
 
+    /// A mail server on a free port.
+    pub(crate) fn smtp(options: &[&str]) -> Self {
+        Self::start("smtp", &["--port", "0"], options)
+    }
+
+    /// A server for webhooks on a free port.
+    pub(crate) fn hook() -> Self {
+        Self::start("hook", &["--port", "0"], &[])
+    }
+
+    /// What a mail server or a server for webhooks has received, oldest first.
+    pub(crate) fn received(&self) -> Vec<serde_json::Value> {
+        self.record().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Waits for message number `count`, and gives all so far.
+    #[track_caller]
+    pub(crate) fn wait_for_messages(&self, limit: Duration, count: usize) -> Vec<serde_json::Value> {
+        let enough = || Some(self.received()).filter(|received| received.len() >= count);
+        wait_until(limit, &format!("{count} messages have come"), enough)
+    }
+
     /// A moltworker on a free port, whose backup is fresh.
     pub(crate) fn moltworker() -> Self {
         Self::start("moltworker", &["--port", "0"], &[])
@@ -72,7 +94,7 @@ impl StandIn {
         Self::start("tailscaled", &[], &[])
     }
 
-    /// All that a moltworker was asked, a line each.
+    /// All that a stand-in was asked, a line each.
     pub(crate) fn record(&self) -> String {
         fs::read_to_string(self.record_file()).unwrap_or_default()
     }
@@ -125,7 +147,7 @@ impl StandIn {
         let mut command = Command::new(stand_in_binary());
         command.arg(kind).args(without_overridden(defaults, options)).args(options);
         command.arg("--until-eof").arg("--control").arg(&control);
-        if matches!(kind, "line" | "moltworker") {
+        if matches!(kind, "line" | "moltworker" | "smtp" | "hook") {
             command.arg("--record").arg(home.path().join("record"));
         }
         let command = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());

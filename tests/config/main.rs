@@ -287,7 +287,7 @@ fn what_cannot_be_told_safely_stays_off_and_says_so() {
     );
     let config = compiled.config.unwrap();
     assert_eq!(
-        config.policy.alerts.channel.unwrap_err(),
+        config.policy.alerts.usable().unwrap_err(),
         "there is no token (PICOCLAW_CHANNELS_LINE_CHANNEL_ACCESS_TOKEN is not set)"
     );
 

@@ -81,13 +81,26 @@ pub(crate) fn policy_with_ollama() -> Policy {
     policy
 }
 
+pub(crate) fn line_policy() -> ChannelPolicy {
+    ChannelPolicy {
+        name: name("line"),
+        on: Ok(()),
+        severities: vec![Severity::Error, Severity::Critical],
+        fallback: Vec::new(),
+        batch: 5,
+        gap: secs(15),
+        metered: true,
+    }
+}
+
 pub(crate) fn policy() -> Policy {
     Policy {
         cadence: Cadence::every(secs(60)),
         reprobe: secs(2),
         targets: vec![gateway_policy()],
         alerts: AlertPolicy {
-            channel: Ok(()),
+            channels: vec![line_policy()],
+            fallback_after: secs(900),
             cooldown: secs(900),
             reminders: [15, 60, 360, 1440].map(|m| secs(m * 60)).to_vec(),
             lasting: secs(1800),

@@ -28,4 +28,5 @@ mod ollama;
 mod owner;
 mod seven;
 mod state;
+mod telling;
 mod webhook;

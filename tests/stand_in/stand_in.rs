@@ -1,6 +1,6 @@
 //! A throwaway stand-in for what the watchdog watches and writes to: a picoclaw gateway of any generation,
-//! Ollama, the LINE push endpoint, a moltworker, tailscaled with its command, or somebody else on a port. A real process on real loopback sockets, for
-//! the tests and for `make demo`. It must know nothing of the watchdog: a stand-in that shared its code
+//! Ollama, the LINE push endpoint, a mail server, a webhook, a moltworker, tailscaled with its command, or somebody else
+//! on a port. A real process on real loopback sockets, for the tests and for `make demo`. It must know nothing of the watchdog: a stand-in that shared its code
 //! would share its mistakes.
 //!
 //! ```text
@@ -8,6 +8,8 @@
 //!                  [--start-delay MS] [--exit-at-once CODE] [--bind-failure stay|exit] [--control DIR]
 //! stand-in ollama  [--port 11434] [--control DIR]
 //! stand-in line    [--port 18792] [--control DIR] --record FILE
+//! stand-in smtp    [--port 2525] [--implicit] [--control DIR] --record FILE
+//! stand-in hook    [--port 18794] [--control DIR] --record FILE
 //! stand-in moltworker [--port 18793] [--control DIR] --record FILE
 //! stand-in tailscaled [--edge-port 0] [--resolver-port 0] --control DIR
 //! stand-in listen PORT        (accepts nothing and answers nothing)
@@ -22,10 +24,12 @@
 mod args;
 mod control;
 mod gateway;
+mod hook;
 mod http;
 mod line;
 mod moltworker;
 mod ollama;
+mod smtp;
 mod tailscale;
 mod tailscaled;
 
@@ -70,13 +74,17 @@ fn start(mut args: Args) -> Result<()> {
         "ollama" => ollama::start(args),
         "line" => line::start(args),
         "moltworker" => moltworker::start(args),
+        "smtp" => smtp::start(args),
+        "hook" => hook::start(args),
         "tailscaled" => tailscaled::start(args),
         "listen" => hold_port(args),
         "hold" => {
             announce(&[]);
             args.done()
         }
-        other => bail!("{other:?} is none of gateway, ollama, line, moltworker, tailscaled, listen and hold"),
+        other => bail!(
+            "{other:?} is none of gateway, ollama, line, moltworker, smtp, hook, tailscaled, listen and hold"
+        ),
     }
 }
 

@@ -8,7 +8,8 @@ use crate::exit::Exit;
 use crate::host::history::{self, Line, Record};
 use crate::host::log::stamp;
 use crate::host::view::{SCHEMA, TargetView};
-use crate::recovery::outbox::{Fate, Kind};
+use crate::recovery::evidence::Name;
+use crate::recovery::outbox::{self, Fate, Kind};
 use crate::recovery::time::Age;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -48,6 +49,7 @@ struct Then {
 #[derive(Serialize)]
 struct Alert {
     id: u64,
+    channel: Name,
     key: String,
     kind: Kind,
     at: u64,
@@ -112,11 +114,11 @@ fn then(target: &str, line: &Line) -> Option<Then> {
 fn alerts(lines: &[Line], of: u64) -> Vec<Alert> {
     let mut alerts: Vec<Alert> = Vec::new();
     for line in lines {
-        if let Record::Letter { letter, key, kind, incident, text, .. } = &line.record
+        if let Record::Letter { letter, channel, key, kind, incident, text, .. } = &line.record
             && *incident == of
         {
-            let (id, key, text) = (*letter, key.clone(), text.clone());
-            alerts.push(Alert { id, key, kind: *kind, at: line.wall, text, fate: None });
+            let (id, channel, key, text) = (*letter, channel.clone(), key.clone(), text.clone());
+            alerts.push(Alert { id, channel, key, kind: *kind, at: line.wall, text, fate: None });
         }
         if let Record::Fate { letter, fate } = &line.record {
             let known = alerts.iter_mut().filter(|alert| alert.id == *letter);
@@ -167,7 +169,9 @@ impl Story {
         }
         for alert in &self.alerts {
             let first = alert.text.lines().next().unwrap_or_default();
-            let _ = writeln!(text, "alert {} ({}): {first}; {}", alert.id, alert.key, fate(alert));
+            let usual = alert.channel == outbox::line();
+            let to = if usual { String::new() } else { format!(" to {}", alert.channel) };
+            let _ = writeln!(text, "alert {} ({}){to}: {first}; {}", alert.id, alert.key, fate(alert));
         }
         if self.alerts.is_empty() {
             text.push_str("no alert\n");

@@ -35,7 +35,7 @@ fn policy(config: &str) -> Policy {
     sources.home = "/home/pico".into();
     let compiled = compile(&sources);
     let mut policy = compiled.config.unwrap_or_else(|| panic!("{:?}", compiled.problems)).policy;
-    policy.alerts.channel = Ok(());
+    policy.alerts.channels[0].on = Ok(());
     policy
 }
 

@@ -264,7 +264,8 @@ fn open_incidents(state: &State) -> impl Iterator<Item = (&Name, &Incident)> {
 /// Where things stand. Of the letters only those that still wait, or that an open incident refers to.
 fn keyframe(state: &State) -> Record {
     let mut state = state.clone();
-    let referred: Vec<u64> = open_incidents(&state).filter_map(|(_, open)| open.letter).collect();
+    let heard = open_incidents(&state).flat_map(|(_, open)| open.heard.values());
+    let referred: Vec<u64> = heard.filter_map(|heard| heard.letter).collect();
     let matters = |letter: &Letter| {
         matches!(letter.fate, Fate::Pending | Fate::Withheld) || referred.contains(&letter.id)
     };
@@ -275,6 +276,7 @@ fn keyframe(state: &State) -> Record {
 fn written(letter: &Letter) -> Record {
     Record::Letter {
         letter: letter.id,
+        channel: letter.channel.clone(),
         key: letter.key.clone(),
         kind: letter.kind,
         target: letter.target.clone(),

@@ -4,7 +4,7 @@
 use crate::cycle::Scope;
 use crate::host::view::TargetView;
 use crate::recovery::evidence::{Evidence, Name};
-use crate::recovery::outbox::{Fate, Kind};
+use crate::recovery::outbox::{Fate, Kind, line};
 use crate::recovery::state::State;
 use crate::recovery::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,9 @@ pub enum Record {
     Letter {
         /// Its number.
         letter: u64,
+        /// The channel that it goes to.
+        #[serde(default = "line")]
+        channel: Name,
         /// The alert key.
         key: String,
         /// What it is about.

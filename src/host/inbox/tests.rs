@@ -49,7 +49,7 @@ fn clocks_that_are_set_back_and_long_spans_are_bounded() {
     leave(dir.path(), &pause("ollama", 90 * 86_400), NOW).unwrap();
     let orders = Inbox::open(dir.path()).take(NOW);
     assert_eq!(orders, [pause("gateway", 60), pause("ollama", PAUSE_MAX.as_secs())]);
-    let test = Order::TestAlert;
+    let test = Order::TestAlert { channel: None };
     leave(dir.path(), &test, NOW).unwrap();
     assert!(Inbox::open(dir.path()).take(NOW + TEST_EXPIRY_S).contains(&test));
     assert!(!Inbox::open(dir.path()).take(NOW + TEST_EXPIRY_S + 1).contains(&test));
@@ -58,7 +58,7 @@ fn clocks_that_are_set_back_and_long_spans_are_bounded() {
 #[test]
 fn what_is_no_order_is_thrown_away_once() {
     let dir = tempfile::tempdir().unwrap();
-    let good = leave(dir.path(), &Order::TestAlert, NOW).unwrap();
+    let good = leave(dir.path(), &Order::TestAlert { channel: None }, NOW).unwrap();
     let text = fs::read_to_string(&good).unwrap();
     let at = |name: &str| place(dir.path()).join(name);
     let put = |name: &str, text: &str, mode: u32| {
@@ -77,17 +77,17 @@ fn what_is_no_order_is_thrown_away_once() {
     fs::create_dir(at("directory")).unwrap();
     fs::create_dir_all(at("full/directory")).unwrap();
     let mut inbox = Inbox::open(dir.path());
-    assert_eq!(inbox.take(NOW), [Order::TestAlert]);
+    assert_eq!(inbox.take(NOW), [Order::TestAlert { channel: None }]);
     inbox.absorbed();
     assert_eq!(files_in(dir.path()), 2, "what is being written, and what cannot be removed");
-    leave(dir.path(), &Order::TestAlert, NOW).unwrap();
-    assert_eq!(inbox.take(NOW), [Order::TestAlert], "and it is not looked at again");
+    leave(dir.path(), &Order::TestAlert { channel: None }, NOW).unwrap();
+    assert_eq!(inbox.take(NOW), [Order::TestAlert { channel: None }], "and it is not looked at again");
 }
 
 #[test]
 fn a_flood_is_taken_in_portions_and_an_empty_box_costs_no_look() {
     let dir = tempfile::tempdir().unwrap();
-    (0..40).for_each(|_| drop(leave(dir.path(), &Order::TestAlert, NOW).unwrap()));
+    (0..40).for_each(|_| drop(leave(dir.path(), &Order::TestAlert { channel: None }, NOW).unwrap()));
     let mut inbox = Inbox::open(dir.path());
     let mut taken = Vec::new();
     for _ in 0..4 {
@@ -98,6 +98,6 @@ fn a_flood_is_taken_in_portions_and_an_empty_box_costs_no_look() {
     let long_ago = SystemTime::now() - Duration::from_secs(60);
     fs::File::open(place(dir.path())).unwrap().set_modified(long_ago).unwrap();
     assert!(inbox.take(NOW).is_empty() && inbox.quiet_since == Some(long_ago));
-    leave(dir.path(), &Order::TestAlert, NOW).unwrap();
+    leave(dir.path(), &Order::TestAlert { channel: None }, NOW).unwrap();
     assert_eq!(inbox.take(NOW).len(), 1);
 }

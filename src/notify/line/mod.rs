@@ -20,6 +20,10 @@ use tokio::time::{Instant, timeout_at};
 
 /// Where LINE takes pushes.
 pub const PUSH_ENDPOINT: &str = "https://api.line.me/v2/bot/message/push";
+/// LINE takes so many texts in one push, and counts a push once per recipient.
+pub const TEXTS_MAX: usize = 5;
+/// From the first byte sent to the last one read, and some more: the least wait before a second try.
+pub const GAP: Duration = Duration::from_secs(15);
 /// LINE's limit of a text, in UTF-16 code units.
 const TEXT_UNITS_MAX: usize = 5_000;
 /// From the first byte sent to the last one read. LINE answers well within a second.
@@ -30,7 +34,7 @@ const REASON_CHARS_MAX: usize = 300;
 const ID_CHARS_MAX: usize = 80;
 
 /// A channel and a recipient.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The push endpoint, [`PUSH_ENDPOINT`] unless told otherwise.
     pub endpoint: String,

@@ -1,7 +1,8 @@
 //! Conditions that are no fault at once, but worth a word when they last: alive but not ready, and not to be
 //! judged at all. They never lead to an action.
 
-use super::{Desk, close};
+use super::close;
+use super::desk::{About, Desk};
 use crate::recovery::evidence::Reading;
 use crate::recovery::health::{Health, counts, words};
 use crate::recovery::policy::{Role, TargetPolicy};
@@ -40,9 +41,11 @@ pub(super) fn lasting(
             Lasting::NotReady => of.keys.not_ready.clone(),
             Lasting::Blind => format!("{}_unknown", of.name),
         };
-        if age >= desk.alerts.lasting && desk.may_tell(incident, &key) {
-            let text = desk.text(&Message::Lasting { target: &of.name, what, age, seen: &seen });
-            desk.fault(incident, &key, Some(&of.name), text);
+        for channel in desk.alerts.recipients(Some(of.severity)) {
+            if age >= desk.alerts.lasting && desk.may_tell(channel, incident, &key) {
+                let text = desk.text(&Message::Lasting { target: &of.name, what, age, seen: &seen });
+                desk.fault(channel, incident, &key, About::of(of), text);
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What concerns no single failing target: trouble of our own, forged kicks, the quota, the test, the digest, the
 //! end of a pause and of a time without the internet.
 
-use super::{Desk, KICK_AUTH_FAILED, STATE_NOT_DURABLE, TEST, close};
+use super::desk::{About, Desk};
+use super::{KICK_AUTH_FAILED, STATE_NOT_DURABLE, TEST, close};
 use crate::recovery::digest;
-use crate::recovery::evidence::{Evidence, KickRefusal, Order};
-use crate::recovery::outbox::{Draft, Kind, Outbox};
+use crate::recovery::evidence::{Evidence, KickRefusal, Name, Order};
+use crate::recovery::outbox::{Kind, Outbox};
 use crate::recovery::policy::{AlertPolicy, Policy};
 use crate::recovery::state::{EVERYTHING, Incident, Offline, Pause, State};
 use crate::recovery::text::{End, Message};
@@ -35,9 +36,11 @@ pub(super) fn troubles(policy: &Policy, state: &mut State, evidence: &Evidence, 
             Incident::open(*ids, now.at, &text)
         });
         let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
-        if desk.may_tell(incident, &key) {
-            let text = desk.text(&Message::OwnTrouble { key: &key, text: &text });
-            desk.fault(incident, &key, None, text);
+        for channel in policy.alerts.recipients(Some(About::US.severity)) {
+            if desk.may_tell(channel, incident, &key) {
+                let text = desk.text(&Message::OwnTrouble { key: &key, text: &text });
+                desk.fault(channel, incident, &key, About::US, text);
+            }
         }
     }
 }
@@ -46,19 +49,22 @@ pub(super) fn troubles(policy: &Policy, state: &mut State, evidence: &Evidence, 
 pub(super) fn notices(policy: &Policy, state: &mut State, evidence: &Evidence, now: Now) {
     if let Some(week) = digest::turn(policy, state, now).filter(|_| policy.alerts.digest) {
         let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
-        let text = desk.text(&Message::Digest(&week));
-        desk.write("digest", Kind::Digest, None, 0, text);
+        desk.notice("digest", Kind::Digest, &Message::Digest(&week));
     }
     let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
     for kick in evidence.kicks.iter().filter(|kick| kick.wish == Err(KickRefusal::Forged)) {
-        if !desk.outbox.is_quiet(KICK_AUTH_FAILED, desk.alerts, now.at) {
-            let message = Message::ForgedKick { action: &kick.action, source: &kick.source };
-            desk.notice(KICK_AUTH_FAILED, None, &message);
+        let message = Message::ForgedKick { action: &kick.action, source: &kick.source };
+        for channel in policy.alerts.recipients(None) {
+            if !desk.is_quiet(channel, KICK_AUTH_FAILED) {
+                desk.say(channel, About::NOTHING, KICK_AUTH_FAILED, Kind::Notice, &message);
+            }
         }
     }
     desk.quota();
-    for _ in evidence.orders.iter().filter(|order| **order == Order::TestAlert) {
-        desk.test();
+    for order in &evidence.orders {
+        if let Order::TestAlert { channel } = order {
+            desk.test(channel.as_ref());
+        }
     }
 }
 
@@ -68,22 +74,26 @@ impl Desk<'_> {
         let Some(quota) = &mut self.outbox.quota else { return };
         let Some(scarce) = quota.runs_out(self.alerts.reserve_percent) else { return };
         if !std::mem::replace(&mut quota.warned, true) {
-            self.notice("line_quota", None, &Message::QuotaRunsOut(scarce));
+            self.notice("line_quota", Kind::Notice, &Message::QuotaRunsOut(scarce));
         }
     }
 
     /// The owner waits for the outcome, so what cannot be sent is refused at once instead of kept.
-    fn test(&mut self) {
-        let quota = self.outbox.quota.clone();
-        let text = self.text(&Message::Test { quota: quota.as_ref() });
-        let draft = Draft { key: TEST.to_owned(), kind: Kind::Test, target: None, incident: 0, text };
-        let scarce = quota.and_then(|quota| quota.permits(Kind::Test, self.alerts.reserve_percent).err());
-        match (&self.alerts.channel, scarce) {
-            (Err(why), _) => {
-                self.outbox.write_refused(draft, format!("there is no channel: {why}"), self.now)
-            }
-            (Ok(()), Some(scarce)) => self.outbox.write_refused(draft, scarce.to_string(), self.now),
-            (Ok(()), None) => self.outbox.write(draft, self.alerts, self.now),
+    fn test(&mut self, wanted: Option<&Name>) {
+        let alerts = self.alerts;
+        let usual = || alerts.open().next().or(alerts.channels.first());
+        let Some(channel) = wanted.map_or_else(usual, |name| alerts.channel(name)) else { return };
+        let quota = self.outbox.quota.clone().filter(|_| channel.metered);
+        let text = self.text(&Message::Test { metered: channel.metered, quota: quota.as_ref() });
+        let draft = About::NOTHING.draft(TEST, Kind::Test, 0, text);
+        let scarce = quota.and_then(|quota| quota.permits(Kind::Test, alerts.reserve_percent).err());
+        let refusal = match (&channel.on, scarce) {
+            (Err(why), _) => Some(format!("there is no channel: {why}")),
+            (Ok(()), scarce) => scarce.map(|scarce| scarce.to_string()),
+        };
+        match refusal {
+            Some(why) => self.outbox.write_refused(draft, channel, why, self.now),
+            None => self.outbox.write(draft, channel, self.now),
         };
     }
 }
@@ -97,7 +107,11 @@ pub fn back_online(policy: &AlertPolicy, outbox: &mut Outbox, offline: &Offline,
     if lasted < TELL_OFFLINE_AFTER {
         return;
     }
-    Desk { alerts: policy, outbox, now }.notice("offline", None, &Message::BackOnline { offline, lasted });
+    Desk { alerts: policy, outbox, now }.notice(
+        "offline",
+        Kind::Notice,
+        &Message::BackOnline { offline, lasted },
+    );
 }
 
 /// The summary at the end of a pause of one target, or of everything ([`EVERYTHING`]). Of a pause in which
@@ -111,5 +125,5 @@ pub fn pause_over(policy: &AlertPolicy, outbox: &mut Outbox, of: &str, pause: &P
         name => (Some(name), format!("{name}_pause")),
     };
     let message = Message::PauseOver { target, pause, lasted: now.at.since(pause.since) };
-    Desk { alerts: policy, outbox, now }.notice(&key, None, &message);
+    Desk { alerts: policy, outbox, now }.notice(&key, Kind::Notice, &message);
 }

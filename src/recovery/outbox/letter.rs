@@ -1,6 +1,7 @@
 //! One message to people, and where it stands. Nothing is sent or judged here.
 
 use crate::recovery::evidence::Name;
+use crate::recovery::policy::Severity;
 use crate::recovery::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -44,16 +45,27 @@ impl Kind {
     }
 }
 
-/// One message.
+/// The channel of all letters that do not name theirs: for long it was the only one.
+pub fn line() -> Name {
+    Name::known("line")
+}
+
+/// One message to one recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Letter {
     /// Its number.
     pub id: u64,
+    /// The channel that it goes to.
+    #[serde(default = "line")]
+    pub channel: Name,
     /// The alert key, to which the cooldown belongs.
     pub key: String,
     /// What it is about.
     pub kind: Kind,
+    /// How bad that is.
+    #[serde(default)]
+    pub severity: Severity,
     /// The target concerned; none for trouble of our own.
     pub target: Option<Name>,
     /// The incident it belongs to, 0 for none.
@@ -68,7 +80,7 @@ pub struct Letter {
     /// All letters of a push share the key and the body of the first, and are accepted or refused together.
     #[serde(default)]
     pub push: Option<u64>,
-    /// `X-Line-Retry-Key`, a UUID.
+    /// By which the channel can know a repetition: `X-Line-Retry-Key`, a UUID.
     pub retry_key: String,
     /// The exact bytes that are sent, fixed before the first try.
     pub body: Option<String>,
@@ -78,6 +90,10 @@ pub struct Letter {
     pub tries: u32,
     /// What the channel said last, when it was not yes.
     pub last_answer: String,
+    /// Whether it was passed on to the channels that stand in for its own, or is what was passed on: that happens
+    /// once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub passed_on: bool,
     /// Where it stands.
     pub fate: Fate,
 }
@@ -120,6 +136,8 @@ pub struct Draft {
     pub key: String,
     /// What it is about.
     pub kind: Kind,
+    /// How bad that is.
+    pub severity: Severity,
     /// The target concerned.
     pub target: Option<Name>,
     /// The incident, 0 for none.
@@ -132,6 +150,11 @@ impl Letter {
     /// Whether it waits to be accepted.
     pub fn is_waiting(&self) -> bool {
         matches!(self.fate, Fate::Pending)
+    }
+
+    /// Whether its fate is open.
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self.fate, Fate::Pending | Fate::Withheld)
     }
 
     /// Whether it is part of the push that begins with this letter.

@@ -1,13 +1,29 @@
 //! The outbox, letter by letter.
 
 use super::*;
-use crate::recovery::policy::Language;
+use crate::recovery::policy::{Language, Severity};
 use crate::recovery::window::Window;
+
+const COOLDOWN: Duration = Duration::from_secs(900);
+
+/// As LINE is.
+fn channel() -> ChannelPolicy {
+    ChannelPolicy {
+        name: line(),
+        on: Ok(()),
+        severities: vec![Severity::Critical],
+        fallback: Vec::new(),
+        batch: 5,
+        gap: Duration::from_secs(15),
+        metered: true,
+    }
+}
 
 fn alerts() -> AlertPolicy {
     AlertPolicy {
-        channel: Ok(()),
-        cooldown: Duration::from_secs(900),
+        channels: vec![channel()],
+        fallback_after: Duration::from_secs(900),
+        cooldown: COOLDOWN,
         reminders: vec![Duration::from_secs(900)],
         lasting: Duration::from_secs(1800),
         language: Language::En,
@@ -22,7 +38,14 @@ fn at(seconds: u64) -> Now {
 }
 
 fn draft(key: &str) -> Draft {
-    Draft { key: key.to_owned(), kind: Kind::Fault, target: None, incident: 0, text: "x".to_owned() }
+    Draft {
+        key: key.to_owned(),
+        kind: Kind::Fault,
+        severity: Severity::Critical,
+        target: None,
+        incident: 0,
+        text: "x".to_owned(),
+    }
 }
 
 fn answer(alert: u64, delivery: Delivery) -> [Receipt; 1] {
@@ -32,27 +55,27 @@ fn answer(alert: u64, delivery: Delivery) -> [Receipt; 1] {
 #[test]
 fn a_try_is_charged_before_it_happens_and_keeps_its_key() {
     let mut outbox = Outbox::default();
-    let id = outbox.write(draft("k"), &alerts(), at(0));
-    assert_eq!(outbox.charge(at(0)), Some(id));
+    let id = outbox.write(draft("k"), &channel(), at(0));
+    assert_eq!(outbox.charge(&channel(), at(0)), Some(id));
     let key = outbox.letters[0].retry_key.clone();
-    assert_eq!(outbox.charge(at(14)), None, "the gap has not passed");
-    assert_eq!(outbox.charge(at(15)), Some(id), "no answer came: the same letter again");
+    assert_eq!(outbox.charge(&channel(), at(14)), None, "the gap has not passed");
+    assert_eq!(outbox.charge(&channel(), at(15)), Some(id), "no answer came: the same letter again");
     assert_eq!(outbox.letters[0].retry_key, key);
-    assert_eq!(outbox.charge(at(22 * 3600)), Some(id));
+    assert_eq!(outbox.charge(&channel(), at(22 * 3600)), Some(id));
     assert_eq!(outbox.letters[0].retry_key, key, "LINE knows it for 24 hours");
-    assert_eq!(outbox.charge(at(15 + 23 * 3600)), Some(id));
+    assert_eq!(outbox.charge(&channel(), at(15 + 23 * 3600)), Some(id));
     assert_ne!(outbox.letters[0].retry_key, key, "the old key would send twice by now");
 }
 
 #[test]
 fn the_cooldown_starts_at_acceptance() {
     let mut outbox = Outbox::default();
-    let id = outbox.write(draft("k"), &alerts(), at(0));
-    assert!(outbox.is_quiet("k", &alerts(), at(5000).at), "one is on its way");
-    outbox.receive(&answer(id, Delivery::Accepted { request_id: "r".into() }), at(5000));
-    assert!(outbox.is_quiet("k", &alerts(), at(5899).at));
-    assert!(!outbox.is_quiet("k", &alerts(), at(5900).at));
-    assert!(!outbox.is_quiet("other", &alerts(), at(5000).at));
+    let id = outbox.write(draft("k"), &channel(), at(0));
+    assert!(outbox.is_quiet(&line(), "k", COOLDOWN, at(5000).at), "one is on its way");
+    outbox.receive(&answer(id, Delivery::Accepted { request_id: "r".into() }), &alerts(), at(5000));
+    assert!(outbox.is_quiet(&line(), "k", COOLDOWN, at(5899).at));
+    assert!(!outbox.is_quiet(&line(), "k", COOLDOWN, at(5900).at));
+    assert!(!outbox.is_quiet(&line(), "other", COOLDOWN, at(5000).at));
 }
 
 fn accepted() -> Delivery {
@@ -71,13 +94,13 @@ fn fates(outbox: &Outbox) -> Vec<&Fate> {
 fn what_gave_way_is_quiet_for_the_cooldown_unless_it_was_a_fault() {
     let gave_way = |kind: Kind| {
         let mut outbox = Outbox::default();
-        outbox.write(of(kind), &alerts(), at(1000));
+        outbox.write(of(kind), &channel(), at(1000));
         Arc::make_mut(&mut outbox.letters[0]).fate = Fate::Superseded { reason: "the reserve".to_owned() };
         outbox
     };
     let (notice, fault) = (gave_way(Kind::Notice), gave_way(Kind::Fault));
     let key = notice.letters[0].key.clone();
-    let quiet = |outbox: &Outbox, now: u64| outbox.is_quiet(&key, &alerts(), at(now).at);
+    let quiet = |outbox: &Outbox, now: u64| outbox.is_quiet(&line(), &key, COOLDOWN, at(now).at);
     assert!(quiet(&notice, 1000) && quiet(&notice, 1899));
     assert!(!quiet(&notice, 1900), "the cooldown is over");
     assert!(!quiet(&fault, 1000), "it was not told, so it is told again");
@@ -86,69 +109,69 @@ fn what_gave_way_is_quiet_for_the_cooldown_unless_it_was_a_fault() {
 #[test]
 fn what_the_channel_answered_last_can_be_read() {
     let mut outbox = Outbox::default();
-    let id = outbox.write(draft("k"), &alerts(), at(0));
-    let _ = outbox.charge(at(0));
-    outbox.receive(&answer(id, Delivery::Retry("timed out after 10 s".into())), at(10));
+    let id = outbox.write(draft("k"), &channel(), at(0));
+    let _ = outbox.charge(&channel(), at(0));
+    outbox.receive(&answer(id, Delivery::Retry("timed out after 10 s".into())), &alerts(), at(10));
     assert_eq!(outbox.letters[0].last_answer, "timed out after 10 s");
 }
 
 #[test]
 fn a_spent_quota_is_asked_about_every_hour() {
     let mut outbox = Outbox::default();
-    let first = outbox.write(draft("a"), &alerts(), at(0));
-    assert_eq!(outbox.charge(at(0)), Some(first));
-    let second = outbox.write(draft("b"), &alerts(), at(1));
-    outbox.receive(&answer(first, Delivery::QuotaSpent("limit".into())), at(1));
-    assert_eq!(outbox.charge(at(3600)), None);
-    assert_eq!(outbox.charge(at(3601)), Some(first), "in order");
-    outbox.receive(&answer(first, Delivery::Refused("bad token".into())), at(3602));
-    assert_eq!(outbox.charge(at(3602)), Some(second));
+    let first = outbox.write(draft("a"), &channel(), at(0));
+    assert_eq!(outbox.charge(&channel(), at(0)), Some(first));
+    let second = outbox.write(draft("b"), &channel(), at(1));
+    outbox.receive(&answer(first, Delivery::QuotaSpent("limit".into())), &alerts(), at(1));
+    assert_eq!(outbox.charge(&channel(), at(3600)), None);
+    assert_eq!(outbox.charge(&channel(), at(3601)), Some(first), "in order");
+    outbox.receive(&answer(first, Delivery::Refused("bad token".into())), &alerts(), at(3602));
+    assert_eq!(outbox.charge(&channel(), at(3602)), Some(second));
 }
 
 #[test]
 fn a_burst_shares_one_push_and_a_minute_of_waiting() {
     let mut outbox = Outbox::default();
     for key in ["a", "b", "c", "d", "e", "f"] {
-        outbox.write(draft(key), &alerts(), at(0));
+        outbox.write(draft(key), &channel(), at(0));
     }
-    assert_eq!(outbox.charge(at(0)), Some(1));
+    assert_eq!(outbox.charge(&channel(), at(0)), Some(1));
     let ids = |outbox: &Outbox, push| outbox.push(push).iter().map(|letter| letter.id).collect::<Vec<_>>();
     assert_eq!(ids(&outbox, 1), [1, 2, 3, 4, 5], "LINE takes five");
-    outbox.write(draft("late"), &alerts(), at(1));
-    assert_eq!(outbox.charge(at(15)), Some(1));
+    outbox.write(draft("late"), &channel(), at(1));
+    assert_eq!(outbox.charge(&channel(), at(15)), Some(1));
     assert_eq!(ids(&outbox, 1), [1, 2, 3, 4, 5], "a retry is the same push");
-    assert_eq!(outbox.receive(&answer(1, accepted()), at(16)), [1, 2, 3, 4, 5]);
-    assert_eq!(outbox.charge(at(16)), Some(6), "what waited already need not wait again");
+    assert_eq!(outbox.receive(&answer(1, accepted()), &alerts(), at(16)), [1, 2, 3, 4, 5]);
+    assert_eq!(outbox.charge(&channel(), at(16)), Some(6), "what waited already need not wait again");
     assert_eq!(ids(&outbox, 6), [6, 7]);
-    outbox.receive(&answer(6, accepted()), at(17));
-    outbox.write(draft("x"), &alerts(), at(17));
-    outbox.write(draft("y"), &alerts(), at(70));
-    assert_eq!(outbox.wake_at(), Some(at(77).at));
-    assert_eq!(outbox.charge(at(76)), None, "a minute is not over");
-    assert_eq!(outbox.charge(at(77)), Some(8));
+    outbox.receive(&answer(6, accepted()), &alerts(), at(17));
+    outbox.write(draft("x"), &channel(), at(17));
+    outbox.write(draft("y"), &channel(), at(70));
+    assert_eq!(outbox.wake_at(&channel()), Some(at(77).at));
+    assert_eq!(outbox.charge(&channel(), at(76)), None, "a minute is not over");
+    assert_eq!(outbox.charge(&channel(), at(77)), Some(8));
     assert_eq!(ids(&outbox, 8), [8, 9]);
 }
 
 #[test]
 fn a_test_waits_for_nobody_and_takes_along_who_waits() {
     let mut outbox = Outbox::default();
-    outbox.write(draft("a"), &alerts(), at(0));
-    outbox.charge(at(0));
-    outbox.receive(&answer(1, accepted()), at(1));
-    outbox.write(draft("b"), &alerts(), at(2));
-    assert_eq!(outbox.charge(at(2)), None);
-    outbox.write(of(Kind::Test), &alerts(), at(3));
-    assert_eq!(outbox.charge(at(3)), Some(2));
+    outbox.write(draft("a"), &channel(), at(0));
+    outbox.charge(&channel(), at(0));
+    outbox.receive(&answer(1, accepted()), &alerts(), at(1));
+    outbox.write(draft("b"), &channel(), at(2));
+    assert_eq!(outbox.charge(&channel(), at(2)), None);
+    outbox.write(of(Kind::Test), &channel(), at(3));
+    assert_eq!(outbox.charge(&channel(), at(3)), Some(2));
     assert_eq!(outbox.push(2).len(), 2);
 }
 
 #[test]
 fn a_letter_that_an_older_version_had_tried_goes_alone() {
     let mut outbox = Outbox::default();
-    let old = outbox.write(draft("a"), &alerts(), at(0));
-    outbox.write(draft("b"), &alerts(), at(0));
+    let old = outbox.write(draft("a"), &channel(), at(0));
+    outbox.write(draft("b"), &channel(), at(0));
     outbox.letters_mut(|letter| letter.id == 1).for_each(|letter| letter.body = Some("fixed".to_owned()));
-    assert_eq!(outbox.charge(at(0)), Some(old));
+    assert_eq!(outbox.charge(&channel(), at(0)), Some(old));
     assert_eq!(outbox.push(old).len(), 1);
 }
 
@@ -156,7 +179,7 @@ fn a_letter_that_an_older_version_had_tried_goes_alone() {
 fn what_waits_gives_way_to_the_reserve_unless_it_is_critical() {
     let mut outbox = Outbox::default();
     for kind in [Kind::Notice, Kind::Fault, Kind::Reminder, Kind::Recovery, Kind::Digest] {
-        outbox.write(of(kind), &alerts(), at(0));
+        outbox.write(of(kind), &channel(), at(0));
     }
     assert_eq!(outbox.keep_reserve(&alerts()), [0; 0], "a quota that is not known restricts nothing");
     let quota = |used| Quota { limit: Some(200), used, at: at(0).at, warned: true };
@@ -166,17 +189,17 @@ fn what_waits_gives_way_to_the_reserve_unless_it_is_critical() {
     assert_eq!(outbox.keep_reserve(&alerts()), [1, 3, 5]);
     let Fate::Superseded { reason } = &outbox.letters[0].fate else { panic!("{:?}", fates(&outbox)) };
     assert_eq!(reason, "40 of 200 messages are left this month, and the last 40 are kept for faults");
-    assert_eq!(outbox.charge(at(0)), Some(2));
-    outbox.receive(&answer(2, accepted()), at(1));
+    assert_eq!(outbox.charge(&channel(), at(0)), Some(2));
+    outbox.receive(&answer(2, accepted()), &alerts(), at(1));
     assert_eq!(outbox.quota, Some(quota(161)), "two letters, one push, one message");
 }
 
 #[test]
 fn a_notice_in_the_push_of_a_fault_costs_nothing_and_stays() {
     let mut outbox = Outbox::default();
-    outbox.write(of(Kind::Notice), &alerts(), at(0));
-    outbox.write(of(Kind::Fault), &alerts(), at(0));
-    outbox.charge(at(0));
+    outbox.write(of(Kind::Notice), &channel(), at(0));
+    outbox.write(of(Kind::Fault), &channel(), at(0));
+    outbox.charge(&channel(), at(0));
     outbox.quota = Some(Quota { limit: Some(200), used: 200, at: at(0).at, warned: true });
     assert_eq!(outbox.keep_reserve(&alerts()), [0; 0]);
 }
@@ -185,22 +208,22 @@ fn a_notice_in_the_push_of_a_fault_costs_nothing_and_stays() {
 fn with_the_quota_spent_only_what_is_critical_keeps_asking() {
     let quota = Some(Quota { limit: Some(200), used: 3, at: at(0).at, warned: false });
     let mut outbox = Outbox { quota, ..Outbox::default() };
-    outbox.write(of(Kind::Reminder), &alerts(), at(0));
-    outbox.charge(at(0));
-    let fault = outbox.write(of(Kind::Fault), &alerts(), at(1));
-    assert_eq!(outbox.receive(&answer(1, Delivery::QuotaSpent("limit".into())), at(1)), [1]);
+    outbox.write(of(Kind::Reminder), &channel(), at(0));
+    outbox.charge(&channel(), at(0));
+    let fault = outbox.write(of(Kind::Fault), &channel(), at(1));
+    assert_eq!(outbox.receive(&answer(1, Delivery::QuotaSpent("limit".into())), &alerts(), at(1)), [1]);
     assert!(matches!(outbox.letters[0].fate, Fate::Superseded { .. }));
     assert_eq!(outbox.quota.as_ref().unwrap().left(), Some(0), "the channel knows better");
-    assert_eq!(outbox.charge(at(1)), Some(fault));
+    assert_eq!(outbox.charge(&channel(), at(1)), Some(fault));
 }
 
 #[test]
 fn a_reminder_of_what_is_over_is_dropped_unless_it_was_tried() {
     let mut outbox = Outbox::default();
     let reminder = Draft { incident: 7, ..of(Kind::Reminder) };
-    outbox.write(reminder.clone(), &alerts(), at(0));
-    outbox.charge(at(0));
-    outbox.write(reminder, &alerts(), at(1));
+    outbox.write(reminder.clone(), &channel(), at(0));
+    outbox.charge(&channel(), at(0));
+    outbox.write(reminder, &channel(), at(1));
     outbox.drop_reminders(8);
     outbox.drop_reminders(7);
     assert_eq!(outbox.letters[0].fate, Fate::Pending);
@@ -209,24 +232,25 @@ fn a_reminder_of_what_is_over_is_dropped_unless_it_was_tried() {
 
 #[test]
 fn withheld_letters_wait_for_a_channel_only_while_their_fault_lasts() {
-    let off = AlertPolicy { channel: Err("off".into()), ..alerts() };
+    let closed = ChannelPolicy { on: Err("off".into()), ..channel() };
+    let off = AlertPolicy { channels: vec![closed.clone()], ..alerts() };
     let mut outbox = Outbox::default();
     for incident in [1, 2] {
-        outbox.write(Draft { incident, ..draft("k") }, &off, at(0));
+        outbox.write(Draft { incident, ..draft("k") }, &closed, at(0));
     }
     outbox.release(&off, |_| true);
-    assert_eq!(outbox.charge(at(0)), None);
+    assert_eq!(outbox.charge(&channel(), at(0)), None);
     outbox.release(&alerts(), |incident| incident == 2);
     assert!(matches!(outbox.letters[0].fate, Fate::Superseded { .. }));
-    assert_eq!(outbox.charge(at(0)), Some(2));
+    assert_eq!(outbox.charge(&channel(), at(0)), Some(2));
 }
 
 #[test]
 fn the_history_is_bounded() {
     let mut outbox = Outbox::default();
     for n in 0..500 {
-        let id = outbox.write(draft("k"), &alerts(), at(n));
-        outbox.receive(&answer(id, Delivery::Accepted { request_id: String::new() }), at(n));
+        let id = outbox.write(draft("k"), &channel(), at(n));
+        outbox.receive(&answer(id, Delivery::Accepted { request_id: String::new() }), &alerts(), at(n));
     }
     assert_eq!(outbox.letters.len(), FINISHED_MAX);
     assert_eq!(outbox.letters[FINISHED_MAX - 1].id, 500);

@@ -1,7 +1,7 @@
 //! Messages in English. Prose only: what is said is in [`super::Message`].
 
 use super::fault::{Advice, Fault, Headline};
-use super::{End, Lasting, Message, in_runs, lines, names};
+use super::{End, Lasting, Message, bare, in_runs, lines, names};
 use crate::recovery::digest::{Sums, Week};
 use crate::recovery::quota::{Quota, Scarce};
 use crate::recovery::state::{Incident, Offline, Pause};
@@ -41,7 +41,14 @@ pub(super) fn render(message: &Message<'_>) -> String {
         Message::BackOnline { offline, lasted } => back_online(offline, *lasted),
         Message::PauseOver { target, pause, lasted } => pause_over(*target, pause, *lasted),
         Message::Digest(week) => digest(week),
-        Message::Test { quota } => test(*quota),
+        Message::Test { metered: true, quota } => test(*quota),
+        Message::Test { metered: false, .. } => {
+            "test: this message was asked for, and it arrived.\nNothing is left to do.".to_owned()
+        }
+        Message::PassedOn { text, channel, why } => {
+            let why = if why.is_empty() { "no answer" } else { why };
+            format!("{}\n(Told on this channel because {channel} has not taken it: {why})", bare(text))
+        }
         Message::QuotaRunsOut(scarce) => quota_runs_out(scarce),
     }
 }
@@ -129,7 +136,7 @@ fn lasting_advice(what: Lasting) -> &'static str {
 /// What helps against trouble of our own. What is not listed says it in its text.
 fn own_advice(key: &str) -> Option<&'static str> {
     match key {
-        "state_not_durable" | "log_not_written" => {
+        "state_not_durable" | "log_not_written" | "alerts_log_not_written" => {
             Some("make room, or give the directory back to its owner: df -h ~/.picoclaw; ls -ld ~/.picoclaw")
         }
         "state_unreadable" => Some("nothing, unless it comes back; then look at the disk"),

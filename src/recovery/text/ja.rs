@@ -2,7 +2,7 @@
 //! quoted, except for the fixed phrases of our own core.
 
 use super::fault::{Advice, Fault, Headline};
-use super::{End, Lasting, Message, in_runs, lines, names};
+use super::{End, Lasting, Message, bare, in_runs, lines, names};
 use crate::recovery::digest::{Sums, Week};
 use crate::recovery::gate::Hold;
 use crate::recovery::quota::{Quota, Scarce};
@@ -42,7 +42,14 @@ pub(super) fn render(message: &Message<'_>) -> String {
         Message::BackOnline { offline, lasted } => back_online(offline, *lasted),
         Message::PauseOver { target, pause, lasted } => pause_over(*target, pause, *lasted),
         Message::Digest(week) => digest(week),
-        Message::Test { quota } => test(*quota),
+        Message::Test { metered: true, quota } => test(*quota),
+        Message::Test { metered: false, .. } => {
+            "テスト: ご依頼の確認メッセージです。正常に届いています。\n対応は不要です。".to_owned()
+        }
+        Message::PassedOn { text, channel, why } => {
+            let why = if why.is_empty() { "応答なし" } else { why };
+            format!("{}\n（{channel} に届けられなかったため、こちらでお知らせします: {why}）", bare(text))
+        }
         Message::QuotaRunsOut(scarce) => quota_runs_out(scarce),
     }
 }
@@ -191,6 +198,7 @@ fn own_trouble(key: &str, text: &str) -> String {
     let (what, advice) = match key {
         "state_not_durable" => ("状態を保存できません。保存できるまで、復旧は期間内1回に制限されます", room),
         "log_not_written" => ("ログを書き込めません", room),
+        "alerts_log_not_written" => ("alerts.log を書き込めません", room),
         "state_unreadable" => (
             "保存された状態に問題がありました",
             "すぐに必要な対応はありません。繰り返す場合はディスクを確認してください",

@@ -99,8 +99,19 @@ pub enum Message<'a> {
     Digest(&'a Week),
     /// The owner wants to see whether a message arrives.
     Test {
+        /// Whether messages are counted.
+        metered: bool,
         /// The quota, when it is known.
         quota: Option<&'a Quota>,
+    },
+    /// Another channel should have brought this.
+    PassedOn {
+        /// The message, as it was written for that channel.
+        text: &'a str,
+        /// That channel.
+        channel: &'a Name,
+        /// What became of it there, in words; may be empty.
+        why: &'a str,
     },
     /// From now on only faults and their ends are told.
     QuotaRunsOut(Scarce),
@@ -147,6 +158,11 @@ pub fn render(language: Language, message: &Message<'_>) -> String {
         Language::Ja => ja::render(message),
     };
     format!("{PREFIX}{text}")
+}
+
+/// A message without what begins every message.
+fn bare(text: &str) -> &str {
+    text.strip_prefix(PREFIX).unwrap_or(text)
 }
 
 /// What was tried, the same thing several times over once, with its count.

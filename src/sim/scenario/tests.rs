@@ -42,7 +42,8 @@ fn blueprint() -> Blueprint {
         reprobe: span(2),
         targets: vec![target("gateway", Some("g.service")), target("ollama", None)],
         alerts: AlertPolicy {
-            channel: Ok(()),
+            channels: Vec::new(),
+            fallback_after: span(900),
             cooldown: span(900),
             reminders: Vec::new(),
             lasting: span(1800),

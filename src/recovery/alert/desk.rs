@@ -1,0 +1,238 @@
+//! Where letters are written: one for each channel that wants them, by what that channel alone has heard.
+
+use crate::recovery::evidence::Name;
+use crate::recovery::gate::Hold;
+use crate::recovery::health::Health;
+use crate::recovery::outbox::{Draft, Kind, Letter, Outbox};
+use crate::recovery::policy::{AlertPolicy, ChannelPolicy, Severity, TargetPolicy, nth_or_last};
+use crate::recovery::state::{Heard, Incident, Spent, TargetState};
+use crate::recovery::text::fault::{Fault, Headline};
+use crate::recovery::text::{Message, render};
+use crate::recovery::time::Now;
+use crate::recovery::verdict::Ruling;
+use std::collections::BTreeMap;
+
+/// Attempts in a row that did not help before people are told: one may be bad luck, and the next one often
+/// follows within seconds.
+const TELL_AFTER: u32 = 2;
+
+/// The table and what lies on it.
+pub(super) struct Desk<'a> {
+    pub(super) alerts: &'a AlertPolicy,
+    pub(super) outbox: &'a mut Outbox,
+    pub(super) now: Now,
+}
+
+/// What a letter is about.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub(super) target: Option<&'a Name>,
+    pub(super) severity: Severity,
+}
+
+impl<'a> About<'a> {
+    /// Trouble of our own: while it lasts nothing may be watched.
+    pub(super) const US: Self = About { target: None, severity: Severity::Critical };
+    /// What is worth knowing, and has nothing to do with one target.
+    pub(super) const NOTHING: Self = About { target: None, severity: Severity::Warning };
+
+    pub(super) fn of(policy: &'a TargetPolicy) -> Self {
+        Self { target: Some(&policy.name), severity: policy.severity }
+    }
+
+    pub(super) fn draft(self, key: &str, kind: Kind, incident: u64, text: String) -> Draft {
+        let (target, severity) = (self.target.cloned(), self.severity);
+        Draft { key: key.to_owned(), kind, severity, target, incident, text }
+    }
+}
+
+impl Desk<'_> {
+    /// The alert that a failing target calls for, derived anew each pass, so that one that had to wait for
+    /// a cooldown is raised as soon as that ends.
+    pub(super) fn down(
+        &mut self,
+        policy: &TargetPolicy,
+        target: &mut TargetState,
+        rulings: &BTreeMap<Name, Ruling>,
+    ) {
+        let Some(mut incident) = target.incident.take() else { return };
+        let ruling = rulings.get(&policy.name);
+        let text = |desk: &Self, incident: &Incident, headline: Headline| {
+            let mut fault = Fault::gather(policy, target, incident, headline, ruling, desk.now);
+            fault.dependents = dependents(rulings, &policy.name);
+            desk.text(&Message::Fault(fault))
+        };
+        let alerts = self.alerts;
+        for channel in alerts.recipients(Some(policy.severity)) {
+            let heard = incident.heard.get(&channel.name);
+            if let Some((key, headline)) = due(policy, &incident, heard, ruling, self.now)
+                && self.may_tell(channel, &incident, key)
+            {
+                let text = text(self, &incident, headline);
+                self.fault(channel, &mut incident, key, About::of(policy), text);
+            }
+        }
+        for channel in &alerts.channels {
+            if let Some(key) = self.reminder_due(incident.heard.get(&channel.name)) {
+                let text = text(self, &incident, Headline::StillDown);
+                self.remind(channel, &mut incident, &key, About::of(policy), text);
+            }
+        }
+        target.incident = Some(incident);
+    }
+
+    /// A fault is written once per incident, key and channel, and not while the key is quiet there.
+    pub(super) fn may_tell(&self, channel: &ChannelPolicy, incident: &Incident, key: &str) -> bool {
+        let knows = incident.heard.get(&channel.name).is_some_and(|heard| heard.raised.contains(key));
+        !knows && !self.is_quiet(channel, key)
+    }
+
+    pub(super) fn is_quiet(&self, channel: &ChannelPolicy, key: &str) -> bool {
+        self.outbox.is_quiet(&channel.name, key, self.alerts.cooldown, self.now.at)
+    }
+
+    pub(super) fn fault(
+        &mut self,
+        channel: &ChannelPolicy,
+        incident: &mut Incident,
+        key: &str,
+        about: About<'_>,
+        text: String,
+    ) {
+        let letter = self.outbox.write(about.draft(key, Kind::Fault, incident.id, text), channel, self.now);
+        let heard = incident.heard.entry(channel.name.clone()).or_default();
+        heard.raised.insert(key.to_owned());
+        (heard.letter, heard.told) = (Some(letter), None);
+    }
+
+    fn remind(
+        &mut self,
+        channel: &ChannelPolicy,
+        incident: &mut Incident,
+        key: &str,
+        about: About<'_>,
+        text: String,
+    ) {
+        let letter =
+            self.outbox.write(about.draft(key, Kind::Reminder, incident.id, text), channel, self.now);
+        let heard = incident.heard.entry(channel.name.clone()).or_default();
+        heard.reminders = heard.reminders.saturating_add(1);
+        (heard.letter, heard.told) = (Some(letter), None);
+    }
+
+    /// Reminders come at growing gaps, counted from the last time people were really told.
+    fn reminder_due(&self, heard: Option<&Heard>) -> Option<String> {
+        let heard = heard?;
+        let gap = nth_or_last(&self.alerts.reminders, heard.reminders as usize);
+        let due = !self.alerts.reminders.is_empty() && self.now.at.since(heard.told?) >= gap;
+        due.then(|| self.outbox.letter(heard.letter?).map(|letter| letter.key.clone())).flatten()
+    }
+
+    pub(super) fn text(&self, message: &Message<'_>) -> String {
+        render(self.alerts.language, message)
+    }
+
+    /// Something worth knowing, for everyone who wants to know anything at all.
+    pub(super) fn notice(&mut self, key: &str, kind: Kind, message: &Message<'_>) {
+        for channel in self.alerts.recipients(None) {
+            self.say(channel, About::NOTHING, key, kind, message);
+        }
+    }
+
+    /// Writes what has no end to tell.
+    pub(super) fn say(
+        &mut self,
+        to: &ChannelPolicy,
+        about: About<'_>,
+        key: &str,
+        kind: Kind,
+        message: &Message<'_>,
+    ) {
+        let draft = about.draft(key, kind, 0, self.text(message));
+        self.outbox.write(draft, to, self.now);
+    }
+
+    /// What a person switched off is said once, so that a forgotten stop is not found at 3 a.m.
+    pub(super) fn left_alone(&mut self, policy: &TargetPolicy, health: Health, target: &mut TargetState) {
+        let Health::Off(why) = health else {
+            target.off = None;
+            return;
+        };
+        let key = format!("{}_left_alone", policy.name);
+        let unit = policy.unit.as_deref();
+        for channel in self.alerts.recipients(Some(policy.severity)) {
+            if target.off.is_none() && !self.is_quiet(channel, &key) {
+                let message = Message::LeftAlone { target: &policy.name, why: &why, unit };
+                self.say(channel, About::of(policy), &key, Kind::Notice, &message);
+            }
+        }
+        target.off = Some(why);
+    }
+
+    /// Many repairs that all helped hide a fault of their own; said once per span.
+    pub(super) fn healed_often(&mut self, policy: &TargetPolicy, target: &TargetState) {
+        let often = self.alerts.healed_often;
+        let recent = target.heals.len();
+        if recent < often.attempts as usize {
+            return;
+        }
+        let key = format!("{}_healed_often", policy.name);
+        let unit = policy.unit.as_deref();
+        for channel in self.alerts.recipients(Some(policy.severity)) {
+            let lately = |letter: &Letter| letter.key == key && self.now.at.since(letter.raised) < often.per;
+            let said = self.outbox.to(&channel.name).any(lately);
+            if !said {
+                let message =
+                    Message::HealedOften { target: &policy.name, unit, times: recent, per: often.per };
+                self.say(channel, About::of(policy), &key, Kind::Notice, &message);
+            }
+        }
+    }
+}
+
+/// Which alert a failing target calls for on a channel that has heard so much: the gravest that applies.
+fn due<'a>(
+    policy: &'a TargetPolicy,
+    incident: &Incident,
+    heard: Option<&Heard>,
+    ruling: Option<&Ruling>,
+    now: Now,
+) -> Option<(&'a str, Headline)> {
+    let knows = |key: &str| heard.is_some_and(|heard| heard.raised.contains(key));
+    if incident.spent == Some(Spent::Window) && !policy.ladder.is_empty() {
+        return Some((&policy.keys.limit, Headline::LimitReached(policy.window)));
+    }
+    if (incident.spent.is_some() || incident.failed >= TELL_AFTER) && !knows(&policy.keys.limit) {
+        return Some((&policy.keys.attempt_failed, Headline::NoHelp));
+    }
+    let headline = match ruling {
+        Some(Ruling::Held(Hold::NoLadder)) => Headline::NothingRepairs,
+        Some(Ruling::Held(Hold::Unusable(_))) => Headline::OnlyAPerson,
+        // Whoever was told already that it is down learns nothing new from this.
+        Some(Ruling::Held(_))
+            if heard.is_none_or(|heard| heard.raised.is_empty())
+                && now.at.since(incident.since) >= policy.alert_after =>
+        {
+            Headline::CannotNow
+        }
+        Some(_) | None => return None,
+    };
+    Some((policy.keys.failing.as_str(), headline))
+}
+
+/// The targets that fail because of this one, directly or through others.
+fn dependents(rulings: &BTreeMap<Name, Ruling>, cause: &Name) -> Vec<Name> {
+    let held_by = |upstream: &Name| {
+        let upstream = upstream.clone();
+        let is_held = move |ruling: &Ruling| ruling.hold() == Some(&Hold::Upstream(upstream.clone()));
+        rulings.iter().filter(move |(_, ruling)| is_held(ruling)).map(|(name, _)| name.clone())
+    };
+    let mut found: Vec<Name> = held_by(cause).collect();
+    let mut next = 0;
+    while let Some(name) = found.get(next).cloned() {
+        let more: Vec<Name> = held_by(&name).filter(|name| !found.contains(name)).collect();
+        found.extend(more);
+        next += 1;
+    }
+    found
+}

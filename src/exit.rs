@@ -7,10 +7,10 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All is well, or what was asked for was done.
     Ok,
-    /// Something is not as it should be, but nothing is down: suspect, unknown, not ready, being verified; or
+    /// Something is not as it should be, but nothing critical is down: suspect, unknown, not ready, being verified; or
     /// something that a scenario expects does not hold; or `doctor` warns.
     Degraded,
-    /// A target is down, or `doctor` has found what must be mended.
+    /// A critical target is down, or `doctor` has found what must be mended.
     Critical,
     /// The command line cannot be understood (`EX_USAGE`).
     Usage,

@@ -11,7 +11,7 @@ use crate::section::{Section, parse};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::statvfs::{Statvfs, fstatvfs};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The predecessor's threshold.
 const MAX: u8 = 90;
@@ -43,7 +43,7 @@ struct Fill {
 impl Disk {
     /// Reads `check.disk = { … }`.
     pub fn read(section: &mut Section<'_>) -> Option<Self> {
-        let mount = section.need("mount", parse::absolute);
+        let mount = section.need("mount", plain);
         let max = section.opt("max", parse::percent);
         let min_free = section.opt("min_free", parse::bytes);
         let inodes = section.opt("inodes", parse::percent);
@@ -102,6 +102,15 @@ impl Disk {
             wrong.push(format!("{inodes:.0} % of the inodes of {mount} are used, {max} % is too much"));
         }
         judged(format!("{used:.0} % full, {} free", size(free)), &wrong)
+    }
+}
+
+/// An absolute path that leads where it seems to.
+fn plain(text: &str) -> Result<PathBuf, String> {
+    let path = parse::absolute(text)?;
+    match path.components().any(|part| part == Component::ParentDir) {
+        true => Err(format!("{text:?} goes back with ..; write where it leads")),
+        false => Ok(path),
     }
 }
 
@@ -205,6 +214,7 @@ mod tests {
         );
         std::os::unix::fs::symlink(&real, real.join("link")).unwrap();
         assert!(disk(&real.join("link")).look().unwrap_err().contains("symbolic link"));
+        assert!(plain("/mnt/../nfs").is_err() && plain("nfs").is_err() && plain("/mnt").is_ok());
         assert!(disk(&real.join("none")).look().unwrap_err().starts_with("there is no "));
         assert!(!of_root().is_empty());
     }

@@ -27,7 +27,7 @@ fn sources(text: &str) -> Sources {
 /// What the core relies on without asking again.
 fn assert_sane(config: &Config) {
     let policy = &config.policy;
-    assert!(policy.reprobe <= policy.interval && !policy.reprobe.is_zero());
+    assert!(policy.reprobe <= policy.cadence.longest() && !policy.reprobe.is_zero());
     assert!(
         policy.offline_quorum.is_none_or(|quorum| (1..=config.references.len()).contains(&(quorum as usize)))
     );

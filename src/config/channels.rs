@@ -2,6 +2,7 @@
 //! reached is read where it is spoken to.
 
 use super::settings::because;
+use super::target::Draft;
 use super::{LineSettings, Off};
 use crate::notify::email::{self, Email};
 use crate::notify::file::{self, File};
@@ -55,6 +56,8 @@ pub(super) struct Channels {
     pub(super) policies: Vec<ChannelPolicy>,
     pub(super) ways: BTreeMap<Name, Way>,
     pub(super) off: Vec<Off>,
+    /// The channels of each table, by the name of the table.
+    groups: BTreeMap<String, Vec<Name>>,
 }
 
 /// What one table makes: a channel for each of its recipients.
@@ -86,7 +89,10 @@ impl Channels {
         groups.extend(root.table("email", |section| Some(of_email(section, home))));
         groups.extend(root.tables("webhook", of_webhook));
         check(root, &groups);
-        let mut channels = Self { policies: Vec::new(), ways: BTreeMap::new(), off: Vec::new() };
+        let names = |group: &Group| group.channels.iter().map(|(name, _)| name.clone()).collect();
+        let by_name = groups.iter().map(|group| (group.name.clone(), names(group))).collect();
+        let mut channels =
+            Self { policies: Vec::new(), ways: BTreeMap::new(), off: Vec::new(), groups: by_name };
         for group in &groups {
             for (name, way) in &group.channels {
                 channels.policies.push(policy(group, name, way, &groups));
@@ -100,6 +106,28 @@ impl Channels {
         }
         channels
     }
+}
+
+impl Channels {
+    /// Who is told of each target that names its channels.
+    pub(super) fn assign(&self, root: &Section<'_>, targets: &mut [Draft]) {
+        for target in targets {
+            let Some(names) = &target.channels else { continue };
+            let known = |name: &&String| self.groups.contains_key(*name);
+            for name in names.iter().filter(|name| !known(name)) {
+                unknown(root, &target.told, name, self.groups.keys());
+            }
+            let channels = names.iter().filter_map(|name| self.groups.get(name)).flatten().cloned();
+            target.policy.channels = Some(channels.collect());
+        }
+    }
+}
+
+fn unknown<'n>(root: &Section<'_>, spot: &Spot, name: &str, known: impl Iterator<Item = &'n String>) {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    let near = did_you_mean(name, known.iter().copied());
+    let hint = if near.is_empty() { format!("the channels are {}", known.join(", ")) } else { near };
+    root.error(spot, format!("no channel is called {name}"), hint);
 }
 
 fn policy(group: &Group, name: &Name, way: &Result<Way, String>, all: &[Group]) -> ChannelPolicy {
@@ -179,13 +207,10 @@ fn check(root: &Section<'_>, groups: &[Group]) {
                 );
             }
         }
-        let unknown = |name: &&String| !groups.iter().any(|other| other.name == **name);
-        for name in group.routing.fallback.iter().filter(unknown) {
-            let known: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
-            let near = did_you_mean(name, known.iter().copied());
-            let hint = if near.is_empty() { format!("the channels are {}", known.join(", ")) } else { near };
+        let is_unknown = |name: &&String| !groups.iter().any(|other| other.name == **name);
+        for name in group.routing.fallback.iter().filter(is_unknown) {
             let spot = group.routing.spot.as_ref().unwrap_or(&group.spot);
-            root.error(spot, format!("no channel is called {name}"), hint);
+            unknown(root, spot, name, groups.iter().map(|group| &group.name));
         }
     }
     if let Some(group) = groups.last().filter(|_| seen.len() > CHANNELS_MAX) {

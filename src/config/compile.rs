@@ -128,11 +128,12 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
     let (mut alerts, alerts_log) = settings::alerts(root, home);
     let alerts_log = alerts_log.map(|path| File { path, max_bytes: log.max_bytes, keep: log.keep });
     let channels = Channels::read(root, home, (&line, routing), alerts_log);
-    alerts.channels = channels.policies;
+    alerts.channels = channels.policies.clone();
     let (references, offline_quorum) = settings::offline(root);
     let (kicks, wishes) = settings::kick(root, home, &paths);
     let allow = allow::read(root, home, &paths);
-    let plan = plan(root, &frame, &allow, wishes);
+    let mut plan = plan(root, &frame, &allow, wishes);
+    channels.assign(root, &mut plan.targets);
     let max_bytes = logs::max_bytes(root);
     check::check(root, &plan, &paths);
     allow::check(root, &plan, &allow, manager);

@@ -58,10 +58,13 @@ pub(super) struct Draft {
     pub(super) questions: Vec<Question>,
     pub(super) unit: Option<UnitName>,
     pub(super) logs: Vec<PathBuf>,
+    /// Who alone is told of it, as written.
+    pub(super) channels: Option<Vec<String>>,
     /// Why it is switched off, if it is.
     pub(super) off: Option<String>,
     pub(super) spot: Spot,
     pub(super) depends_on: Spot,
+    pub(super) told: Spot,
 }
 
 /// A rung that names an action.
@@ -100,14 +103,16 @@ pub(super) fn read(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Draft
     if !section.has("probe") && !section.has("unit") {
         section.error(&section.here(), "nothing is asked of it", "add a [[target.probe]] or a unit");
     }
+    let channels = section.list("channels", parse::text);
     let policy = policy?;
     check_times(section, &policy);
     check_rules(section, &policy, &questions, &ladder);
     check_ladder(section, &ladder, policy.window);
     let unasked = !questions.is_empty() && unit.is_none() && policy.probes.is_empty();
     let off = off.or_else(|| unasked.then(|| "all its probes are switched off".to_owned()));
-    let (spot, depends_on) = (section.spot("name"), section.spot("depends_on"));
-    Some(Draft { policy, ladder, questions, unit, logs, off, spot, depends_on })
+    let (spot, depends_on, told) =
+        (section.spot("name"), section.spot("depends_on"), section.spot("channels"));
+    Some(Draft { policy, ladder, questions, unit, logs, channels, off, spot, depends_on, told })
 }
 
 fn policy(
@@ -126,6 +131,8 @@ fn policy(
         backoff: growing(section, "backoff", &BACKOFF),
         cooldown: section.or("cooldown", Duration::ZERO, parse::span(seconds(0)..=MOST)),
         severity: section.or("severity", Severity::Critical, Severity::parse),
+        // By name, until the channels are known.
+        channels: None,
         // In every interval it is asked anyway.
         reprobe: section
             .or("reprobe", frame.reprobe, parse::span(LEAST_REPROBE..=MOST))

@@ -57,6 +57,8 @@ pub struct TargetPolicy {
     pub cooldown: Duration,
     /// How much a fault of it matters to people.
     pub severity: Severity,
+    /// Who alone is told of it; none for all who want to know of something this bad.
+    pub channels: Option<Vec<Name>>,
     /// How soon it is asked again while something about it is suspect.
     pub reprobe: Duration,
     /// How long an attempt may take to show effect before the next rung, when no unit says that the

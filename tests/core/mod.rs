@@ -44,6 +44,7 @@ pub(crate) fn gateway_policy() -> TargetPolicy {
         start_bounds: (secs(60), secs(900)),
         cooldown: Duration::ZERO,
         severity: Severity::Critical,
+        channels: None,
         external: false,
         stable_passes: 3,
         stable_for: secs(600),

@@ -31,6 +31,8 @@ pub(super) struct Settings {
     trusted: bool,
     /// The logs to read; empty for those that its own program read.
     sources: Vec<String>,
+    /// The channels that there are, of those that the file may name.
+    channels: Vec<String>,
     /// What is asked more rarely than this has to say so.
     pace: Duration,
     /// What its names of services mean here.
@@ -48,6 +50,8 @@ enum Service {
 
 /// Reads `[mirai]`; none when there is none.
 pub(super) fn settings(root: &mut Section<'_>, home: &Path, pace: Duration) -> Option<Settings> {
+    let tables = ["line", "email"].into_iter().filter(|table| root.has(table));
+    let channels: Vec<String> = tables.map(str::to_owned).collect();
     root.table("mirai", |mirai| {
         let patterns_file = mirai.need("patterns_file", parse::path(home));
         let beside =
@@ -59,6 +63,7 @@ pub(super) fn settings(root: &mut Section<'_>, home: &Path, pace: Duration) -> O
                 .list("sources", |text| Name::parse(text).map(|name| name.to_string()))
                 .unwrap_or_default(),
             services: mirai.map("services", service).into_iter().collect(),
+            channels,
             pace,
             patterns_file: patterns_file?,
         };
@@ -108,6 +113,12 @@ pub(super) fn translate(settings: &Settings, file: &SourceFile) -> (String, Vec<
     for check in &parsed.health_checks {
         checks::target(settings, check, &mut tables);
     }
+    for channel in parsed.auto_fix_config.channels().unwrap_or_default() {
+        if !settings.channels.contains(&channel) {
+            let what = format!("auto_fix_config.notification_channels: {channel} cannot be used");
+            tables.warn(what, format!("add a table [{channel}] to the configuration, or take it out"));
+        }
+    }
     for unread in parsed.unread() {
         tables.warn(unread, "nothing reads this field; remove it");
     }
@@ -153,7 +164,8 @@ fn target(settings: &Settings, file: &PatternsFile, pattern: &Pattern, tables: &
     }
     if !fix.enable_notifications {
         tables.line("channels = []");
-    } else if let Some(channels) = fix.channels() {
+    } else if let Some(mut channels) = fix.channels() {
+        channels.retain(|channel| settings.channels.contains(channel));
         tables.texts("channels", &channels);
     }
     tables.begin("[[target.probe]]");

@@ -63,7 +63,7 @@ impl Desk<'_> {
             desk.text(&Message::Fault(fault))
         };
         let alerts = self.alerts;
-        for channel in alerts.recipients(Some(policy.severity)) {
+        for channel in alerts.recipients_of(policy) {
             let heard = incident.heard.get(&channel.name);
             if let Some((key, headline)) = due(policy, &incident, heard, ruling, self.now)
                 && self.may_tell(channel, &incident, key)
@@ -160,7 +160,7 @@ impl Desk<'_> {
         };
         let key = format!("{}_left_alone", policy.name);
         let unit = policy.unit.as_deref();
-        for channel in self.alerts.recipients(Some(policy.severity)) {
+        for channel in self.alerts.recipients_of(policy) {
             if target.off.is_none() && !self.is_quiet(channel, &key) {
                 let message = Message::LeftAlone { target: &policy.name, why: &why, unit };
                 self.say(channel, About::of(policy), &key, Kind::Notice, &message);
@@ -178,7 +178,7 @@ impl Desk<'_> {
         }
         let key = format!("{}_healed_often", policy.name);
         let unit = policy.unit.as_deref();
-        for channel in self.alerts.recipients(Some(policy.severity)) {
+        for channel in self.alerts.recipients_of(policy) {
             let lately = |letter: &Letter| letter.key == key && self.now.at.since(letter.raised) < often.per;
             let said = self.outbox.to(&channel.name).any(lately);
             if !said {

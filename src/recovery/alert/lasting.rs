@@ -41,7 +41,7 @@ pub(super) fn lasting(
             Lasting::NotReady => of.keys.not_ready.clone(),
             Lasting::Blind => format!("{}_unknown", of.name),
         };
-        for channel in desk.alerts.recipients(Some(of.severity)) {
+        for channel in desk.alerts.recipients_of(of) {
             if age >= desk.alerts.lasting && desk.may_tell(channel, incident, &key) {
                 let text = desk.text(&Message::Lasting { target: &of.name, what, age, seen: &seen });
                 desk.fault(channel, incident, &key, About::of(of), text);

@@ -1,7 +1,7 @@
 //! Who is told of what: the channels by name, and what each of them wants. How a channel is reached is nobody's
 //! business here.
 
-use super::Severity;
+use super::{Severity, TargetPolicy};
 use crate::recovery::evidence::Name;
 use crate::recovery::window::Window;
 use std::time::Duration;
@@ -56,6 +56,14 @@ impl AlertPolicy {
         let kept = if nobody { 1 } else { self.channels.len() };
         let wants = move |channel: &&ChannelPolicy| (nobody || channel.on.is_ok()) && channel.wants(severity);
         self.channels.iter().take(kept).filter(wants)
+    }
+
+    /// Who is told of a target: those who want something this bad, or of them those whom the target names.
+    pub fn recipients_of<'p>(&'p self, target: &'p TargetPolicy) -> impl Iterator<Item = &'p ChannelPolicy> {
+        let named = |channel: &&ChannelPolicy| {
+            target.channels.as_ref().is_none_or(|channels| channels.contains(&channel.name))
+        };
+        self.recipients(Some(target.severity)).filter(named)
     }
 
     /// The channels that can be used.

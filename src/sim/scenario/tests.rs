@@ -20,6 +20,7 @@ fn target(name: &str, unit: Option<&str>) -> TargetPolicy {
         start_bounds: (span(60), span(900)),
         cooldown: Duration::ZERO,
         severity: crate::recovery::policy::Severity::Critical,
+        channels: None,
         external: false,
         stable_passes: 1,
         stable_for: span(600),

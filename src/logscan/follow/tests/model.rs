@@ -129,7 +129,7 @@ impl Writer {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn every_line_is_seen_once(steps in prop::collection::vec(happens(), 1..40), block in 40..700_usize) {

@@ -206,7 +206,7 @@ fn a_link_to_the_log_of_the_day_is_followed() {
 fn a_log_that_may_not_be_read_says_so() {
     let mut stage = Stage::new();
     stage.append("app.log", "one\n");
-    fs::set_permissions(stage.path("app.log"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(stage.path("app.log"), fs::Permissions::from_mode(0o000)).unwrap();
     if File::open(stage.path("app.log")).is_ok() {
         return; // Root may read everything.
     }

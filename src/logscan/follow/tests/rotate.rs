@@ -2,8 +2,10 @@
 
 use super::*;
 
+type Story = (&'static str, fn(&Stage));
+
 /// What a log and its follower may go through, with us looking on at each step or only at the end.
-fn stories() -> Vec<(&'static str, fn(&Stage))> {
+fn stories() -> Vec<Story> {
     vec![
         ("nothing", |_| {}),
         ("rename", |stage| {

@@ -27,12 +27,13 @@ fn twelve_faults_are_found_in_logs_and_repaired() {
 
 /// What disturbs nobody is done at once, side by side.
 fn files_and_visitors(site: &Site) {
-    site.user_ok(&["bash", "-euc", "rmdir $1/cache; chmod 000 $1/uploads", "break", ROOT]);
+    let fault = "rmdir $1/cache; chmod 000 $1/uploads; yes 'nothing new' | head -c 1M >$1/logs/batch.log";
+    site.user_ok(&["bash", "-euc", fault, "break", ROOT]);
     assert_eq!(site.visit("/api/note"), "409");
     assert_eq!(site.visit("/api/upload"), "409");
     assert_eq!(site.visit_as("8080", "/api/import", &["1", "visitor", "{not json"]), "409");
     assert_eq!(site.visit("/api/mail"), "409");
-    assert_eq!(site.visits("/static/nowhere", 800), "404");
+    assert_eq!(site.visits("/static/nowhere", 300), "404");
     for (target, action) in [
         ("file_not_found", "create-dirs"),
         ("permission_denied", "fix-permissions"),
@@ -44,7 +45,7 @@ fn files_and_visitors(site: &Site) {
     }
     assert_eq!([site.visit("/api/note"), site.visit("/api/upload")], ["200", "200"]);
     let rotated = site.user_ok(&["bash", "-c", "ls $1/logs", "ls", ROOT]);
-    assert!(rotated.contains("nginx-access.log.1.gz"), "{rotated}");
+    assert!(rotated.contains("batch.log.1.gz"), "{rotated}");
 }
 
 fn a_restart_finds_the_index_again(site: &Site) {

@@ -17,7 +17,7 @@ const PORT: &str = "5100";
 const FRONT: &str = "8080";
 const SUDOERS: &str = "/etc/sudoers.d/picoclaw-watchdog";
 /// A restart of everything takes three seconds, and five machines may be busy at once.
-const SOON: Duration = Duration::from_secs(60);
+pub(super) const SOON: Duration = Duration::from_secs(60);
 
 /// What the stories need of Debian's packages.
 const NEEDED: &[&str] = &[

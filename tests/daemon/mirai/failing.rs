@@ -13,7 +13,8 @@ cd \"$1\"; rmdir cache; echo '{' >data/index.json; yes 'nothing new' | head -c 1
 chown root . logs uploads; chmod 700 uploads";
 
 /// One round of visitors meets every fault; there are some four rounds in a second.
-const ROUND: &str = "/api/search /api/search /api/search /api/knowledge /api/note /api/upload /api/leak-memory
+const ROUND: &str =
+    "/api/search /api/search /api/search /api/knowledge /api/note /api/upload /api/leak-memory
 /api/upload?to=data&size=8000000 /api/index /api/session /api/mail";
 
 /// Each round is met so often by those who mistype.
@@ -58,7 +59,8 @@ fn what_cannot_be_repaired_is_tried_a_few_times_and_told_once() {
     let mut visitors = site.spawn_user(&["python3", "visit.py", "8080", &round, "100000"]);
 
     let expected: BTreeMap<String, usize> = TOLD.map(|target| (target.to_owned(), 1)).into();
-    let told = || site.told().into_iter().filter(|(target, _)| target != "memory").collect::<BTreeMap<_, _>>();
+    let told =
+        || site.told().into_iter().filter(|(target, _)| target != "memory").collect::<BTreeMap<_, _>>();
     let untold = || TOLD.into_iter().filter(|target| !told().contains_key(*target)).collect::<Vec<_>>();
     let context = || format!("{:?}\n{}", untold(), site.log().0);
     wait_until_showing(SOON, "people are told of all", context, || untold().is_empty().then_some(()));

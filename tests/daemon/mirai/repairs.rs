@@ -75,6 +75,8 @@ fn memory_and_the_port(site: &Site) {
     site.repaired("memory_error", "free-memory", 1);
     assert_eq!(site.visit("/api/report"), "200");
 
+    // Long enough before it is read: what was written a moment ago may be half written.
+    site.write(&format!("{ROOT}/data/index.json"), "{\"pages\":");
     site.visit("/api/stray");
     site.user_ok(&["systemctl", "--user", "kill", "--kill-whom=main", "--signal=KILL", APP]);
     let log = site.repaired("port_in_use", "free-port", 1);
@@ -84,7 +86,7 @@ fn memory_and_the_port(site: &Site) {
 
 /// The good version was kept when the file was looked at before.
 fn a_full_disk_and_a_broken_file(site: &Site) {
-    let fill = "yes 'nothing new' | head -c 21M >$1/logs/worker.log; echo '{\"pages\":' >$1/data/index.json";
+    let fill = "yes 'nothing new' | head -c 21M >$1/logs/worker.log";
     site.user_ok(&["bash", "-euc", fill, "fill", ROOT]);
     assert_eq!(site.visit("/api/upload?size=4000000"), "409");
     site.repaired("disk_full", "free-disk", 1);

@@ -37,6 +37,8 @@ pub struct Request {
 #[derive(Debug, Default, Serialize)]
 struct Report {
     lines: u64,
+    /// Lines that any pattern matched, each counted once, excluded or not.
+    matching_lines: u64,
     bytes: u64,
     took_ms: u64,
     rules: Vec<RuleReport>,
@@ -118,6 +120,7 @@ impl<'r> Test<'r> {
             line => self.stream(line.as_bytes(), None),
         };
         read.map_err(|error| format!("{input}: {error}"))?;
+        self.report.matching_lines = self.matcher.lines();
         self.report.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(self.report)
     }

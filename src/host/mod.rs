@@ -38,6 +38,7 @@ use crate::recovery::decide::{Answer, Attempt};
 use crate::recovery::evidence::{Evidence, Fresh, Name, Resting, SelfTrouble};
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
+use crate::recovery::scan::ScanMark;
 use crate::recovery::state::State;
 use crate::recovery::time::{Now, Timestamp};
 use crate::recovery::unit::UnitFacts;
@@ -75,6 +76,8 @@ pub struct Host {
     errands: Errands,
     /// What is read of logs; none where no rule is about any.
     scanner: Option<Scanner>,
+    /// How far the saved state says that logs were read.
+    scanned: Arc<ScanMark>,
     kick: Option<ReceivedKick>,
     /// Where orders are left; none for those who only look.
     inbox: Option<Inbox>,
@@ -132,6 +135,7 @@ impl Host {
             channel: Channel::new(start.state.outbox.quota.as_ref().map(|quota| quota.at)),
             errands: Errands::default(),
             scanner: None,
+            scanned: Arc::clone(&start.state.scan),
             kick: None,
             inbox: None,
             seen: BTreeMap::new(),
@@ -313,6 +317,7 @@ impl World for Host {
     fn save(&mut self, state: &State) -> Result<(), String> {
         self.history.iter_mut().for_each(|history| history.offered(state));
         self.memory.save(state, &self.clock)?;
+        self.scanned = Arc::clone(&state.scan);
         // What the state has absorbed need not be found again.
         self.inbox.iter_mut().for_each(Inbox::absorbed);
         Ok(())

@@ -9,6 +9,7 @@ use crate::recovery::record::Outcome;
 use crate::recovery::time::Age;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -69,7 +70,9 @@ impl Host {
 
     fn tools(&self) -> Tools {
         let (bus, clients) = (self.bus.clone(), self.clients.clone());
-        Tools { bus, clients, state: self.config.paths.state.clone() }
+        // Who follows no log keeps nobody from rotating it.
+        let scan = self.scanner.as_ref().map(|_| Arc::clone(&self.scanned)).unwrap_or_default();
+        Tools { bus, clients, state: self.config.paths.state.clone(), scan }
     }
 
     fn diagnostics(&self) -> PathBuf {

@@ -92,9 +92,12 @@ impl Site {
         site.write("/home/pico/.picoclaw/.env", &variables);
         site.user_ok(&["systemctl", "--user", "daemon-reload"]);
         site.user_ok(&["systemctl", "--user", "start", APP, NGINX]);
-        wait_until_showing(SOON, "the application answers", || site.tails(), || {
-            Some(()).filter(|()| site.visit("/api/v1/health") == "200")
-        });
+        wait_until_showing(
+            SOON,
+            "the application answers",
+            || site.tails(),
+            || Some(()).filter(|()| site.visit("/api/v1/health") == "200"),
+        );
         Some(site)
     }
 
@@ -115,12 +118,16 @@ impl Site {
         self.user_ok(&["mkdir", "-p", ROOT]);
         self.root_ok(&["mount", "-t", "tmpfs", "-o", mount, "tmpfs", ROOT]);
         self.user_ok(&["bash", "-euc", script, "make", ROOT]);
-        for (from, to) in [("certs/ssl-cert-snakeoil.pem", "cert"), ("private/ssl-cert-snakeoil.key", "key")] {
+        for (from, to) in [("certs/ssl-cert-snakeoil.pem", "cert"), ("private/ssl-cert-snakeoil.key", "key")]
+        {
             let (from, to) = (format!("/etc/ssl/{from}"), format!("/home/pico/nginx/{to}.pem"));
             self.root_ok(&["install", "-o", "pico", &from, &to]);
         }
         self.write(&format!("{ROOT}/app.py"), include_str!("../../fixtures/mirai/app.py"));
-        self.write(&format!("{ROOT}/gunicorn.conf.py"), include_str!("../../fixtures/mirai/gunicorn.conf.py"));
+        self.write(
+            &format!("{ROOT}/gunicorn.conf.py"),
+            include_str!("../../fixtures/mirai/gunicorn.conf.py"),
+        );
         self.write(&format!("{ROOT}/data/index.json"), "{\"pages\": 1}\n");
         self.write("/home/pico/nginx/nginx.conf", include_str!("../../fixtures/mirai/nginx.conf"));
         self.write("/home/pico/visit.py", include_str!("../../fixtures/mirai/visit.py"));

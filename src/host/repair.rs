@@ -65,13 +65,14 @@ impl Host {
         let unit = self.config.units.iter().find(|(target, _)| *target == attempt.target);
         let contents = bundle::Contents {
             head: format!(
-                "attempt {} of {}: {} because {}\n\n===== the unit =====\n{:#?}\n\n===== last readings =====\n{}",
+                "attempt {} of {}: {} because {}\n\n===== the unit =====\n{:#?}\n\n===== last readings =====\n{}{}",
                 attempt.id,
                 attempt.target,
                 attempt.action,
                 attempt.why,
                 self.units.get(&attempt.target),
-                self.seen.get(&attempt.target).map_or("none yet", String::as_str)
+                self.seen.get(&attempt.target).map_or("none yet", String::as_str),
+                self.log_analysis(),
             ),
             unit: unit.map(|(_, unit)| unit.to_string()),
             logs: self.config.logs.get(&attempt.target).cloned().unwrap_or_default(),

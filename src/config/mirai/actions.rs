@@ -99,7 +99,8 @@ fn acts(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) 
         "backup_and_fix_json" => {
             vec![format!("do.restore-json = {{ root = {}, match = [\"*.json\"] }}", beneath(DATA))]
         }
-        // That people are told is the answer to every fault that nothing repairs.
+        // That people are told is the answer to every fault that nothing repairs, and what was found in the logs lies
+        // in the diagnostics bundle of every repair.
         "alert" | "log_analysis" => Vec::new(),
         other => {
             let known = "service_restart, log_rotate, cache_clear, temp_file_cleanup, old_file_cleanup, \

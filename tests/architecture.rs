@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cycle", &["recovery"]),
     ("config", &["action", "logscan", "notify", "probe", "recovery", "section", "values"]),
     ("probe", &["exec", "recovery", "section", "systemd", "values"]),
-    ("action", &["beneath", "exec", "probe", "recovery", "section", "systemd", "values"]),
+    ("action", &["beneath", "exec", "logscan", "probe", "recovery", "section", "systemd", "values"]),
     ("beneath", &[]),
     ("notify", &["probe", "recovery", "section", "values"]),
     ("logscan", &["exec", "recovery", "section", "values"]),

@@ -84,8 +84,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let last = dir.path().join("last");
         let touch = format!("touch '{}'", last.display());
-        let tools =
-            Tools { bus: Bus::user(), clients: Arc::new(Clients::new()), state: dir.path().to_owned() };
+        let tools = Tools {
+            bus: Bus::user(),
+            clients: Arc::new(Clients::new()),
+            state: dir.path().to_owned(),
+            scan: Arc::default(),
+        };
         let steps = vec![step("a", "exit 3"), step("b", "echo well"), step("c", &touch)];
         let outcome = All { steps }.perform(&tools).await;
         assert_eq!(outcome, Outcome::Failed("a: sh: exit code 3".to_owned()));

@@ -23,7 +23,12 @@ fn setting() -> (TempDir, std::path::PathBuf, Tools) {
     let kept = tempfile::tempdir().unwrap();
     let top = kept.path().canonicalize().unwrap();
     std::fs::write(top.join("data"), "data").unwrap();
-    let tools = Tools { bus: Bus::user(), clients: Arc::new(Clients::new()), state: top.join("state") };
+    let tools = Tools {
+        bus: Bus::user(),
+        clients: Arc::new(Clients::new()),
+        state: top.join("state"),
+        scan: Arc::default(),
+    };
     (kept, top, tools)
 }
 

@@ -1,6 +1,7 @@
 //! What actions work with, whatever their kind. Cheap to clone, for those that outlast the configuration.
 
 use crate::probe::clients::Clients;
+use crate::recovery::scan::ScanMark;
 use crate::systemd::Bus;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,4 +15,6 @@ pub struct Tools {
     pub clients: Arc<Clients>,
     /// Our own directory; what is kept for people before a repair goes there.
     pub state: PathBuf,
+    /// How far logs were read and that was saved: what comes after it must not be put away, or nobody sees it.
+    pub scan: Arc<ScanMark>,
 }

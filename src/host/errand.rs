@@ -73,7 +73,12 @@ mod tests {
     }
 
     fn tools() -> Tools {
-        Tools { bus: Bus::user(), clients: Arc::new(Clients::new()), state: "/nonexistent".into() }
+        Tools {
+            bus: Bus::user(),
+            clients: Arc::new(Clients::new()),
+            state: "/nonexistent".into(),
+            scan: Arc::default(),
+        }
     }
 
     #[tokio::test]

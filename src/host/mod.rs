@@ -38,6 +38,7 @@ use crate::recovery::decide::{Answer, Attempt};
 use crate::recovery::evidence::{Evidence, Fresh, Name, Resting, SelfTrouble};
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
+use crate::recovery::scan::ScanMark;
 use crate::recovery::state::State;
 use crate::recovery::time::{Now, Timestamp};
 use crate::recovery::unit::UnitFacts;
@@ -73,8 +74,12 @@ pub struct Host {
     start_trouble: Option<(String, Timestamp)>,
     channel: Channel,
     errands: Errands,
+    /// When whole versions of files are kept the next time.
+    keep_again: Option<Timestamp>,
     /// What is read of logs; none where no rule is about any.
     scanner: Option<Scanner>,
+    /// How far the saved state says that logs were read.
+    scanned: Arc<ScanMark>,
     kick: Option<ReceivedKick>,
     /// Where orders are left; none for those who only look.
     inbox: Option<Inbox>,
@@ -131,7 +136,9 @@ impl Host {
             start_trouble: None,
             channel: Channel::new(start.state.outbox.quota.as_ref().map(|quota| quota.at)),
             errands: Errands::default(),
+            keep_again: None,
             scanner: None,
+            scanned: Arc::clone(&start.state.scan),
             kick: None,
             inbox: None,
             seen: BTreeMap::new(),
@@ -270,6 +277,9 @@ impl World for Host {
         let inbox = self.inbox.as_mut().filter(|_| *scope == Scope::Everything);
         let orders = inbox.map(|inbox| inbox.take(clock::wall())).unwrap_or_default();
         self.check_troubles();
+        if self.mode == Mode::Acts && *scope == Scope::Everything {
+            self.keep_good_versions();
+        }
         // A person who asks wants an answer about now, whatever this pass was for.
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
         let units = observe::units(&self.bus, &config, scope).await;
@@ -313,6 +323,7 @@ impl World for Host {
     fn save(&mut self, state: &State) -> Result<(), String> {
         self.history.iter_mut().for_each(|history| history.offered(state));
         self.memory.save(state, &self.clock)?;
+        self.scanned = Arc::clone(&state.scan);
         // What the state has absorbed need not be found again.
         self.inbox.iter_mut().for_each(Inbox::absorbed);
         Ok(())

@@ -9,8 +9,12 @@ use crate::recovery::record::Outcome;
 use crate::recovery::time::Age;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
+
+/// A version that is older than this is worth little, and reading everything costs some milliseconds a file.
+const KEEP_EVERY: Duration = Duration::from_secs(3600);
 
 impl Host {
     /// Performs the action of an attempt. Its bundle has a head start, and never keeps it waiting for more.
@@ -39,6 +43,19 @@ impl Host {
         }
     }
 
+    /// Keeps whole versions of what a repair may have to restore: at the start, and every hour.
+    pub(super) fn keep_good_versions(&mut self) {
+        let now = self.clock.now().at;
+        if self.keep_again.is_some_and(|again| now < again) {
+            return;
+        }
+        self.keep_again = Some(now.after(KEEP_EVERY));
+        let keepers = self.config.actions.values().flat_map(Action::steps).filter_map(Action::keeper);
+        for keeper in keepers.collect::<Vec<_>>() {
+            self.errands.begin(&keeper, self.tools());
+        }
+    }
+
     /// Waits for what goes on beside the passes, no longer than this.
     pub async fn finish_errands(&self, limit: Duration) {
         self.errands.finish(limit).await;
@@ -48,13 +65,14 @@ impl Host {
         let unit = self.config.units.iter().find(|(target, _)| *target == attempt.target);
         let contents = bundle::Contents {
             head: format!(
-                "attempt {} of {}: {} because {}\n\n===== the unit =====\n{:#?}\n\n===== last readings =====\n{}",
+                "attempt {} of {}: {} because {}\n\n===== the unit =====\n{:#?}\n\n===== last readings =====\n{}{}",
                 attempt.id,
                 attempt.target,
                 attempt.action,
                 attempt.why,
                 self.units.get(&attempt.target),
-                self.seen.get(&attempt.target).map_or("none yet", String::as_str)
+                self.seen.get(&attempt.target).map_or("none yet", String::as_str),
+                self.log_analysis(),
             ),
             unit: unit.map(|(_, unit)| unit.to_string()),
             logs: self.config.logs.get(&attempt.target).cloned().unwrap_or_default(),
@@ -69,7 +87,9 @@ impl Host {
 
     fn tools(&self) -> Tools {
         let (bus, clients) = (self.bus.clone(), self.clients.clone());
-        Tools { bus, clients, state: self.config.paths.state.clone() }
+        // Who follows no log keeps nobody from rotating it.
+        let scan = self.scanner.as_ref().map(|_| Arc::clone(&self.scanned)).unwrap_or_default();
+        Tools { bus, clients, state: self.config.paths.state.clone(), scan }
     }
 
     fn diagnostics(&self) -> PathBuf {

@@ -4,6 +4,7 @@ use super::{Files, Hand};
 use crate::action::tools::Tools;
 use crate::beneath::{DENIED, Dir, Pace, reason};
 use crate::recovery::record::Outcome;
+use crate::recovery::scan::ScanMark;
 use crate::values::one_line;
 use std::collections::BTreeMap;
 use std::io;
@@ -24,6 +25,8 @@ pub(super) struct Job {
     pub(super) at: PathBuf,
     /// Our own directory.
     pub(super) state: PathBuf,
+    /// How far logs were read.
+    pub(super) scan: Arc<ScanMark>,
     pub(super) hand: Hand,
     /// When it began, by the clock of the files.
     pub(super) now: SystemTime,
@@ -36,7 +39,8 @@ impl Job {
     pub(super) fn new(root: Dir, files: &Files, tools: &Tools, hand: Hand, now: SystemTime) -> Self {
         let pace = Pace::new(files.timeout);
         let (at, state) = (files.root.clone(), tools.state.clone());
-        Self { root: Arc::new(root), at, state, hand, now, pace, left: BTreeMap::new() }
+        let scan = Arc::clone(&tools.scan);
+        Self { root: Arc::new(root), at, state, scan, hand, now, pace, left: BTreeMap::new() }
     }
 
     /// Notes that something was left as it was.

@@ -30,7 +30,12 @@ impl Place {
             fs::create_dir(top.join(dir)).unwrap();
         }
         fs::write(top.join("outside/file.tmp"), "outside").unwrap();
-        let tools = Tools { bus: Bus::user(), clients: Arc::new(Clients::new()), state: top.join("state") };
+        let tools = Tools {
+            bus: Bus::user(),
+            clients: Arc::new(Clients::new()),
+            state: top.join("state"),
+            scan: Arc::default(),
+        };
         Self { kept, root: top.join("root"), tools }
     }
 

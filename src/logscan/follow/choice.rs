@@ -208,8 +208,5 @@ fn take(lost: &mut Vec<FileMark>, find: impl Fn(&FileMark) -> Option<Place>) -> 
 
 /// Where a file that was read before is to be read on, unless it was emptied or written anew.
 fn found_again(opened: &Opened, mark: &FileMark) -> Option<Place> {
-    if opened.seen.size >= mark.place.offset && mark.place.stands(&opened.file) {
-        return Some(mark.place);
-    }
-    mark.place.collapsed(&opened.file, opened.seen.size).ok().flatten()
+    mark.place.found(&opened.file, opened.seen.size).ok().flatten()
 }

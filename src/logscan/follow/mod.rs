@@ -30,6 +30,9 @@ use files::Files;
 use futures_util::FutureExt;
 use futures_util::future::select_all;
 use journal::Journal;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 use tail::{Turn, nanoseconds};
@@ -263,6 +266,23 @@ impl Follow {
         }
         turn
     }
+}
+
+/// How many bytes of a log may be taken away at its beginning without anybody who follows it noticing: those that
+/// were handled, but for the last, by which the place is known again. None when nobody follows it.
+///
+/// # Errors
+/// Why that cannot be told.
+pub fn dispensable(mark: &ScanMark, log: &File) -> io::Result<Option<u64>> {
+    let facts = log.metadata()?;
+    let files = mark.files.values().flat_map(|files| files.paths.values()).flat_map(|path| &path.files);
+    let mut least = None;
+    for file in files.filter(|file| (file.id.device, file.id.inode) == (facts.dev(), facts.ino())) {
+        let handled = file.place.found(log, facts.len())?.map_or(0, |place| place.offset);
+        let spare = handled.saturating_sub(place::WINDOW as u64);
+        least = Some(least.map_or(spare, |least: u64| least.min(spare)));
+    }
+    Ok(least)
 }
 
 /// Nanoseconds since 1970, for comparison with the times of files.

@@ -77,9 +77,32 @@ impl Place {
         Self { offset, head, tail }
     }
 
+    /// The same place in the file of `size` bytes as it is by now. None when what was read is no longer before it.
+    pub(super) fn found(&self, file: &File, size: u64) -> io::Result<Option<Self>> {
+        if size >= self.offset && self.stands(file) {
+            return Ok(Some(*self));
+        }
+        match self.hollowed(file, size)? {
+            None => self.collapsed(file, size),
+            same => Ok(same),
+        }
+    }
+
+    /// The same place in a file whose beginning became a hole: so our own rotation leaves it where a file system
+    /// cannot take the beginning away.
+    fn hollowed(&self, file: &File, size: u64) -> io::Result<Option<Self>> {
+        let from = self.offset.saturating_sub(WINDOW as u64);
+        let same = self.is_certain()
+            && size >= self.offset
+            && next_data(file, 0, size)? >= COLLAPSE_STEP
+            && self.tail.stands(file, from)
+            && !is_uniform(file, from)?;
+        if same { Self::at(file, self.offset).map(Some) } else { Ok(None) }
+    }
+
     /// The same place in a file whose beginning was taken away (`fallocate(2)`, collapse range). Our own
     /// rotation does that. None when the bytes are not there, or are so uniform that they prove nothing.
-    pub(super) fn collapsed(&self, file: &File, size: u64) -> io::Result<Option<Self>> {
+    fn collapsed(&self, file: &File, size: u64) -> io::Result<Option<Self>> {
         if !self.is_certain() {
             return Ok(None);
         }
@@ -217,6 +240,24 @@ mod tests {
             );
         }
         assert_eq!(place.collapsed(&file(&numbered(5000..8000)), 60_000).unwrap(), None);
+    }
+
+    #[test]
+    fn a_hollowed_beginning_changes_nothing_behind_it() {
+        let bytes = numbered(0..3000);
+        let hollowed = |length: usize| {
+            let hole = file(&bytes);
+            hole.set_len(0).unwrap();
+            hole.write_all_at(&bytes[length..], length as u64).unwrap();
+            hole
+        };
+        let place = Place::at(&file(&bytes), 20_000).unwrap();
+        for length in [4096, 16_384] {
+            let found = place.found(&hollowed(length), bytes.len() as u64).unwrap();
+            assert_eq!(found.map(|place| place.offset), Some(20_000));
+        }
+        let beyond = place.found(&hollowed(20_480), bytes.len() as u64).unwrap();
+        assert_eq!(beyond, None, "what it was known by is gone");
     }
 
     #[test]

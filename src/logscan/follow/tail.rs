@@ -199,10 +199,7 @@ impl Tail {
 
     /// Makes sure that what was read is still before the place, also when the beginning of the file is gone.
     fn find(&mut self, size: u64) -> io::Result<bool> {
-        if size >= self.place.offset && self.place.stands(&self.file) {
-            return Ok(true);
-        }
-        let Some(place) = self.place.collapsed(&self.file, size)? else { return Ok(false) };
+        let Some(place) = self.place.found(&self.file, size)? else { return Ok(false) };
         self.shown -= self.place.offset - place.offset;
         self.place = place;
         Ok(true)

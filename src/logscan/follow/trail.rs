@@ -202,7 +202,7 @@ impl Trail {
                 Err(error) => return Err(error),
             };
             if list(&self.path, &inodes)? == before {
-                let mut said = self.unreadable(&before);
+                let mut said = if self.goes_on(&choice) { Vec::new() } else { self.unreadable(&before) };
                 let over = !choice.more && !choice.unsure;
                 let missing = choice.lost.iter().filter(|mark| over && !mark.drained);
                 said.extend(missing.map(|mark| self.said(mark)));
@@ -244,6 +244,14 @@ impl Trail {
             (true, false) => (newest, choice.lost),
             (_, true) => (self.looked, choice.lost),
         };
+    }
+
+    /// Whether the file at the path is the one that was read before, so that nothing can have been renamed away since.
+    fn goes_on(&self, choice: &Choice) -> bool {
+        let lost = |id| self.lost.iter().any(|mark| mark.id == id);
+        let found = |chosen: &Chosen| chosen.here && chosen.place.offset > 0 && lost(chosen.opened.seen.id);
+        let still = self.here && self.tails.last().is_some_and(|tail| !lost(tail.id()));
+        still || choice.chosen.last().is_some_and(found)
     }
 
     /// What was rotated and compressed before we could read it. A compressed log keeps the time of its last line,

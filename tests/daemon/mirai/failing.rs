@@ -41,8 +41,8 @@ const TOLD: [&str; 14] = [
     "json_decode_error",
     "redis_connection_error",
     "ssl_certificate_error",
-    "database",
-    "redis",
+    "database_connection",
+    "redis_connection",
 ];
 
 #[test]
@@ -60,7 +60,7 @@ fn what_cannot_be_repaired_is_tried_a_few_times_and_told_once() {
 
     let expected: BTreeMap<String, usize> = TOLD.map(|target| (target.to_owned(), 1)).into();
     let told =
-        || site.told().into_iter().filter(|(target, _)| target != "memory").collect::<BTreeMap<_, _>>();
+        || site.told().into_iter().filter(|(target, _)| target != "memory_usage").collect::<BTreeMap<_, _>>();
     let untold = || TOLD.into_iter().filter(|target| !told().contains_key(*target)).collect::<Vec<_>>();
     let context = || format!("{:?}\n{}", untold(), site.log().0);
     wait_until_showing(SOON, "people are told of all", context, || untold().is_empty().then_some(()));

@@ -20,7 +20,7 @@ fn twelve_faults_are_found_in_logs_and_repaired() {
     let told = site.told();
     assert!(told.values().all(|count| *count == 1), "one alert at most: {told:?}");
     // A certificate is mended by a person. Five different tracebacks within a minute are more than their repair may run.
-    let known = ["ssl_certificate_error", "python_exception", "memory"];
+    let known = ["ssl_certificate_error", "python_exception", "memory_usage"];
     assert!(told.keys().all(|target| known.contains(&target.as_str())), "{told:?}");
     assert_eq!(told.get("ssl_certificate_error"), Some(&1), "{told:?}");
 }

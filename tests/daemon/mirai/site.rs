@@ -51,8 +51,8 @@ const SHORTENED: &[(&str, &str)] = &[
         "cooldown = \"2s\"\nbackoff = [\"0s\", \"1s\"]\nsettle = \"6s\"\nstable_passes = 2\nstable_for = \"5s\"",
     ),
     // As in real time, the log tells of a server before the third look at it does.
-    ("name = \"database\"\n", "name = \"database\"\nreprobe = \"2s\"\n"),
-    ("name = \"redis\"\n", "name = \"redis\"\nreprobe = \"2s\"\n"),
+    ("name = \"database_connection\"\n", "name = \"database_connection\"\nreprobe = \"2s\"\n"),
+    ("name = \"redis_connection\"\n", "name = \"redis_connection\"\nreprobe = \"2s\"\n"),
     ("timeout = \"5s\"", "timeout = \"1s\""),
     ("timeout = \"10s\"", "timeout = \"1s\""),
     ("above = \"10MiB\"", "above = \"64KiB\""),

@@ -38,19 +38,22 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// Packs the beginning of a log, as much as there is time for, and reads it back.
+    /// Packs the beginning of a log, no more than `limit` bytes and as much as there is time for, and reads it back.
     ///
     /// # Errors
     /// Why there is none. Nothing of it stays then.
-    pub(super) async fn of(log: &File, entry: &Entry, pace: &mut Pace) -> Result<Self, String> {
+    pub(super) async fn of(log: &File, limit: u64, entry: &Entry, pace: &mut Pace) -> Result<Self, String> {
         let told = |error: io::Error| format!("its archive: {}", reason(&error));
         let length = log.metadata().map_err(told)?.len();
         // At least one byte has to stay, for a file cannot be cut up to its end.
-        let whole = length.saturating_sub(1) / BLOCK * BLOCK;
+        let whole = length.saturating_sub(1).min(limit) / BLOCK * BLOCK;
         let mut archive = Self::begin(entry).map_err(told)?;
         archive.pack(log, whole, pace).await?;
         if archive.bytes == 0 {
-            return Err("nothing of it could be packed in the time there was".to_owned());
+            return Err(match pace.is_over(PACKING.0, PACKING.1) {
+                true => "nothing of it could be packed in the time there was".to_owned(),
+                false => "the rules about it have not seen its lines yet".to_owned(),
+            });
         }
         archive.read_back(pace).await?;
         // Who may read the log may read its archive. If it cannot be given to them, it stays ours alone.

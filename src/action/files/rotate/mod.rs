@@ -14,6 +14,7 @@ use super::job::{Job, shown};
 use super::names::Names;
 use super::size::{bytes, written};
 use crate::beneath::{Access, Entry, Kind, Visit, Walk, reason};
+use crate::logscan::follow::dispensable;
 use crate::section::{Section, parse};
 use archive::Archive;
 use std::ffi::OsString;
@@ -110,7 +111,9 @@ impl Rotate {
 
     async fn move_beginning(&self, job: &mut Job, entry: &Entry, log: &File) -> Result<String, String> {
         let path = shown(&entry.path);
-        let mut archive = Archive::of(log, entry, &mut job.pace).await?;
+        // Whoever looks for something in it must have seen what is put away.
+        let limit = dispensable(&job.scan, log).map_err(|error| reason(&error))?;
+        let mut archive = Archive::of(log, limit.unwrap_or(u64::MAX), entry, &mut job.pace).await?;
         // A crash from here to the cut leaves lines in both, which is better than in neither.
         self.make_room(entry).map_err(|error| reason(&error))?;
         archive.name(&numbered(entry, 1)).map_err(|error| format!("its archive: {}", reason(&error)))?;

@@ -15,10 +15,10 @@ chown root . logs uploads; chmod 700 uploads";
 /// One round of visitors meets every fault; there are some four rounds in a second.
 const ROUND: &str =
     "/api/search /api/search /api/search /api/knowledge /api/note /api/upload /api/leak-memory
-/api/upload?to=data&size=8000000 /api/index /api/session /api/mail";
+/api/upload?to=data&size=16000000 /api/index /api/session /api/mail";
 
 /// Each round is met so often by those who mistype.
-const MISTYPED: usize = 20;
+const MISTYPED: usize = 60;
 
 /// A backup would make what fails at once take a minute and a half.
 const CHANGES: &[(&str, &str)] = &[
@@ -63,7 +63,7 @@ fn what_cannot_be_repaired_is_tried_a_few_times_and_told_once() {
         || site.told().into_iter().filter(|(target, _)| target != "memory_usage").collect::<BTreeMap<_, _>>();
     let untold = || TOLD.into_iter().filter(|target| !told().contains_key(*target)).collect::<Vec<_>>();
     let context = || format!("{:?}\n{}", untold(), site.log().0);
-    wait_until_showing(SOON, "people are told of all", context, || untold().is_empty().then_some(()));
+    wait_until_showing(SOON * 2, "people are told of all", context, || untold().is_empty().then_some(()));
     let log = site.cycles(2);
     assert_eq!(told(), expected, "{}", log.0);
     for target in TOLD {

@@ -86,7 +86,7 @@ fn memory_and_the_port(site: &Site) {
 
 /// The good version was kept when the file was looked at before.
 fn a_full_disk_and_a_broken_file(site: &Site) {
-    let fill = "yes 'nothing new' | head -c 21M >$1/logs/worker.log";
+    let fill = "yes 'nothing new' | head -c 29M >$1/logs/worker.log";
     site.user_ok(&["bash", "-euc", fill, "fill", ROOT]);
     assert_eq!(site.visit("/api/upload?size=4000000"), "409");
     site.repaired("disk_full", "free-disk", 1);

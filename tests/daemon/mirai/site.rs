@@ -117,7 +117,7 @@ impl Site {
     /// The application on a disk of its own that is soon full, and nginx in front of it.
     fn system(&self, service: &str) {
         let script = "mkdir -p $1/{data,logs,uploads,cache} ~/nginx";
-        let mount = "size=24m,mode=755,uid=pico,gid=pico";
+        let mount = "size=32m,mode=755,uid=pico,gid=pico";
         self.user_ok(&["mkdir", "-p", ROOT]);
         self.root_ok(&["mount", "-t", "tmpfs", "-o", mount, "tmpfs", ROOT]);
         self.user_ok(&["bash", "-euc", script, "make", ROOT]);

@@ -57,6 +57,7 @@ impl Host {
                 self.units.get(&attempt.target),
                 self.seen.get(&attempt.target).map_or("none yet", String::as_str)
             ),
+            manager: self.config.manager,
             unit: unit.map(|(_, unit)| unit.to_string()),
             logs: self.config.logs.get(&attempt.target).cloned().unwrap_or_default(),
             secrets: self.config.secrets.clone(),

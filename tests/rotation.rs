@@ -5,9 +5,14 @@
 //! between the copy and the truncation to nobody at all: they are in no file, and no follower can have them.
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests may fail like tests.
 
+#[path = "rotation/model.rs"]
+mod model;
+
+use model::{Happens, play};
 use picoclaw_watchdog::logscan::follow::{Follow, HOLD, Kind, Sink, Source, Start};
 use picoclaw_watchdog::recovery::evidence::Name;
 use picoclaw_watchdog::recovery::scan::ScanMark;
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -232,6 +237,30 @@ fn killed_at_random() {
     finish(&mut follow(directory.path(), &mark, 4096), &mut count);
     println!("{} lines, {} rotations, {kills} kills", writer.written, writer.rotated);
     assert_complete(&count.0, writer.written);
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    prop_oneof![
+        4 => (0..30_usize, any::<bool>()).prop_map(|(lines, half)| Happens::Append { lines, half }),
+        1 => (100..300_usize).prop_map(|lines| Happens::Append { lines, half: false }),
+        2 => any::<bool>().prop_map(|create| Happens::Rename { create }),
+        1 => Just(Happens::Late),
+        2 => Just(Happens::CopyTruncate),
+        1 => any::<bool>().prop_map(|anew| Happens::Empty { anew }),
+        2 => any::<bool>().prop_map(|hollow| Happens::Cut { hollow }),
+        4 => (1..4000_u64).prop_map(|budget| Happens::Read { budget }),
+        3 => any::<bool>().prop_map(|again| Happens::Crash { again }),
+        1 => Just(Happens::Pass),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_line_is_seen_once(steps in prop::collection::vec(happens(), 1..40), block in 40..700_usize) {
+        play(&steps, block);
+    }
 }
 
 fn start(directory: &Path) -> Child {

@@ -8,7 +8,7 @@ use core::*;
 use picoclaw_watchdog::recovery::digest::{Sums, Times, Uptime, Week};
 use picoclaw_watchdog::recovery::evidence::Reading;
 use picoclaw_watchdog::recovery::gate::Hold;
-use picoclaw_watchdog::recovery::policy::{Language, TargetPolicy};
+use picoclaw_watchdog::recovery::policy::{Language, Manager, TargetPolicy};
 use picoclaw_watchdog::recovery::quota::{Quota, Scarce};
 use picoclaw_watchdog::recovery::state::*;
 use picoclaw_watchdog::recovery::text::fault::{Fault, Headline};
@@ -16,18 +16,22 @@ use picoclaw_watchdog::recovery::text::{End, Lasting, Message, render};
 use picoclaw_watchdog::recovery::time::{Now, Timestamp};
 use picoclaw_watchdog::recovery::unit::Standing;
 use picoclaw_watchdog::recovery::verdict::Ruling;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 const NOW: Now = Now { at: Timestamp(200_000_000), wall: 1_770_000_000, entropy: 0 };
 
 #[test]
 fn every_message_in_english() {
-    golden("en.txt", Language::En);
+    golden("en.txt", &whole(Language::En));
+    golden("en-system.txt", &of_the_system(Language::En));
 }
 
 #[test]
 fn every_message_in_japanese() {
-    golden("ja.txt", Language::Ja);
+    golden("ja.txt", &whole(Language::Ja));
+    golden("ja-system.txt", &of_the_system(Language::Ja));
 }
 
 /// What systemd's facts mean is said by our own core, so nothing of it may stay English in Japanese.
@@ -40,21 +44,36 @@ fn our_own_phrases_about_units_are_all_translated() {
 }
 
 #[track_caller]
-fn golden(file: &str, language: Language) {
+fn golden(file: &str, text: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/texts").join(file);
-    let text = whole(language);
     if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, &text).unwrap();
+        std::fs::write(&path, text).unwrap();
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(text == expected, "{file} differs; UPDATE=1 writes it anew. It would be:\n{text}");
 }
 
 fn whole(language: Language) -> String {
+    all(|title, message| format!("== {title}\n{}\n\n", render(language, Manager::User, message)))
+}
+
+/// The lines that read differently where the units of the system are watched, each once.
+fn of_the_system(language: Language) -> String {
+    let shown = RefCell::new(BTreeSet::new());
+    let text = all(|title, message| {
+        let [user, system] =
+            [Manager::User, Manager::System].map(|manager| render(language, manager, message));
+        let new = |line: &&str| !user.contains(line) && shown.borrow_mut().insert((*line).to_owned());
+        let lines: Vec<&str> = system.lines().filter(new).collect();
+        if lines.is_empty() { String::new() } else { format!("== {title}\n{}\n\n", lines.join("\n")) }
+    });
+    assert!(!text.contains("--user") && !text.contains("~/"), "{text}");
+    text
+}
+
+fn all(show: impl Fn(&str, &Message<'_>) -> String) -> String {
     let mut text = String::new();
-    let mut add = |title: &str, message: &Message<'_>| {
-        text.push_str(&format!("== {title}\n{}\n\n", render(language, message)));
-    };
+    let mut add = |title: &str, message: &Message<'_>| text.push_str(&show(title, message));
     faults(&mut add);
     ends(&mut add);
     conditions(&mut add);

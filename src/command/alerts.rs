@@ -58,7 +58,8 @@ pub async fn test(config: &Config, wanted: Option<&str>, yes: bool, output: Outp
         return exit;
     }
     if publish::read(&config.paths.state).is_none() {
-        eprintln!("no watchdog seems to run, and only it sends: systemctl --user start picoclaw-watchdog");
+        let systemctl = config.manager.systemctl();
+        eprintln!("no watchdog seems to run, and only it sends: {systemctl} start picoclaw-watchdog");
         return Exit::Unavailable;
     }
     let order = Order::TestAlert { channel: Some(channel.name.clone()) };

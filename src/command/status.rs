@@ -12,7 +12,7 @@ use std::time::Duration;
 pub async fn run(config: &Config, output: Output) -> Exit {
     let Some(view) = publish::read(&config.paths.state) else {
         eprintln!("no watchdog is running, or it has not finished its first cycle");
-        eprintln!("  start it:  systemctl --user enable --now picoclaw-watchdog");
+        eprintln!("  start it:  {} enable --now picoclaw-watchdog", config.manager.systemctl());
         eprintln!("  look once: picoclaw-watchdog explain");
         return Exit::Unavailable;
     };
@@ -24,7 +24,8 @@ pub async fn run(config: &Config, output: Output) -> Exit {
     // Two paces without a sign mean that it hangs or is gone; systemd should have noticed as well.
     if age > view.interval_s * 2 + 60 {
         eprintln!(
-            "that is too old: the watchdog seems to hang or to be gone (systemctl --user status picoclaw-watchdog.service picoclaw-watchdog.timer)"
+            "that is too old: the watchdog seems to hang or to be gone ({} status picoclaw-watchdog.service picoclaw-watchdog.timer)",
+            config.manager.systemctl()
         );
         return Exit::Unavailable;
     }

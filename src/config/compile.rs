@@ -126,6 +126,7 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
     let (line, routing) = settings::line(root);
     let lifesign = lifesign::read(root);
     let (mut alerts, alerts_log) = settings::alerts(root, home);
+    alerts.manager = manager;
     let alerts_log = alerts_log.map(|path| File { path, max_bytes: log.max_bytes, keep: log.keep });
     let channels = Channels::read(root, home, (&line, routing), alerts_log);
     alerts.channels = channels.policies.clone();

@@ -33,7 +33,7 @@ use crate::notify::Way;
 use crate::probe::Probe;
 use crate::probe::reference::Reference;
 use crate::recovery::evidence::{KickWish, Name};
-use crate::recovery::policy::Policy;
+use crate::recovery::policy::{Manager, Policy};
 use crate::values::{Secret, UnitName};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -79,16 +79,6 @@ pub struct Config {
     pub off: Vec<Off>,
     /// What must be masked in every text that leaves the program.
     pub secrets: Vec<Secret>,
-}
-
-/// Whose units the targets name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Manager {
-    /// Those of the user who runs the watchdog.
-    #[default]
-    User,
-    /// Those of the system, for an installation that serves all of it.
-    System,
 }
 
 /// Something that is switched off.

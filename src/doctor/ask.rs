@@ -1,6 +1,7 @@
 //! How the host is asked: by its own programs, which are on every systemd machine. Judges nothing.
 
 use crate::exec::{self, Command, End};
+use crate::recovery::policy::Manager;
 use nix::unistd::{Uid, User};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,21 +35,17 @@ pub(super) async fn said<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> 
 /// Properties as systemd's programs print them.
 pub(super) type Properties = BTreeMap<String, String>;
 
-/// Properties of a unit of this user.
+/// Properties of a unit.
 ///
 /// # Errors
 /// Why they cannot be had.
-pub(super) async fn unit(name: &str, properties: &str) -> Result<Properties, String> {
-    let text = said(["systemctl", "--user", "show", "-p", properties, "--", name]).await?;
-    Ok(pairs(&text))
-}
-
-/// Properties of a unit of the system.
-///
-/// # Errors
-/// Why they cannot be had.
-pub(super) async fn system_unit(name: &str, properties: &str) -> Result<Properties, String> {
-    Ok(pairs(&said(["systemctl", "show", "-p", properties, "--", name]).await?))
+pub(super) async fn unit(manager: Manager, name: &str, properties: &str) -> Result<Properties, String> {
+    let user = match manager {
+        Manager::User => Some("--user"),
+        Manager::System => None,
+    };
+    let argv = ["systemctl"].into_iter().chain(user).chain(["show", "-p", properties, "--", name]);
+    Ok(pairs(&said(argv).await?))
 }
 
 /// Reads lines of `Key=value`.

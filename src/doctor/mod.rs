@@ -89,10 +89,11 @@ impl fmt::Display for Grade {
 pub async fn examine(sources: &Sources, problems: &[Problem], config: Option<&Config>) -> Vec<Finding> {
     let clients = Clients::new();
     let (user, uid) = ask::user();
+    let manager = config.map(|config| config.manager).unwrap_or_default();
     let (linger, bus, own, time, (gateway, rights, line, email, tailnet, backup)) = tokio::join!(
-        within("linger", async { session::linger(&user) }),
-        within("bus", session::bus(uid)),
-        within("watchdog", units::watchdog()),
+        within("linger", async { session::linger(manager, &user) }),
+        within("bus", session::bus(manager, uid)),
+        within("watchdog", units::watchdog(manager)),
         within("clock", clock::check()),
         async {
             let Some(config) = config else { return Default::default() };

@@ -5,6 +5,7 @@ use super::ask;
 use super::rights::{bare, is_sudo};
 use crate::action::{Action, Do, sudo};
 use crate::config::Config;
+use crate::recovery::policy::Manager;
 use crate::values::UnitName;
 use nix::unistd::Uid;
 use std::collections::BTreeSet;
@@ -88,7 +89,7 @@ pub async fn polkit(config: &Config) -> String {
 /// The name under which systemd asks polkit: `redis.service` is an alias of `redis-server.service`. Where systemd
 /// cannot be asked, the name as it was written.
 async fn canonical(unit: &UnitName) -> String {
-    let asked = ask::system_unit(unit.as_str(), "Id").await.unwrap_or_default();
+    let asked = ask::unit(Manager::System, unit.as_str(), "Id").await.unwrap_or_default();
     let id = Some(ask::property(&asked, "Id").to_owned()).filter(|id| !id.is_empty());
     id.unwrap_or_else(|| unit.to_string())
 }

@@ -8,6 +8,7 @@ use crate::action::funnel::PublishFunnel;
 use crate::action::restart_system_unit::RestartSystemUnit;
 use crate::action::{Do, sudo};
 use crate::config::Config;
+use crate::recovery::policy::Manager;
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
@@ -16,6 +17,7 @@ const SERVICE: &str = "picoclaw-watchdog.service";
 
 /// What is known of the rights that one command needs.
 struct Rights<'a> {
+    manager: Manager,
     user: &'a str,
     argv: &'a [String],
     /// Whether the user is Tailscale's operator; none when that is not known.
@@ -33,7 +35,7 @@ pub(super) async fn check(config: &Config, user: &str) -> Vec<Finding> {
     for action in steps(config) {
         match &action.act {
             Do::Run(run) if is_sudo(&run.argv) || is_tailscale(&run.argv) => {
-                findings.push(for_command(user, &run.argv).await);
+                findings.push(for_command(config.manager, user, &run.argv).await);
             }
             Do::PublishFunnel(funnel) => publishing.push(funnel),
             Do::Run(_) | Do::Http(_) | Do::RestartUnit(_) | Do::Files(_) => {}
@@ -45,12 +47,12 @@ pub(super) async fn check(config: &Config, user: &str) -> Vec<Finding> {
     findings
 }
 
-async fn for_command(user: &str, argv: &[String]) -> Finding {
+async fn for_command(manager: Manager, user: &str, argv: &[String]) -> Finding {
     let sudo = ["sudo", "-n"].map(str::to_owned);
     let prefs = ["tailscale", "debug", "prefs"].map(str::to_owned).to_vec();
     let (operator, sudo, hardened) =
         tokio::join!(operator(user, prefs), allowed(&sudo, bare(argv)), hardened());
-    judge(&Rights { user, argv, operator, sudo, hardened })
+    judge(&Rights { manager, user, argv, operator, sudo, hardened })
 }
 
 async fn for_unit(user: &str, restart: &RestartSystemUnit) -> Finding {
@@ -125,10 +127,10 @@ async fn operator(user: &str, prefs: Vec<String>) -> Option<bool> {
 /// the better witness, because many directives imply it.
 async fn hardened() -> Option<bool> {
     let wanted = "MainPID,NoNewPrivileges";
-    let told = match ask::unit(SERVICE, wanted).await {
+    let told = match ask::unit(Manager::User, SERVICE, wanted).await {
         Ok(told) => told,
         // Without a manager of our own, ours can only be a unit of the system.
-        Err(_) => ask::system_unit(SERVICE, wanted).await.ok()?,
+        Err(_) => ask::unit(Manager::System, SERVICE, wanted).await.ok()?,
     };
     let pid = property(&told, "MainPID");
     if !matches!(pid, "" | "0") {
@@ -138,7 +140,7 @@ async fn hardened() -> Option<bool> {
 }
 
 fn judge(rights: &Rights<'_>) -> Finding {
-    let Rights { user, argv, operator, sudo, hardened } = rights;
+    let Rights { manager, user, argv, operator, sudo, hardened } = rights;
     let make_operator = format!("sudo tailscale set --operator={user}");
     let plain = bare(argv).join(" ");
     if !is_sudo(argv) {
@@ -158,7 +160,8 @@ fn judge(rights: &Rights<'_>) -> Finding {
         let fix = if is_tailscale(argv) {
             format!("{make_operator}, and leave sudo -n out of the action's argv")
         } else {
-            format!("systemctl --user revert {SERVICE} && systemctl --user restart {SERVICE}")
+            let systemctl = manager.systemctl();
+            format!("{systemctl} revert {SERVICE} && {systemctl} restart {SERVICE}")
         };
         return Finding::fail("rights", what, fix);
     }
@@ -239,7 +242,8 @@ mod tests {
     fn judged(argv: &str, operator: Option<bool>, sudo: bool, hardened: Option<bool>) -> (Grade, String) {
         let argv: Vec<String> = argv.split(' ').map(str::to_owned).collect();
         let sudo = if sudo { Ok(()) } else { Err("sudo: a password is required".to_owned()) };
-        let finding = judge(&Rights { user: "pico", argv: &argv, operator, sudo, hardened });
+        let finding =
+            judge(&Rights { manager: Manager::User, user: "pico", argv: &argv, operator, sudo, hardened });
         (finding.grade, finding.fix.unwrap_or_default())
     }
 

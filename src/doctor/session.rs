@@ -1,6 +1,7 @@
 //! Whether user services run without a login, and whether their manager can be reached.
 
 use super::Finding;
+use crate::recovery::policy::Manager;
 use crate::systemd::Bus;
 use crate::values::UnitName;
 use std::io;
@@ -9,8 +10,11 @@ use std::path::Path;
 /// A file for each user who lingers (loginctl(1)).
 const LINGER: &str = "/var/lib/systemd/linger";
 
-/// Whether the user's services live without a login.
-pub(super) fn linger(user: &str) -> Vec<Finding> {
+/// Whether the user's services live without a login; those of the system do.
+pub(super) fn linger(manager: Manager, user: &str) -> Vec<Finding> {
+    if manager == Manager::System {
+        return Vec::new();
+    }
     vec![judge_linger(
         Path::new(LINGER).join(user).try_exists(),
         Path::new("/run/systemd/system").is_dir(),
@@ -31,25 +35,31 @@ fn judge_linger(flag: io::Result<bool>, systemd: bool, user: &str) -> Finding {
     }
 }
 
-/// Whether the user's service manager answers.
-pub(super) async fn bus(uid: u32) -> Vec<Finding> {
-    // Any unit will do, and this one every user manager has.
+/// Whether the service manager answers.
+pub(super) async fn bus(manager: Manager, uid: u32) -> Vec<Finding> {
+    // Any unit will do, and this one every manager has.
     let Ok(unit) = UnitName::parse("default.target") else { return Vec::new() };
-    let answer = Bus::user().facts(&unit).await.map(drop);
-    vec![judge_bus(answer, uid)]
+    let bus = match manager {
+        Manager::User => Bus::user(),
+        Manager::System => Bus::system(),
+    };
+    vec![judge_bus(manager, bus.facts(&unit).await.map(drop), uid)]
 }
 
-fn judge_bus(answer: Result<(), String>, uid: u32) -> Finding {
-    match answer {
-        Ok(()) => Finding::ok("bus", "the user's service manager answers"),
-        Err(why) => Finding::fail(
-            "bus",
-            format!("the user's service manager cannot be asked: {why}"),
+fn judge_bus(manager: Manager, answer: Result<(), String>, uid: u32) -> Finding {
+    let (whose, fix) = match manager {
+        Manager::User => (
+            "the user's service manager",
             format!(
                 "export XDG_RUNTIME_DIR=/run/user/{uid}; if it says the same then, sudo systemctl start \
                  user@{uid}.service"
             ),
         ),
+        Manager::System => ("the system's service manager", "sudo systemctl restart dbus.socket".to_owned()),
+    };
+    match answer {
+        Ok(()) => Finding::ok("bus", format!("{whose} answers")),
+        Err(why) => Finding::fail("bus", format!("{whose} cannot be asked: {why}"), fix),
     }
 }
 
@@ -73,8 +83,10 @@ mod tests {
 
     #[test]
     fn a_bus_that_is_gone_is_told_with_the_way_to_it() {
-        let gone = judge_bus(Err("no user bus".to_owned()), 1000);
+        let gone = judge_bus(Manager::User, Err("no user bus".to_owned()), 1000);
         assert!(gone.grade == Grade::Fail && gone.fix.unwrap().contains("/run/user/1000"));
-        assert_eq!(judge_bus(Ok(()), 1000).grade, Grade::Ok);
+        assert_eq!(judge_bus(Manager::User, Ok(()), 1000).grade, Grade::Ok);
+        let gone = judge_bus(Manager::System, Err("no bus".to_owned()), 0);
+        assert!(gone.what.starts_with("the system's") && !gone.fix.unwrap().contains("user"));
     }
 }

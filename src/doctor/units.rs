@@ -4,7 +4,7 @@
 use super::Finding;
 use super::ask::{self, Properties, property, span};
 use crate::config::Config;
-use crate::recovery::policy::TargetPolicy;
+use crate::recovery::policy::{Manager, TargetPolicy};
 use crate::recovery::time::Age;
 use std::time::Duration;
 
@@ -17,24 +17,24 @@ pub(super) async fn watched(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (target, unit) in &config.units {
         let Some(policy) = config.policy.target(target) else { continue };
-        findings.extend(match ask::unit(unit.as_str(), PROPERTIES).await {
-            Ok(told) => judge_watched(unit.as_str(), &told, policy),
+        findings.extend(match ask::unit(config.manager, unit.as_str(), PROPERTIES).await {
+            Ok(told) => judge_watched(config.manager, unit.as_str(), &told, policy),
             Err(why) => vec![Finding::unknown(target.as_str(), format!("{unit} is not known: {why}"))],
         });
     }
     findings
 }
 
-fn judge_watched(unit: &str, told: &Properties, policy: &TargetPolicy) -> Vec<Finding> {
+fn judge_watched(manager: Manager, unit: &str, told: &Properties, policy: &TargetPolicy) -> Vec<Finding> {
     let about = policy.name.as_str();
-    if let Some(finding) = unusable(about, unit, told) {
+    if let Some(finding) = unusable(manager, about, unit, told) {
         return vec![finding];
     }
     let found = [
-        asleep_after_boot(about, unit, told),
-        stale(about, unit, told),
-        gives_up_at_once(about, unit, told),
-        refuses_ours(unit, told, policy),
+        asleep_after_boot(manager, about, unit, told),
+        stale(manager, about, unit, told),
+        gives_up_at_once(manager, about, unit, told),
+        refuses_ours(manager, unit, told, policy),
     ];
     let mut found: Vec<Finding> = found.into_iter().flatten().collect();
     if found.is_empty() {
@@ -48,31 +48,36 @@ fn judge_watched(unit: &str, told: &Properties, policy: &TargetPolicy) -> Vec<Fi
 }
 
 /// What cannot be started cannot be kept alive.
-fn unusable(about: &str, unit: &str, told: &Properties) -> Option<Finding> {
+fn unusable(manager: Manager, about: &str, unit: &str, told: &Properties) -> Option<Finding> {
+    let systemctl = manager.systemctl();
     let (what, fix) = match property(told, "LoadState") {
         "loaded" => return None,
         "not-found" => (
             format!("there is no unit {unit}"),
-            "systemctl --user list-unit-files '*claw*', and name the right one in \
-             PICOCLAW_WATCHDOG_GATEWAY_SERVICE or in `unit`"
-                .to_owned(),
+            match manager {
+                Manager::User => format!(
+                    "{systemctl} list-unit-files '*claw*', and name the right one in \
+                     PICOCLAW_WATCHDOG_GATEWAY_SERVICE or in `unit`"
+                ),
+                Manager::System => format!("{systemctl} list-unit-files, and name the right one in `unit`"),
+            },
         ),
-        "masked" => (format!("{unit} is masked"), format!("systemctl --user unmask {unit}")),
-        state => (format!("{unit} cannot be loaded: {state}"), format!("systemctl --user status {unit}")),
+        "masked" => (format!("{unit} is masked"), format!("{systemctl} unmask {unit}")),
+        state => (format!("{unit} cannot be loaded: {state}"), format!("{systemctl} status {unit}")),
     };
     Some(Finding::fail(about, what, fix))
 }
 
-fn asleep_after_boot(about: &str, unit: &str, told: &Properties) -> Option<Finding> {
+fn asleep_after_boot(manager: Manager, about: &str, unit: &str, told: &Properties) -> Option<Finding> {
     let what = format!("{unit} does not start at boot");
     (property(told, "UnitFileState") == "disabled")
-        .then(|| Finding::warn(about, what, format!("systemctl --user enable {unit}")))
+        .then(|| Finding::warn(about, what, format!("{} enable {unit}", manager.systemctl())))
 }
 
-fn stale(about: &str, unit: &str, told: &Properties) -> Option<Finding> {
+fn stale(manager: Manager, about: &str, unit: &str, told: &Properties) -> Option<Finding> {
     let what = format!("the file of {unit} was changed and not read again");
     (property(told, "NeedDaemonReload") == "yes")
-        .then(|| Finding::warn(about, what, "systemctl --user daemon-reload"))
+        .then(|| Finding::warn(about, what, format!("{} daemon-reload", manager.systemctl())))
 }
 
 /// So many starts in so much time, and systemd refuses more.
@@ -82,19 +87,19 @@ fn start_limit(told: &Properties) -> Option<(u32, Duration)> {
 }
 
 /// systemd's own restarts come so fast that the limit is reached before anything could have changed.
-fn gives_up_at_once(about: &str, unit: &str, told: &Properties) -> Option<Finding> {
+fn gives_up_at_once(manager: Manager, about: &str, unit: &str, told: &Properties) -> Option<Finding> {
     let (burst, per) = start_limit(told)?;
     let gap = span(property(told, "RestartUSec"))?;
     let is_restarted = !matches!(property(told, "Restart"), "no" | "");
     (is_restarted && gap * burst < per).then(|| {
         let what = format!("systemd restarts {unit} after {} and gives up after {burst} crashes", Age(gap));
         let enough = (per / burst).as_secs() + 1;
-        Finding::warn(about, what, drop_in(unit, &format!("[Service]\\nRestartSec={enough}")))
+        Finding::warn(about, what, drop_in(manager, unit, &format!("[Service]\\nRestartSec={enough}")))
     })
 }
 
 /// Our restarts count against the unit's limit, too.
-fn refuses_ours(unit: &str, told: &Properties, policy: &TargetPolicy) -> Option<Finding> {
+fn refuses_ours(manager: Manager, unit: &str, told: &Properties, policy: &TargetPolicy) -> Option<Finding> {
     let (burst, per) = start_limit(told)?;
     let ours: u32 = policy.ladder.iter().map(|rung| rung.tries).sum();
     let ours = ours.min(policy.window.attempts);
@@ -107,53 +112,60 @@ fn refuses_ours(unit: &str, told: &Properties, policy: &TargetPolicy) -> Option<
             Age(per)
         );
         let enough = ours + 2;
-        Finding::warn(policy.name.as_str(), what, drop_in(unit, &format!("[Unit]\\nStartLimitBurst={enough}")))
+        Finding::warn(policy.name.as_str(), what, drop_in(manager, unit, &format!("[Unit]\\nStartLimitBurst={enough}")))
     })
 }
 
 /// The command that adds some lines to a unit.
-fn drop_in(unit: &str, lines: &str) -> String {
-    let directory = format!("~/.config/systemd/user/{unit}.d");
-    format!(
-        "mkdir -p {directory} && printf '{lines}\\n' >{directory}/watchdog.conf && systemctl --user daemon-reload"
-    )
+fn drop_in(manager: Manager, unit: &str, lines: &str) -> String {
+    let (directory, sudo, write) = match manager {
+        Manager::User => (format!("~/.config/systemd/user/{unit}.d"), "", ">"),
+        Manager::System => (format!("/etc/systemd/system/{unit}.d"), "sudo ", "| sudo tee "),
+    };
+    let reload = format!("{} daemon-reload", manager.systemctl());
+    format!("{sudo}mkdir -p {directory} && printf '{lines}\\n' {write}{directory}/watchdog.conf && {reload}")
 }
 
 /// Our own units, in whichever mode.
-pub(super) async fn watchdog() -> Vec<Finding> {
-    let (service, timer) = tokio::join!(ask::unit(SERVICE, PROPERTIES), ask::unit(TIMER, PROPERTIES));
+pub(super) async fn watchdog(manager: Manager) -> Vec<Finding> {
+    let (service, timer) =
+        tokio::join!(ask::unit(manager, SERVICE, PROPERTIES), ask::unit(manager, TIMER, PROPERTIES));
     match (service, timer) {
-        (Ok(service), Ok(timer)) => judge_ours(&service, &timer),
+        (Ok(service), Ok(timer)) => judge_ours(manager, &service, &timer),
         (Err(why), _) | (_, Err(why)) => {
             vec![Finding::unknown("watchdog", format!("its own units are not known: {why}"))]
         }
     }
 }
 
-fn judge_ours(service: &Properties, timer: &Properties) -> Vec<Finding> {
+fn judge_ours(manager: Manager, service: &Properties, timer: &Properties) -> Vec<Finding> {
     if property(timer, "UnitFileState") == "enabled" {
-        return vec![judge_timer(timer)];
+        return vec![judge_timer(manager, timer)];
     }
     if property(service, "LoadState") != "loaded" {
         let what = format!("{SERVICE} is not installed");
-        return vec![Finding::fail("watchdog", what, "make install-watchdog && make enable-watchdog")];
+        let install = match manager {
+            Manager::User => "make install-watchdog && make enable-watchdog".to_owned(),
+            Manager::System => format!("sudo make install-system && sudo systemctl enable --now {SERVICE}"),
+        };
+        return vec![Finding::fail("watchdog", what, install)];
     }
     let enabled = property(service, "UnitFileState") == "enabled";
     let active = property(service, "ActiveState") == "active";
     let found = [
         (!enabled).then(|| {
             let what = "the watchdog does not start at boot";
-            Finding::fail("watchdog", what, format!("systemctl --user enable {SERVICE}"))
+            Finding::fail("watchdog", what, format!("{} enable {SERVICE}", manager.systemctl()))
         }),
         (!active).then(|| {
             let what = "the watchdog is not running";
-            Finding::fail("watchdog", what, format!("systemctl --user restart {SERVICE}"))
+            Finding::fail("watchdog", what, format!("{} restart {SERVICE}", manager.systemctl()))
         }),
-        stale("watchdog", SERVICE, service),
-        unguarded(service),
+        stale(manager, "watchdog", SERVICE, service),
+        unguarded(manager, service),
         start_limit(service).map(|_| {
             let what = "systemd gives up on the watchdog when it crashes in a loop, and that is silence";
-            Finding::warn("watchdog", what, drop_in(SERVICE, "[Unit]\\nStartLimitIntervalSec=0"))
+            Finding::warn("watchdog", what, drop_in(manager, SERVICE, "[Unit]\\nStartLimitIntervalSec=0"))
         }),
     ];
     let found: Vec<Finding> = found.into_iter().flatten().collect();
@@ -166,16 +178,20 @@ fn judge_ours(service: &Properties, timer: &Properties) -> Vec<Finding> {
     found
 }
 
-fn judge_timer(timer: &Properties) -> Finding {
+fn judge_timer(manager: Manager, timer: &Properties) -> Finding {
     match property(timer, "ActiveState") {
         "active" => Finding::ok("watchdog", "its timer runs and starts at boot"),
-        _ => Finding::fail("watchdog", "its timer is not running", format!("systemctl --user start {TIMER}")),
+        _ => Finding::fail(
+            "watchdog",
+            "its timer is not running",
+            format!("{} start {TIMER}", manager.systemctl()),
+        ),
     }
 }
 
 /// The daemon raises the limit to fit its own interval; it cannot raise what is switched off, nor be heard when the
 /// unit's type has no ear for it.
-fn unguarded(service: &Properties) -> Option<Finding> {
+fn unguarded(manager: Manager, service: &Properties) -> Option<Finding> {
     let (kind, restart) = (property(service, "Type"), property(service, "Restart"));
     let watched = span(property(service, "WatchdogUSec")).is_some_and(|limit| !limit.is_zero());
     let what = match (kind, restart) {
@@ -186,7 +202,7 @@ fn unguarded(service: &Properties) -> Option<Finding> {
     };
     let what = format!("systemd would not restart the watchdog whenever it hangs or dies: {what}");
     let lines = "[Service]\\nType=notify\\nRestart=always\\nRestartSec=5\\nWatchdogSec=180";
-    Some(Finding::warn("watchdog", what, drop_in(SERVICE, lines)))
+    Some(Finding::warn("watchdog", what, drop_in(manager, SERVICE, lines)))
 }
 
 #[cfg(test)]
@@ -213,7 +229,7 @@ mod tests {
 
     fn judged(changes: &[(&str, &str)]) -> (Grade, String, String) {
         let Finding { grade, what, fix, .. } =
-            judge_watched("g.service", &told(changes), &policy()).remove(0);
+            judge_watched(Manager::User, "g.service", &told(changes), &policy()).remove(0);
         (grade, what, fix.unwrap_or_default())
     }
 
@@ -233,6 +249,20 @@ mod tests {
         assert_eq!(judged(&[("NeedDaemonReload", "yes")]).2, "systemctl --user daemon-reload");
         // One that others pull in is never enabled itself.
         assert_eq!(judged(&[("UnitFileState", "static")]).0, Grade::Ok);
+    }
+
+    #[test]
+    fn a_unit_of_the_system_is_mended_by_its_own_commands() {
+        let fix = |changes| {
+            judge_watched(Manager::System, "db.service", &told(changes), &policy()).remove(0).fix.unwrap()
+        };
+        assert_eq!(fix(&[("LoadState", "masked")]), "sudo systemctl unmask db.service");
+        assert_eq!(fix(&[("UnitFileState", "disabled")]), "sudo systemctl enable db.service");
+        assert_eq!(
+            fix(&[("RestartUSec", "100ms")]),
+            "sudo mkdir -p /etc/systemd/system/db.service.d && printf '[Service]\\nRestartSec=3\\n' | sudo tee \
+             /etc/systemd/system/db.service.d/watchdog.conf && sudo systemctl daemon-reload"
+        );
     }
 
     #[test]
@@ -264,7 +294,8 @@ mod tests {
             ("Restart", "always"),
         ];
         let off = [("UnitFileState", "disabled"), ("ActiveState", "inactive")];
-        let findings = judge_ours(&told(&[&good, service].concat()), &told(&[&off, timer].concat()));
+        let findings =
+            judge_ours(Manager::User, &told(&[&good, service].concat()), &told(&[&off, timer].concat()));
         findings.into_iter().map(|finding| (finding.grade, finding.what)).collect()
     }
 

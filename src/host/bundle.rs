@@ -3,6 +3,7 @@
 
 use super::files;
 use crate::exec::{self, Command};
+use crate::recovery::policy::Manager;
 use crate::values::{Secret, mask};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
@@ -28,6 +29,8 @@ pub struct Contents {
     pub head: String,
     /// The unit whose journal and status are wanted.
     pub unit: Option<String>,
+    /// Whose unit it is.
+    pub manager: Manager,
     /// Log files whose ends are wanted.
     pub logs: Vec<PathBuf>,
     /// What must be masked.
@@ -44,7 +47,8 @@ pub async fn take(directory: &Path, name: &str, contents: &Contents) -> Result<P
     for log in &contents.logs {
         text.push_str(&section(&format!("end of {}", log.display()), &tail(log)));
     }
-    let (journal, sockets) = tokio::join!(journal(contents.unit.as_deref()), run(&["ss", "-lntp"]));
+    let (journal, sockets) =
+        tokio::join!(journal(contents.manager, contents.unit.as_deref()), run(&["ss", "-lntp"]));
     text.push_str(&section("the last lines of the unit in the journal", &journal));
     text.push_str(&section("listening sockets", &sockets));
     let mut text = mask(&text, &contents.secrets);
@@ -61,20 +65,14 @@ fn section(title: &str, text: &str) -> String {
 
 /// Filtering by the run would miss what systemd itself says of it, so the last lines are taken, those since
 /// the last start among them.
-async fn journal(unit: Option<&str>) -> String {
+async fn journal(manager: Manager, unit: Option<&str>) -> String {
     let Some(unit) = unit else { return "(no unit)".to_owned() };
-    run(&[
-        "journalctl",
-        "--user",
-        "--unit",
-        unit,
-        "--lines",
-        "300",
-        "--no-pager",
-        "--output",
-        "short-precise",
-    ])
-    .await
+    let user = match manager {
+        Manager::User => Some("--user"),
+        Manager::System => None,
+    };
+    let lines = ["--unit", unit, "--lines", "300", "--no-pager", "--output", "short-precise"];
+    run(&["journalctl"].into_iter().chain(user).chain(lines).collect::<Vec<_>>()).await
 }
 
 async fn run(argv: &[&str]) -> String {

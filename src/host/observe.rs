@@ -2,13 +2,14 @@
 //! nothing and remembers nothing.
 
 use super::Host;
-use crate::config::{Config, Manager};
+use crate::config::Config;
 use crate::cycle::Scope;
 use crate::probe::clients::Clients;
 use crate::probe::figures::Figures;
 use crate::probe::reference;
 use crate::probe::{Answer, Probe, Unit};
 use crate::recovery::evidence::{Name, ProbeReport, Reading, ReferenceReport, Resting, UnitReport};
+use crate::recovery::policy::Manager;
 use crate::systemd::Bus;
 use crate::values::{Secret, UnitName, mask};
 use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};

@@ -74,6 +74,7 @@ impl Host {
                 self.seen.get(&attempt.target).map_or("none yet", String::as_str),
                 self.log_analysis(),
             ),
+            manager: self.config.manager,
             unit: unit.map(|(_, unit)| unit.to_string()),
             logs: self.config.logs.get(&attempt.target).cloned().unwrap_or_default(),
             secrets: self.config.secrets.clone(),

@@ -124,7 +124,8 @@ pub fn close(
 ) {
     outbox.drop_reminders(incident.id);
     let lasted = now.at.since(incident.since);
-    let text = render(policy.language, &Message::Recovered { target, end, lasted, incident });
+    let ended = Message::Recovered { target, end, lasted, incident };
+    let text = render(policy.language, policy.manager, &ended);
     for channel in &policy.channels {
         if let Some((key, severity)) = told_under(outbox, channel, incident) {
             let about = About { target, severity };

@@ -3,7 +3,7 @@
 
 mod telling;
 
-pub use telling::{AlertPolicy, ChannelPolicy, Language};
+pub use telling::{AlertPolicy, ChannelPolicy, Language, Manager};
 
 use super::cadence::Cadence;
 use super::evidence::Name;

@@ -106,6 +106,7 @@ pub(crate) fn policy() -> Policy {
             reminders: [15, 60, 360, 1440].map(|m| secs(m * 60)).to_vec(),
             lasting: secs(1800),
             language: Language::En,
+            manager: Manager::User,
             healed_often: Window { attempts: 5, per: secs(86_400) },
             reserve_percent: 20,
             digest: false,

@@ -38,6 +38,7 @@ for target in "${targets[@]}"; do
   seeds=("$HERE/seeds/$target")
   # The files of the configuration tests are seeds as they are.
   [ "$target" != configuration ] || seeds=(tests/fixtures/config config)
+  [ "$target" != error_patterns ] || seeds+=(tests/fixtures/mirai)
   [ "$target" != scenario ] || seeds=(config/scenarios)
   echo "== $target, $TIME s"
   # Slower than 10 s, or larger than 1 GB, is a finding as well.

@@ -129,7 +129,7 @@ impl Desk<'_> {
     }
 
     pub(super) fn text(&self, message: &Message<'_>) -> String {
-        render(self.alerts.language, message)
+        render(self.alerts.language, self.alerts.manager, message)
     }
 
     /// Something worth knowing, for everyone who wants to know anything at all.

@@ -64,7 +64,7 @@ fn write(
         severity: letter.severity,
         target: letter.target.clone(),
         incident: letter.incident,
-        text: render(alerts.language, &message),
+        text: render(alerts.language, alerts.manager, &message),
     };
     let id = state.outbox.write(draft, channel, now);
     state.outbox.letters_mut(|letter| letter.id == id).for_each(|letter| letter.passed_on = true);

@@ -1,7 +1,7 @@
 //! The outbox, letter by letter.
 
 use super::*;
-use crate::recovery::policy::{Language, Severity};
+use crate::recovery::policy::{Language, Manager, Severity};
 use crate::recovery::window::Window;
 
 const COOLDOWN: Duration = Duration::from_secs(900);
@@ -27,6 +27,7 @@ fn alerts() -> AlertPolicy {
         reminders: vec![Duration::from_secs(900)],
         lasting: Duration::from_secs(1800),
         language: Language::En,
+        manager: Manager::User,
         healed_often: Window { attempts: 5, per: Duration::from_secs(86_400) },
         reserve_percent: 20,
         digest: false,

@@ -21,12 +21,58 @@ pub struct AlertPolicy {
     pub lasting: Duration,
     /// The language of messages.
     pub language: Language,
+    /// Whose units the messages speak of, so that the commands in them are right.
+    pub manager: Manager,
     /// So many repairs of one target in so much time are worth a word, although each of them helped.
     pub healed_often: Window,
     /// The last so many percent of the month's quota are kept for faults and their ends.
     pub reserve_percent: u32,
     /// Whether a weekly digest is sent.
     pub digest: bool,
+}
+
+/// Whose units the targets name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manager {
+    /// Those of the user who runs the watchdog.
+    #[default]
+    User,
+    /// Those of the system, for an installation that serves all of it.
+    System,
+}
+
+impl Manager {
+    /// How a person begins a command that changes a unit, or asks for all that is known of it.
+    pub fn systemctl(self) -> &'static str {
+        match self {
+            Self::User => "systemctl --user",
+            Self::System => "sudo systemctl",
+        }
+    }
+
+    /// What to type to see how the manager itself is, and what keeps it from running.
+    pub fn itself(self) -> &'static str {
+        match self {
+            Self::User => "systemctl --user status; loginctl enable-linger",
+            Self::System => "systemctl status dbus; sudo journalctl -b -u dbus",
+        }
+    }
+
+    /// The directory whose disk has to have room for us.
+    pub fn directory(self) -> &'static str {
+        match self {
+            Self::User => "~/.picoclaw",
+            Self::System => "/var/lib/picoclaw-watchdog",
+        }
+    }
+
+    /// How a person begins to read what a unit wrote.
+    pub fn journalctl(self) -> &'static str {
+        match self {
+            Self::User => "journalctl --user",
+            Self::System => "sudo journalctl",
+        }
+    }
 }
 
 /// What the core knows of one channel to one recipient.

@@ -3,21 +3,23 @@
 use super::fault::{Advice, Fault, Headline};
 use super::{End, Lasting, Message, bare, in_runs, lines, names};
 use crate::recovery::digest::{Sums, Week};
+use crate::recovery::policy::Manager;
 use crate::recovery::quota::{Quota, Scarce};
 use crate::recovery::state::{Incident, Offline, Pause};
 use crate::recovery::time::Age;
 use std::time::Duration;
 
-pub(super) fn render(message: &Message<'_>) -> String {
+pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
+    let (systemctl, journalctl) = (manager.systemctl(), manager.journalctl());
     match message {
-        Message::Fault(facts) => fault(facts),
+        Message::Fault(facts) => fault(manager, facts),
         Message::Recovered { target, end, lasted, incident } => {
             recovered(target.map_or("watchdog", |name| name.as_str()), end, *lasted, incident)
         }
         Message::LeftAlone { target, why, unit } => lines([
             Some(format!("{target}: left alone, because {why}.")),
             Some("It stays down until it is started.".to_owned()),
-            unit.map(|unit| format!("Do: systemctl --user start {unit}")),
+            unit.map(|unit| format!("Do: {systemctl} start {unit}")),
         ]),
         Message::Lasting { target, what, age, seen } => lines([
             Some(format!("{target}: {} for {}.", lasting(*what), Age(*age))),
@@ -26,7 +28,7 @@ pub(super) fn render(message: &Message<'_>) -> String {
             Some(look(target.as_str())),
         ]),
         Message::OwnTrouble { key, text } => {
-            lines([Some(format!("watchdog: {text}.")), own_advice(key).map(|text| format!("Do: {text}"))])
+            lines([Some(format!("watchdog: {text}.")), own_advice(manager, key).map(|text| format!("Do: {text}"))])
         }
         Message::ForgedKick { action, source } => lines([
             Some(format!("a kick with a wrong token was refused: {action} from {source}.")),
@@ -35,7 +37,7 @@ pub(super) fn render(message: &Message<'_>) -> String {
         Message::HealedOften { target, unit, times, per } => lines([
             Some(format!("{target}: was repaired {times} times within {}.", Age(*per))),
             Some("Each repair helped, but something is wrong with it.".to_owned()),
-            unit.map(|unit| format!("Do: look for the cause: journalctl --user -u {unit} --since -{}s -p warning", per.as_secs())),
+            unit.map(|unit| format!("Do: look for the cause: {journalctl} -u {unit} --since -{}s -p warning", per.as_secs())),
             Some(look(target.as_str())),
         ]),
         Message::BackOnline { offline, lasted } => back_online(offline, *lasted),
@@ -53,7 +55,7 @@ pub(super) fn render(message: &Message<'_>) -> String {
     }
 }
 
-fn fault(fault: &Fault<'_>) -> String {
+fn fault(manager: Manager, fault: &Fault<'_>) -> String {
     let now = fault.ruling.map(|(ruling, wait)| match wait {
         Some(wait) => format!("Now: {ruling}, next in {}", Age(wait)),
         None => format!("Now: {ruling}"),
@@ -64,7 +66,7 @@ fn fault(fault: &Fault<'_>) -> String {
         in_runs(fault.tried).map(|tried| format!("Tried: {tried}")),
         now,
         names(&fault.dependents).map(|names| format!("Also failing because of it: {names}")),
-        advice(fault).map(|text| format!("Do: {text}")),
+        advice(manager, fault).map(|text| format!("Do: {text}")),
         Some(look(fault.target.as_str())),
     ])
 }
@@ -80,22 +82,21 @@ fn headline(headline: Headline) -> String {
     }
 }
 
-fn advice(fault: &Fault<'_>) -> Option<String> {
+fn advice(manager: Manager, fault: &Fault<'_>) -> Option<String> {
+    let (systemctl, journalctl) = (manager.systemctl(), manager.journalctl());
     let target = fault.target;
     match &fault.advice {
         Advice::CheckUnit(unit) => Some(format!(
-            "check the unit: systemctl --user status {unit}; is its name right in watchdog.toml or .env?"
+            "check the unit: {systemctl} status {unit}; is its name right in watchdog.toml or .env?"
         )),
         Advice::FreePort(held) => Some(format!("stop the other process, for {held}")),
         Advice::StartElsewhere => {
             Some(format!("put {target} right where it runs. Nothing is restarted here because of it"))
         }
-        Advice::StartManager => {
-            Some("look at the user manager: systemctl --user status; loginctl enable-linger".to_owned())
-        }
-        Advice::FreeDisk => Some("make room: df -h ~/.picoclaw".to_owned()),
+        Advice::StartManager => Some(format!("look at the service manager: {}", manager.itself())),
+        Advice::FreeDisk => Some(format!("make room: df -h {}", manager.directory())),
         Advice::ReadJournal(unit) => {
-            Some(format!("see why it does not stay up: journalctl --user -u {unit} -n 50"))
+            Some(format!("see why it does not stay up: {journalctl} -u {unit} -n 50"))
         }
         Advice::None => None,
     }
@@ -134,13 +135,16 @@ fn lasting_advice(what: Lasting) -> &'static str {
 }
 
 /// What helps against trouble of our own. What is not listed says it in its text.
-fn own_advice(key: &str) -> Option<&'static str> {
+fn own_advice(manager: Manager, key: &str) -> Option<String> {
+    let kept = manager.directory();
     match key {
         "state_not_durable" | "log_not_written" | "alerts_log_not_written" => {
-            Some("make room, or give the directory back to its owner: df -h ~/.picoclaw; ls -ld ~/.picoclaw")
+            Some(format!("make room, or give the directory back to its owner: df -h {kept}; ls -ld {kept}"))
         }
-        "state_unreadable" => Some("nothing, unless it comes back; then look at the disk"),
-        "config_rejected" => Some("picoclaw-watchdog check, then systemctl --user reload picoclaw-watchdog"),
+        "state_unreadable" => Some("nothing, unless it comes back; then look at the disk".to_owned()),
+        "config_rejected" => {
+            Some(format!("picoclaw-watchdog check, then {} reload picoclaw-watchdog", manager.systemctl()))
+        }
         _ => None,
     }
 }

@@ -59,7 +59,7 @@ pub enum Advice<'a> {
     FreePort(String),
     /// Nothing here mends it, wherever it runs.
     StartElsewhere,
-    /// The user's service manager does not answer.
+    /// The service manager does not answer.
     StartManager,
     /// The state cannot be saved.
     FreeDisk,

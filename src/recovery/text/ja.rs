@@ -5,22 +5,24 @@ use super::fault::{Advice, Fault, Headline};
 use super::{End, Lasting, Message, bare, in_runs, lines, names};
 use crate::recovery::digest::{Sums, Week};
 use crate::recovery::gate::Hold;
+use crate::recovery::policy::Manager;
 use crate::recovery::quota::{Quota, Scarce};
 use crate::recovery::state::{Incident, Offline, Pause, Spent};
 use crate::recovery::verdict::Ruling;
 use crate::recovery::window::Window;
 use std::time::Duration;
 
-pub(super) fn render(message: &Message<'_>) -> String {
+pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
+    let (systemctl, journalctl) = (manager.systemctl(), manager.journalctl());
     match message {
-        Message::Fault(facts) => fault(facts),
+        Message::Fault(facts) => fault(manager, facts),
         Message::Recovered { target, end, lasted, incident } => {
             recovered(target.map_or("watchdog", |name| name.as_str()), end, *lasted, incident)
         }
         Message::LeftAlone { target, why, unit } => lines([
             Some(format!("{target}: 意図的な停止とみなし、復旧を行いません（{}）。", quoted(why))),
             Some("起動するまで停止したままです。".to_owned()),
-            unit.map(|unit| format!("対処: systemctl --user start {unit}")),
+            unit.map(|unit| format!("対処: {systemctl} start {unit}")),
         ]),
         Message::Lasting { target, what, age: lasted, seen } => lines([
             Some(format!("{target}: {}状態が{}続いています。", lasting(*what), age(*lasted))),
@@ -28,7 +30,7 @@ pub(super) fn render(message: &Message<'_>) -> String {
             Some(lasting_advice(*what).to_owned()),
             Some(look(target.as_str())),
         ]),
-        Message::OwnTrouble { key, text } => own_trouble(key, text),
+        Message::OwnTrouble { key, text } => own_trouble(manager, key, text),
         Message::ForgedKick { action, source } => lines([
             Some(format!("トークンの誤った操作要求を拒否しました: {action}（要求元: {source}）。")),
             Some("何も実行していません。心当たりがない場合は、要求ファイルの書き込み権限を確認してください。\n対処: PICOCLAW_WATCHDOG_KICK_TOKEN を変更してください".to_owned()),
@@ -36,7 +38,7 @@ pub(super) fn render(message: &Message<'_>) -> String {
         Message::HealedOften { target, unit, times, per } => lines([
             Some(format!("{target}: 直近{}で{times}回、自動復旧を行いました。", age(*per))),
             Some("毎回復旧していますが、根本的な原因が残っている可能性があります。".to_owned()),
-            unit.map(|unit| format!("対処: 原因を調べてください: journalctl --user -u {unit} --since -{}s -p warning", per.as_secs())),
+            unit.map(|unit| format!("対処: 原因を調べてください: {journalctl} -u {unit} --since -{}s -p warning", per.as_secs())),
             Some(look(target.as_str())),
         ]),
         Message::BackOnline { offline, lasted } => back_online(offline, *lasted),
@@ -54,7 +56,7 @@ pub(super) fn render(message: &Message<'_>) -> String {
     }
 }
 
-fn fault(fault: &Fault<'_>) -> String {
+fn fault(manager: Manager, fault: &Fault<'_>) -> String {
     let now = fault.ruling.map(|(of, wait)| match wait {
         Some(wait) => format!("現在: {}（次は{}後）", ruling(of), age(wait)),
         None => format!("現在: {}", ruling(of)),
@@ -65,7 +67,7 @@ fn fault(fault: &Fault<'_>) -> String {
         in_runs(fault.tried).map(|tried| format!("実施済み: {}", quoted(&tried))),
         now,
         names(&fault.dependents).map(|names| format!("この影響を受けている対象: {names}")),
-        advice(fault).map(|text| format!("対処: {text}")),
+        advice(manager, fault).map(|text| format!("対処: {text}")),
         Some(look(fault.target.as_str())),
     ])
 }
@@ -81,23 +83,21 @@ fn headline(headline: Headline) -> String {
     }
 }
 
-fn advice(fault: &Fault<'_>) -> Option<String> {
+fn advice(manager: Manager, fault: &Fault<'_>) -> Option<String> {
+    let (systemctl, journalctl) = (manager.systemctl(), manager.journalctl());
     let target = fault.target;
     match &fault.advice {
         Advice::CheckUnit(unit) => Some(format!(
-            "ユニットを確認してください: systemctl --user status {unit}（watchdog.toml または .env のユニット名は正しいですか）"
+            "ユニットを確認してください: {systemctl} status {unit}（watchdog.toml または .env のユニット名は正しいですか）"
         )),
         Advice::FreePort(held) => Some(format!("ポートを使用している別プロセスを停止してください: {held}")),
         Advice::StartElsewhere => Some(format!(
             "{target} が動作するマシンで対処してください。これを理由に他のサービスを再起動することはありません"
         )),
-        Advice::StartManager => Some(
-            "ユーザーマネージャーを確認してください: systemctl --user status; loginctl enable-linger"
-                .to_owned(),
-        ),
-        Advice::FreeDisk => Some("ディスクの空きを確保してください: df -h ~/.picoclaw".to_owned()),
+        Advice::StartManager => Some(format!("サービスマネージャーを確認してください: {}", manager.itself())),
+        Advice::FreeDisk => Some(format!("ディスクの空きを確保してください: df -h {}", manager.directory())),
         Advice::ReadJournal(unit) => {
-            Some(format!("停止の原因を確認してください: journalctl --user -u {unit} -n 50"))
+            Some(format!("停止の原因を確認してください: {journalctl} -u {unit} -n 50"))
         }
         Advice::None => None,
     }
@@ -193,8 +193,10 @@ fn lasting_advice(what: Lasting) -> &'static str {
 }
 
 /// The trouble itself comes from the shell in English and is quoted; what it means and what to do is said.
-fn own_trouble(key: &str, text: &str) -> String {
-    let room = "空き容量とディレクトリの所有者を確認してください: df -h ~/.picoclaw; ls -ld ~/.picoclaw";
+fn own_trouble(manager: Manager, key: &str, text: &str) -> String {
+    let (systemctl, kept) = (manager.systemctl(), manager.directory());
+    let check = &*format!("picoclaw-watchdog check で確認後、{systemctl} reload picoclaw-watchdog");
+    let room = &*format!("空き容量とディレクトリの所有者を確認してください: df -h {kept}; ls -ld {kept}");
     let (what, advice) = match key {
         "state_not_durable" => ("状態を保存できません。保存できるまで、復旧は期間内1回に制限されます", room),
         "log_not_written" => ("ログを書き込めません", room),
@@ -203,10 +205,7 @@ fn own_trouble(key: &str, text: &str) -> String {
             "保存された状態に問題がありました",
             "すぐに必要な対応はありません。繰り返す場合はディスクを確認してください",
         ),
-        "config_rejected" => (
-            "新しい設定に誤りがあるため、以前の設定で動作を続けます",
-            "picoclaw-watchdog check で確認後、systemctl --user reload picoclaw-watchdog",
-        ),
+        "config_rejected" => ("新しい設定に誤りがあるため、以前の設定で動作を続けます", check),
         _ => ("内部で問題が発生しました", "上記の内容を確認してください"),
     };
     format!("watchdog: {what}。\n内容: {text}\n対処: {advice}")

@@ -7,7 +7,7 @@ mod ja;
 
 use super::digest::Week;
 use super::evidence::Name;
-use super::policy::Language;
+use super::policy::{Language, Manager};
 use super::quota::{Quota, Scarce};
 use super::state::{Incident, Offline, Pause};
 use fault::Fault;
@@ -152,10 +152,10 @@ impl fmt::Display for End {
 }
 
 /// The message in the language of its readers.
-pub fn render(language: Language, message: &Message<'_>) -> String {
+pub fn render(language: Language, manager: Manager, message: &Message<'_>) -> String {
     let text = match language {
-        Language::En => en::render(message),
-        Language::Ja => ja::render(message),
+        Language::En => en::render(manager, message),
+        Language::Ja => ja::render(manager, message),
     };
     format!("{PREFIX}{text}")
 }

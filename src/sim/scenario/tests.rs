@@ -49,6 +49,7 @@ fn blueprint() -> Blueprint {
             reminders: Vec::new(),
             lasting: span(1800),
             language: Language::En,
+            manager: Manager::User,
             healed_often: Window { attempts: 5, per: span(86_400) },
             reserve_percent: 20,
             digest: false,

@@ -2,7 +2,6 @@
 
 mod edge;
 mod journal;
-mod model;
 mod rotate;
 
 use super::*;

@@ -302,6 +302,7 @@ impl World for Host {
             units,
             kicks: kicks.into_iter().collect(),
             orders,
+            late: self.errands.failures(),
             receipts,
             troubles: self.troubles.iter().map(trouble).collect(),
             unsaved: self.memory.unsaved.clone(),

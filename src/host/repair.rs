@@ -5,6 +5,7 @@ use super::{Host, bundle, chronicle, clock};
 use crate::action::Action;
 use crate::action::tools::Tools;
 use crate::recovery::decide::Attempt;
+use crate::recovery::evidence::Name;
 use crate::recovery::record::Outcome;
 use crate::recovery::time::Age;
 use std::path::PathBuf;
@@ -24,13 +25,13 @@ impl Host {
         };
         let mut bundle = pin!(self.bundle(attempt));
         match timeout(bundle::HEAD_START, &mut bundle).await {
-            Ok(()) => self.act(action).await,
-            Err(_) => tokio::join!(self.act(action), bundle).0,
+            Ok(()) => self.act(action, &attempt.target).await,
+            Err(_) => tokio::join!(self.act(action, &attempt.target), bundle).0,
         }
     }
 
     /// An action that takes long is only begun here, and never while the last one of its kind is under way.
-    async fn act(&self, action: &Action) -> Outcome {
+    async fn act(&self, action: &Action, target: &Name) -> Outcome {
         if let Some(since) = self.errands.under_way(&action.name) {
             return Outcome::Failed(format!("not asked again: still under way since {} ago", Age(since)));
         }
@@ -38,7 +39,7 @@ impl Host {
             return Outcome::Failed(format!("not asked: {why}"));
         }
         match action.is_errand() {
-            true => self.errands.begin(action, self.tools()),
+            true => self.errands.begin(action, Some(target), self.tools()),
             false => action.perform(&self.tools()).await,
         }
     }
@@ -52,7 +53,7 @@ impl Host {
         self.keep_again = Some(now.after(KEEP_EVERY));
         let keepers = self.config.actions.values().flat_map(Action::steps).filter_map(Action::keeper);
         for keeper in keepers.collect::<Vec<_>>() {
-            self.errands.begin(&keeper, self.tools());
+            self.errands.begin(&keeper, None, self.tools());
         }
     }
 

@@ -11,6 +11,7 @@ use super::ladder;
 use super::offline;
 use super::pause;
 use super::policy::{Policy, Rung, TargetPolicy};
+use super::record::record_late;
 use super::state::{Phase, Spent, State, TargetState};
 use super::text::End;
 use super::time::{Now, Timestamp};
@@ -102,6 +103,7 @@ pub fn decide(policy: &Policy, state: State, evidence: &Evidence, now: Now) -> D
     let believed = offline::discount(policy, &mut pass.state, evidence);
     health::fold(policy, &mut pass.state, &believed, now);
     alert::receive(&policy.alerts, &mut pass.state, evidence, now);
+    record_late(policy, &mut pass.state, &evidence.late, now);
     let mut rulings = BTreeMap::new();
     for target in &policy.targets {
         rulings.insert(target.name.clone(), pass.judge(target));

@@ -258,6 +258,17 @@ pub struct ReferenceReport {
     pub reading: Reading,
 }
 
+/// An action that went on beside the passes, and could not be carried out after all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateFailure {
+    /// The target that it was to help.
+    pub target: Name,
+    /// The action.
+    pub action: Name,
+    /// Why not.
+    pub why: String,
+}
+
 /// All that one pass observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -274,6 +285,9 @@ pub struct Evidence {
     /// Requests of the owner that concern the watchdog itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<Order>,
+    /// Actions begun earlier that have failed since.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<LateFailure>,
     /// Answers to sends.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<Receipt>,

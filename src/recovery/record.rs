@@ -2,6 +2,7 @@
 //! that is lost to a crash loses no budget.
 
 use super::decide::Attempt;
+use super::evidence::LateFailure;
 use super::health;
 use super::incident::fail_attempt;
 use super::policy::Policy;
@@ -43,6 +44,19 @@ pub fn record(policy: &Policy, state: &mut State, attempt: &Attempt, outcome: &O
         Outcome::Failed(why) => {
             fail_attempt(of, target, &mut state.incidents, &format!("failed: {why}"), None, now.at);
             health::forget_readings(target);
+        }
+    }
+}
+
+/// What was begun and failed in the end counts like what failed at once, as long as it is still being verified.
+pub(super) fn record_late(policy: &Policy, state: &mut State, failures: &[LateFailure], now: Now) {
+    for failure in failures {
+        let Some(of) = policy.target(&failure.target) else { continue };
+        let Some(target) = state.targets.get_mut(&failure.target) else { continue };
+        if matches!(&target.phase, Phase::Settling { action, .. } if *action == failure.action) {
+            let note = format!("failed: {}", failure.why);
+            target.carried_out = None;
+            fail_attempt(of, target, &mut state.incidents, &note, None, now.at);
         }
     }
 }

@@ -13,10 +13,10 @@ use picoclaw_watchdog::recovery::unit::{Active, Load, UnitFacts};
 use picoclaw_watchdog::recovery::verdict::Ruling;
 use picoclaw_watchdog::recovery::window::Window;
 
-const RESTART: [&str; 1] = ["restart"];
+pub(crate) const RESTART: [&str; 1] = ["restart"];
 
 /// One target whose attempts show at once whether they helped.
-fn quick() -> Policy {
+pub(crate) fn quick() -> Policy {
     let mut policy = bare(&[("restart", 9)]);
     policy.targets[0].settle = secs(1);
     policy
@@ -89,23 +89,6 @@ fn settling_and_the_wait_between_attempts_end_on_the_second() {
     assert_eq!(held(&bench.pass(4, health(fail("b"))), 0), &Hold::Backoff { until });
     let decision = bench.pass(1, health(fail("b")));
     assert_eq!((decision.attempts[0].id, decision.attempts[0].number), (2, (2, 10)));
-}
-
-/// The predecessor of the log rules cooled down only after a success, and therefore never when a repair kept failing.
-#[test]
-fn a_repair_cools_down_to_the_second_and_one_that_could_not_be_made_is_retried_sooner() {
-    let mut policy = quick();
-    let target = &mut policy.targets[0];
-    (target.cooldown, target.settle, target.backoff) = (secs(300), secs(5), vec![secs(0), secs(60)]);
-    let mut bench = Bench::new(policy);
-    let failed = Outcome::Failed("no such unit".to_owned());
-    assert_eq!(bench.pass_with(0, health(fail("a")), &failed).attempts.len(), 1);
-    assert_eq!(bench.pass(59, health(fail("a"))).attempts.len(), 0);
-    assert_eq!(done(&bench.pass(1, health(fail("a")))), RESTART);
-    let until = bench.clock().after(secs(300));
-    assert_eq!(bench.pass(10, health(pass())).attempts.len(), 0);
-    assert_eq!(held(&bench.pass(289, health(fail("b"))), 0), &Hold::Cooldown { until });
-    assert_eq!(done(&bench.pass(1, health(fail("b")))), RESTART);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! offline, after a boot, during a pause. Evidence is made by hand, so that each rule is seen alone.
 
 mod bench;
+mod cooldown;
 #[path = "../core/mod.rs"]
 mod core;
 mod futility;

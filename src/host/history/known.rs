@@ -47,7 +47,10 @@ impl Known {
         let units: Vec<UnitReport> =
             evidence.units.iter().filter(|report| self.is_new_unit(report)).cloned().collect();
         let rest = Rest::of(evidence);
-        let once = !evidence.kicks.is_empty() || !evidence.orders.is_empty() || evidence.fresh.is_some();
+        let once = !evidence.kicks.is_empty()
+            || !evidence.orders.is_empty()
+            || !evidence.late.is_empty()
+            || evidence.fresh.is_some();
         let news = once || !probes.is_empty() || !units.is_empty() || rest != self.rest;
         self.rest = rest;
         (Evidence { probes, units, receipts: Vec::new(), ..without_bulk(evidence) }, news)
@@ -85,6 +88,7 @@ fn without_bulk(evidence: &Evidence) -> Evidence {
         units: Vec::new(),
         kicks: evidence.kicks.clone(),
         orders: evidence.orders.clone(),
+        late: evidence.late.clone(),
         receipts: Vec::new(),
         troubles: evidence.troubles.clone(),
         unsaved: evidence.unsaved.clone(),

@@ -95,7 +95,7 @@ fn scan(log: &Path) {
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let (before, began) = (peak(), Instant::now());
     let mut scanner = Scanner::open(&plan, &ScanMark::default()).unwrap();
-    let scan = scanner.read(Timestamp(1_000_000), &[]);
+    let scan = scanner.read(Timestamp(1_000_000), &[]).unwrap();
     let (took, grown) = (began.elapsed(), peak() - before);
     println!("{} bytes of it read in {took:?} with {grown} KB", scan.bytes);
     assert!((scan.left, scan.troubles) == (0, Vec::new()));

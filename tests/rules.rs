@@ -1,4 +1,5 @@
 //! The rules that come with the program: every sample line of every format is matched, or not, as annotated.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_fun_call)] // Helpers of tests may fail like tests.
 
 use picoclaw_watchdog::config::{Config, SourceFile, Sources, compile};
 use picoclaw_watchdog::logscan::matcher::{Matcher, Single};

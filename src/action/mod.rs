@@ -126,6 +126,19 @@ impl Action {
         self.act.steps().unwrap_or(std::slice::from_ref(self))
     }
 
+    /// What has to be done now and then so that this can help when it is needed; none for most.
+    pub fn keeper(&self) -> Option<Self> {
+        let Do::Files(files) = &self.act else { return None };
+        let name = Name::parse(&format!("keep-{}", self.name)).unwrap_or(self.name.clone());
+        Some(Self {
+            name,
+            disruptive: false,
+            backup: None,
+            act: Do::Files(files.keeper()?),
+            dry_run: self.dry_run,
+        })
+    }
+
     /// The unit that it changes of the manager whose units are watched, if it does.
     pub fn own_unit(&self) -> Option<&UnitName> {
         self.act.own_unit()

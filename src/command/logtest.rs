@@ -37,6 +37,8 @@ pub struct Request {
 #[derive(Debug, Default, Serialize)]
 struct Report {
     lines: u64,
+    /// Lines that any pattern matched, each counted once, excluded or not.
+    matching_lines: u64,
     bytes: u64,
     took_ms: u64,
     rules: Vec<RuleReport>,
@@ -118,6 +120,7 @@ impl<'r> Test<'r> {
             line => self.stream(line.as_bytes(), None),
         };
         read.map_err(|error| format!("{input}: {error}"))?;
+        self.report.matching_lines = self.matcher.lines();
         self.report.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(self.report)
     }
@@ -194,15 +197,8 @@ impl Progress {
 }
 
 fn print(report: &Report) {
-    let took = Duration::from_millis(report.took_ms.max(1));
-    let speed = report.bytes as f64 / took.as_secs_f64() / 1e6;
     let many = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    println!(
-        "{}, {} in {} ({speed:.0} MB/s)",
-        many(report.lines, "line"),
-        many(report.bytes, "byte"),
-        Age(took)
-    );
+    println!("{}, {}{}", many(report.lines, "line"), many(report.bytes, "byte"), speed(report));
     let width = report.rules.iter().map(|rule| rule.rule.len()).max().unwrap_or_default();
     for rule in &report.rules {
         let excluded =
@@ -211,7 +207,7 @@ fn print(report: &Report) {
         for shown in &rule.shown {
             println!("{:>8}  {}", shown.line, shown.text);
             if let Some(pattern) = &shown.excluded_by {
-                println!("          excluded by {pattern}");
+                println!("          excluded by {pattern:?}");
             }
         }
         let rest = (rule.events + rule.excluded).saturating_sub(rule.shown.len() as u64);
@@ -219,6 +215,17 @@ fn print(report: &Report) {
             println!("          … and {rest} more (--all shows them)");
         }
     }
+}
+
+/// How fast it went, where there was enough to do to tell.
+fn speed(report: &Report) -> String {
+    /// Less than this says more about the clock than about the rules.
+    const ENOUGH_MS: u64 = 20;
+    if report.took_ms < ENOUGH_MS {
+        return String::new();
+    }
+    let took = Duration::from_millis(report.took_ms);
+    format!(" in {} ({:.0} MB/s)", Age(took), report.bytes as f64 / took.as_secs_f64() / 1e6)
 }
 
 /// What the rules say of their own samples.

@@ -4,7 +4,8 @@
 use super::view::{Grade, TargetView, View};
 use crate::cycle::Report;
 use crate::recovery::decide::{Answer, Attempt, Closed};
-use crate::recovery::evidence::{Name, Order};
+use crate::recovery::evidence::{Name, Order, unquoted};
+use crate::recovery::health::Health;
 use crate::recovery::outbox::{Fate, Letter, Outbox, line};
 use crate::recovery::record::Outcome;
 use crate::recovery::time::Age;
@@ -42,11 +43,15 @@ impl Chronicle {
         self.letters(outbox);
     }
 
-    /// The numbers in a sentence change with every pass while something is awaited; only a change of the
-    /// words is news.
+    /// The numbers in a sentence change with every pass while something is awaited, and the line that it quotes with
+    /// every line of a busy log; only a change of the words is news.
     fn target(&mut self, target: &TargetView, verdict: &Verdict) {
         let sentence = &target.summary;
-        let words: String = sentence.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let words = match &verdict.health {
+            Health::Unhealthy(why) => sentence.replacen(why, unquoted(why), 1),
+            Health::Healthy | Health::Unknown(_) | Health::Off(_) => sentence.clone(),
+        };
+        let words: String = words.chars().filter(|c| !c.is_ascii_digit()).collect();
         let known = self.targets.insert(target.name.clone(), words.clone()).is_some_and(|said| said == words);
         if known || verdict.is_told_elsewhere() {
             return;

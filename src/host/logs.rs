@@ -80,6 +80,13 @@ impl Host {
         self.scanner.iter().flat_map(|scanner| scanner.reports(now, wanted)).collect()
     }
 
+    /// What was found in all logs, for the bundle; empty where none is read.
+    pub(super) fn log_analysis(&self) -> String {
+        let now = self.clock.now().at;
+        let analysis = self.scanner.as_ref().map(|scanner| scanner.analysis(now));
+        analysis.map(|text| format!("\n\n===== log rules =====\n{text}")).unwrap_or_default()
+    }
+
     /// A log that cannot be read is told on the channel when that lasts; one that is written faster than it may be read
     /// is said in the log, for the rest comes in the next cycle.
     fn tell_trouble(&mut self, scan: &Scan) {

@@ -74,6 +74,8 @@ pub struct Host {
     start_trouble: Option<(String, Timestamp)>,
     channel: Channel,
     errands: Errands,
+    /// When whole versions of files are kept the next time.
+    keep_again: Option<Timestamp>,
     /// What is read of logs; none where no rule is about any.
     scanner: Option<Scanner>,
     /// How far the saved state says that logs were read.
@@ -134,6 +136,7 @@ impl Host {
             start_trouble: None,
             channel: Channel::new(start.state.outbox.quota.as_ref().map(|quota| quota.at)),
             errands: Errands::default(),
+            keep_again: None,
             scanner: None,
             scanned: Arc::clone(&start.state.scan),
             kick: None,
@@ -274,6 +277,9 @@ impl World for Host {
         let inbox = self.inbox.as_mut().filter(|_| *scope == Scope::Everything);
         let orders = inbox.map(|inbox| inbox.take(clock::wall())).unwrap_or_default();
         self.check_troubles();
+        if self.mode == Mode::Acts && *scope == Scope::Everything {
+            self.keep_good_versions();
+        }
         // A person who asks wants an answer about now, whatever this pass was for.
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
         let units = observe::units(&self.bus, &config, scope).await;

@@ -13,6 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// A version that is older than this is worth little, and reading everything costs some milliseconds a file.
+const KEEP_EVERY: Duration = Duration::from_secs(3600);
+
 impl Host {
     /// Performs the action of an attempt. Its bundle has a head start, and never keeps it waiting for more.
     pub(super) async fn carry_out(&self, attempt: &Attempt) -> Outcome {
@@ -40,6 +43,19 @@ impl Host {
         }
     }
 
+    /// Keeps whole versions of what a repair may have to restore: at the start, and every hour.
+    pub(super) fn keep_good_versions(&mut self) {
+        let now = self.clock.now().at;
+        if self.keep_again.is_some_and(|again| now < again) {
+            return;
+        }
+        self.keep_again = Some(now.after(KEEP_EVERY));
+        let keepers = self.config.actions.values().flat_map(Action::steps).filter_map(Action::keeper);
+        for keeper in keepers.collect::<Vec<_>>() {
+            self.errands.begin(&keeper, self.tools());
+        }
+    }
+
     /// Waits for what goes on beside the passes, no longer than this.
     pub async fn finish_errands(&self, limit: Duration) {
         self.errands.finish(limit).await;
@@ -49,13 +65,14 @@ impl Host {
         let unit = self.config.units.iter().find(|(target, _)| *target == attempt.target);
         let contents = bundle::Contents {
             head: format!(
-                "attempt {} of {}: {} because {}\n\n===== the unit =====\n{:#?}\n\n===== last readings =====\n{}",
+                "attempt {} of {}: {} because {}\n\n===== the unit =====\n{:#?}\n\n===== last readings =====\n{}{}",
                 attempt.id,
                 attempt.target,
                 attempt.action,
                 attempt.why,
                 self.units.get(&attempt.target),
-                self.seen.get(&attempt.target).map_or("none yet", String::as_str)
+                self.seen.get(&attempt.target).map_or("none yet", String::as_str),
+                self.log_analysis(),
             ),
             manager: self.config.manager,
             unit: unit.map(|(_, unit)| unit.to_string()),

@@ -27,6 +27,7 @@ pub struct Event<'b> {
 pub struct Matcher {
     engine: Engine,
     rules: Vec<Compiled>,
+    lines: u64,
 }
 
 #[derive(Debug)]
@@ -48,13 +49,18 @@ impl Matcher {
             // What the configuration accepted compiles; what did not come through it excludes nothing.
             exclude: rule.exclude.iter().filter_map(|text| engine::alone(text).ok()).collect(),
         });
-        Ok(Self { engine, rules: compiled.collect() })
+        Ok(Self { engine, rules: compiled.collect(), lines: 0 })
     }
 
     /// The rules that have no word in common with all lines that they match, and so are slow to find, with the reason.
     pub fn slow(&self) -> impl Iterator<Item = (usize, &str)> {
         let all = self.engine.fallbacks().iter().take(self.rules.len()).enumerate();
         all.filter_map(|(rule, why)| Some((rule, (*why)?)))
+    }
+
+    /// The lines so far that any rule's pattern matched, each counted once, excluded or not.
+    pub fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// Finds the events of a block of one log (none: of a text that belongs to no log, for all rules) and tells them in
@@ -69,9 +75,11 @@ impl Matcher {
     ) -> usize {
         let end = if whole { block.len() } else { memrchr(b'\n', block).map_or(0, |newline| newline + 1) };
         let lines = &block[..end];
-        let mut pass = Pass { rules: &self.rules, log, lines, whole, used: end, trace: None, tell };
+        let mut pass =
+            Pass { rules: &self.rules, log, lines, whole, used: end, matched: 0, trace: None, tell };
         self.engine.scan(lines, |line, hits| pass.line(line, hits));
         pass.close();
+        self.lines += pass.matched;
         pass.used
     }
 }
@@ -83,6 +91,7 @@ struct Pass<'p, 'b> {
     lines: &'b [u8],
     whole: bool,
     used: usize,
+    matched: u64,
     trace: Option<Trace>,
     tell: &'p mut dyn FnMut(Event<'b>),
 }
@@ -111,11 +120,14 @@ impl<'b> Pass<'_, 'b> {
                 }
             }
         }
+        let mut matched = false;
         for rule in hits.iter() {
             if self.is_about(rule) {
+                matched = true;
                 self.hit(rule, line.clone());
             }
         }
+        self.matched += u64::from(matched);
     }
 
     fn open(&mut self, lines: Range<usize>) {

@@ -2,7 +2,7 @@
 //! only signal that is not asked for; what follows from it is the target's business, as with every other one.
 
 use super::engine;
-use crate::recovery::evidence::{Name, Reading};
+use crate::recovery::evidence::{Name, QUOTED, Reading};
 use crate::recovery::tally::Tally;
 use crate::recovery::time::{Age, Timestamp};
 use crate::section::{Section, parse};
@@ -79,7 +79,7 @@ impl Rule {
         let count = mark.map_or(0, |mark| mark.since(now.before(self.within)));
         match (count, mark) {
             (1.., Some(mark)) if count >= u64::from(self.least) => {
-                Reading::Fail(format!("in the log: {} ({count} in {within})", mark.sample))
+                Reading::Fail(format!("{QUOTED}{} ({count} in {within})", mark.sample))
             }
             (1.., _) => Reading::Pass(format!("{count} in {within}, fewer than {}", self.least)),
             (0, _) => Reading::Pass(format!("none in {within}")),

@@ -7,7 +7,7 @@ use super::matcher::{Event, Matcher};
 use super::{Plan, Watched};
 use crate::recovery::evidence::{Name, ProbeReport};
 use crate::recovery::scan::ScanMark;
-use crate::recovery::time::Timestamp;
+use crate::recovery::time::{Age, Timestamp};
 use crate::values::{Secret, mask, one_line};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -118,6 +118,17 @@ impl Scanner {
             reading: watched.rule.judge(self.mark.rules.get(&watched.key()), now),
             blames: Vec::new(),
         })
+    }
+
+    /// How often every rule was met, of late and ever, for whoever looks into a fault.
+    pub fn analysis(&self, now: Timestamp) -> String {
+        let line = |watched: &Watched| {
+            let key = watched.key();
+            let tally = self.mark.rules.get(&key).cloned().unwrap_or_default();
+            let lately = tally.since(now.before(watched.rule.within));
+            format!("{key}: {lately} in {}, {} ever; {}", Age(watched.rule.within), tally.total, tally.sample)
+        };
+        self.rules.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     /// Where it stands.

@@ -75,6 +75,14 @@ pub enum Reading {
     Unknown(String),
 }
 
+/// Behind these words a reason quotes a line of a log. Another line is no other fault.
+pub const QUOTED: &str = "in the log: ";
+
+/// A reason without what it quotes.
+pub fn unquoted(reason: &str) -> &str {
+    reason.find(QUOTED).map_or(reason, |at| &reason[..at + QUOTED.len()])
+}
+
 impl Reading {
     /// What was seen, in words.
     pub fn detail(&self) -> &str {

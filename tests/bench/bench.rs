@@ -3,7 +3,7 @@
 //! nothing else: a missed figure is printed, never a failed test, for the host's speed is not ours.
 //!
 //! ```text
-//! bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE]
+//! bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only-scan]
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness fails by panicking")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
@@ -37,28 +37,21 @@ const CROWD: u16 = 1_000;
 
 fn main() {
     let mut words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--").collect();
-    if let [mode, log] = words.as_slice()
-        && mode == "scan-log"
-    {
-        return println!("{}", scan::count(log));
-    }
-    if let [mode, folder] = words.as_slice()
-        && mode == "scan-only"
-    {
-        let (mut table, own) = (Table::new(), std::env::current_exe().unwrap());
-        scan::rows(&mut table, Path::new(folder), &[own.to_str().unwrap(), "scan-log"]);
-        return println!("\n{table}");
-    }
     let markdown = words
         .iter()
         .position(|word| word == "--markdown")
         .map(|at| words.drain(at..at + 2).next_back().unwrap());
+    let only_scan = words.iter().position(|word| word == "--only-scan").map(|at| words.remove(at)).is_some();
     let binaries: Vec<PathBuf> = words.iter().map(PathBuf::from).collect();
     let Some(binary) = binaries.first().filter(|path| path.exists()) else {
-        eprintln!("usage: bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE]");
+        eprintln!("usage: bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only-scan]");
         std::process::exit(2);
     };
     let mut table = Table::new();
+    scan::rows(&mut table, binary);
+    if only_scan {
+        return println!("\n{table}");
+    }
     let site = Site::set_up();
     if !site.has_systemd() {
         table.note("NO SYSTEMD MACHINE HERE: measured without the unit check; no figures from kill to restart, none of Monit");

@@ -1,11 +1,10 @@
 //! How quickly a large log is scanned, beside ripgrep on the same file with the same patterns.
 
+use crate::common::repository;
 use crate::logfile;
 use crate::table::{Table, median};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-use picoclaw_watchdog::logscan::engine::Engine;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,8 +13,6 @@ use std::time::Duration;
 
 /// Larger than any cache; it is read from memory all the same.
 const BYTES: u64 = 1 << 30;
-/// As the watchdog reads.
-const BLOCK: usize = 64 * 1024;
 /// Pairs of runs, of which the median counts: the host's speed drifts from one to the next.
 const PAIRS: usize = 5;
 /// The patterns of the Mirai daemon, as it ships them.
@@ -34,13 +31,18 @@ const PATTERNS: [&str; 12] = [
     r"(SSL.*certificate|certificate verify failed|SSLError)",
 ];
 
-/// `ours` counts the lines of the file named by its last argument that any pattern matches, and prints the number.
-pub(crate) fn rows(table: &mut Table, folder: &Path, ours: &[&str]) {
+/// Ours is `logtest` of the release binary with the patterns as they are shipped: the same reading, matching and
+/// counting as in the daemon.
+pub(crate) fn rows(table: &mut Table, binary: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
     let log = folder.join("bench.log");
     logfile::write(&log, BYTES).unwrap();
     let log = log.to_str().unwrap();
     let alternation = PATTERNS.join("|");
-    let (ours, theirs) = ([ours, &[log]].concat(), ["rg", "-j1", "-i", "-c", "-e", &alternation, log]);
+    let rules = repository().join("tests/fixtures/mirai/error_patterns.json");
+    let ours = [binary.to_str().unwrap(), "logtest", "--json", "--rules", rules.to_str().unwrap(), log];
+    let theirs = ["rg", "-j1", "-i", "-c", "-e", &alternation, log];
     let runs: Vec<(Run, Option<Run>)> =
         (0..PAIRS).filter_map(|_| Some((Run::of(&ours)?, Run::of(&theirs)))).collect();
     let Some((first, _)) = runs.first() else { return table.note("the log could not be scanned") };
@@ -77,7 +79,11 @@ impl Run {
         }
         let mut count = String::new();
         child.stdout.take().unwrap().read_to_string(&mut count).unwrap();
-        Some(Self { count: count.trim().to_owned(), cpu: cpu_of_children() - before, peak_mb })
+        // ripgrep prints the bare number.
+        let field = |report: &serde_json::Value| report.get("matching_lines").map(ToString::to_string);
+        let counted = serde_json::from_str(&count).ok().as_ref().and_then(field);
+        let count = counted.unwrap_or_else(|| count.trim().to_owned());
+        Some(Self { count, cpu: cpu_of_children() - before, peak_mb })
     }
 }
 
@@ -91,23 +97,4 @@ fn peak_of(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     peak.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or_default() / 1e3
-}
-
-/// A scanner for [`rows`] that uses the library and nothing else; worth measuring only in a release build.
-pub(crate) fn count(path: &str) -> u64 {
-    let mut engine = Engine::compile(&PATTERNS).unwrap();
-    let (mut file, mut block, mut held, mut lines) = (File::open(path).unwrap(), vec![0; BLOCK], 0, 0);
-    loop {
-        let read = file.read(&mut block[held..]).unwrap();
-        held += read;
-        let whole = block[..held].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-        // The end of the file ends the last line. None of this log is as long as a block.
-        let whole = if read == 0 { held } else { whole };
-        engine.scan(&block[..whole], |_, _| lines += 1);
-        block.copy_within(whole..held, 0);
-        held -= whole;
-        if read == 0 {
-            return lines;
-        }
-    }
 }

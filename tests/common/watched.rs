@@ -118,24 +118,6 @@ impl Watched {
         self.user_ok(&["systemctl", "--user", "daemon-reload"]);
     }
 
-    /// The log as it is now.
-    pub(crate) fn log(&self) -> OpsLog {
-        OpsLog(self.read(LOG))
-    }
-
-    /// Waits until the log says so.
-    #[track_caller]
-    pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&OpsLog) -> bool) -> OpsLog {
-        wait_until_showing(SOON, what, || self.tails(), || Some(self.log()).filter(&is_so))
-    }
-
-    /// Waits for so many more cycles, to show that something does not happen.
-    #[track_caller]
-    pub(crate) fn cycles(&self, more: usize) -> OpsLog {
-        let wanted = self.log().cycles() + more;
-        self.wait("more cycles are over", |log| log.cycles() >= wanted)
-    }
-
     /// Waits until a cycle that began after this call says that all is well.
     #[track_caller]
     pub(crate) fn wait_until_well(&self) -> OpsLog {
@@ -166,6 +148,27 @@ impl Watched {
     /// What `explain` says.
     pub(crate) fn explain(&self) -> String {
         String::from_utf8_lossy(&self.user(&[".local/bin/picoclaw-watchdog", "explain"]).stdout).into_owned()
+    }
+}
+
+/// Whatever was installed in it: the watchdog of pico.
+impl Machine {
+    /// The log as it is now.
+    pub(crate) fn log(&self) -> OpsLog {
+        OpsLog(self.read(LOG))
+    }
+
+    /// Waits until the log says so.
+    #[track_caller]
+    pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&OpsLog) -> bool) -> OpsLog {
+        wait_until_showing(SOON, what, || self.tails(), || Some(self.log()).filter(&is_so))
+    }
+
+    /// Waits for so many more cycles, to show that something does not happen.
+    #[track_caller]
+    pub(crate) fn cycles(&self, more: usize) -> OpsLog {
+        let wanted = self.log().cycles() + more;
+        self.wait("more cycles are over", |log| log.cycles() >= wanted)
     }
 }
 

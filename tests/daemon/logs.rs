@@ -97,6 +97,9 @@ fn a_line_leads_to_one_repair_at_once_and_silence_proves_it() {
     daemon.wait("the repair", |_| app.ran() > 0);
     assert!(written.elapsed() < Duration::from_millis(1_500), "noticed after {:?}", written.elapsed());
     let log = daemon.wait("silence proves it", repaired);
+    let bundles = fs::read_dir(app.home.path(".picoclaw/state/watchdog/diagnostics")).unwrap();
+    let bundle = fs::read_to_string(bundles.last().unwrap().unwrap().path()).unwrap();
+    assert!(bundle.contains("disk-full/log: 500 in 2 s, 500 ever; OSError: [Errno 28]"), "{bundle}");
     assert_eq!((app.ran(), log.attempts("disk-full")), (1, 1), "{}", log.0);
     assert!(log.alerts().is_empty(), "{}", log.0);
     app.writes("No space left on device, says the author of the test\nspace left on device: 3 GB\n");

@@ -9,6 +9,7 @@ mod common;
 mod bus;
 mod disk;
 mod gateway;
+mod mirai;
 mod offline;
 mod processes;
 mod profiles;

@@ -24,6 +24,15 @@ fn two_attempts_that_changed_nothing_forbid_a_third_of_that_kind() {
 }
 
 #[test]
+fn another_line_of_the_same_log_is_no_other_fault() {
+    let mut bench = Bench::new(bare(&[("restart", 5)]));
+    let says = |line: &str| health(fail(&format!("in the log: {line} (3 in 60 s)")));
+    assert_eq!(done(&bench.pass(61, says("GET /a"))), ["restart"]);
+    assert_eq!(done(&bench.pass(61, says("POST /b; refused"))), ["restart"]);
+    assert!(done(&bench.pass(61, says("PUT /c"))).is_empty());
+}
+
+#[test]
 fn an_attempt_that_changed_something_may_be_repeated() {
     let mut bench = Bench::new(bare(&[("restart", 3)]));
     for (index, fault) in ["refused", "503", "timeout"].iter().enumerate() {

@@ -100,6 +100,18 @@ impl Files {
         Self::read(section, allow, what)
     }
 
+    /// The same without any change to the files: it only keeps those that are whole, to go back to. None for the other
+    /// kinds.
+    pub fn keeper(&self) -> Option<Self> {
+        match &self.what {
+            What::RestoreJson(json) => {
+                let what = What::RestoreJson(RestoreJson { only_keep: true, ..json.clone() });
+                Some(Self { what, ..self.clone() })
+            }
+            What::Clean(_) | What::Rotate(_) | What::CreateDirs(_) | What::Permissions(_) => None,
+        }
+    }
+
     /// Reads what all kinds have.
     fn read(section: &mut Section<'_>, allow: &Allow, what: Option<What>) -> Option<Self> {
         let root = section.need("root", allow.root());

@@ -11,6 +11,10 @@ const ROTATE_ABOVE: &str = "10MiB";
 const TEMPORARY: &str = r#"match = ["*.tmp", "flask_*"], older_than = "48h""#;
 /// Less than a week is no old file, whatever the pattern says.
 const LEAST_DAYS: u32 = 7;
+/// With everything else in its fix it has to be over within [`super::SETTLE`].
+const VACUUM: &str = "2m";
+/// What its program needs to write to, where a fix names no paths.
+const WRITTEN: [&str; 2] = ["data", "logs"];
 /// Where what a fix may destroy lies.
 const DATA: &str = "data";
 
@@ -91,11 +95,12 @@ fn acts(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) 
         "fix_permissions" => vec![permissions(&root, fix, false)],
         "check_permissions" => vec![permissions(&root, fix, true)],
         "check_port" | "kill_process_on_port" => port(settings, pattern, fix, tables).into_iter().collect(),
-        "database_vacuum" => vec!["do.vacuum = {}".to_owned()],
+        "database_vacuum" => vec![format!("do.vacuum = {{ timeout = \"{VACUUM}\" }}")],
         "backup_and_fix_json" => {
             vec![format!("do.restore-json = {{ root = {}, match = [\"*.json\"] }}", beneath(DATA))]
         }
-        // That people are told is the answer to every fault that nothing repairs.
+        // That people are told is the answer to every fault that nothing repairs, and what was found in the logs lies
+        // in the diagnostics bundle of every repair.
         "alert" | "log_analysis" => Vec::new(),
         other => {
             let known = "service_restart, log_rotate, cache_clear, temp_file_cleanup, old_file_cleanup, \
@@ -142,10 +147,9 @@ fn permissions(root: &str, fix: &Fix, check_only: bool) -> String {
     let given = [("mode", &fix.mode), ("owner", &fix.owner)];
     let given =
         given.iter().filter_map(|(key, value)| Some(format!(", {key} = {}", quoted(value.as_deref()?))));
-    let none = vec![".".to_owned()];
-    let paths = if fix.paths.is_empty() { &none } else { &fix.paths };
+    let paths = if fix.paths.is_empty() { list(&WRITTEN) } else { list(&fix.paths) };
     let given: String = given.collect();
-    format!("do.permissions = {{ root = {root}, paths = {}{given}, check_only = {check_only} }}", list(paths))
+    format!("do.permissions = {{ root = {root}, paths = {paths}{given}, check_only = {check_only} }}")
 }
 
 /// Whoever listens on the port must belong to the program, else it is nobody that we may end.

@@ -8,6 +8,9 @@ use super::toml_text::{Tables, dollars, quoted};
 /// Its program's own timeout where the file has none.
 const TIMEOUT: u64 = 5;
 
+/// So many answers prove that it is well again; what is asked rarely takes that much longer.
+const PROOFS: u64 = 3;
+
 /// Writes one.
 pub(super) fn target(settings: &Settings, check: &HealthCheck, tables: &mut Tables) {
     let timeout = check.timeout.unwrap_or(TIMEOUT);
@@ -35,9 +38,14 @@ pub(super) fn target(settings: &Settings, check: &HealthCheck, tables: &mut Tabl
     tables.begin("[[target]]");
     tables.text("name", &check.name);
     tables.text("severity", if check.critical { "critical" } else { "warning" });
+    let rarely = check.interval.filter(|interval| *interval > settings.pace.as_secs());
+    if let Some(interval) = rarely {
+        tables.line(&format!("settle = \"{}s\"", interval + settings.pace.as_secs()));
+        tables.line(&format!("stable_for = \"{}s\"", PROOFS * interval));
+    }
     tables.begin("[[target.probe]]");
     tables.text("name", "check");
-    if let Some(interval) = check.interval.filter(|interval| *interval > settings.pace.as_secs()) {
+    if let Some(interval) = rarely {
         tables.line(&format!("every = \"{interval}s\""));
     }
     tables.line(&format!("check.{asked}"));

@@ -110,6 +110,13 @@ pub(super) fn translate(settings: &Settings, file: &SourceFile) -> (String, Vec<
     for pattern in &parsed.error_patterns {
         target(settings, &parsed, pattern, &mut tables);
     }
+    let idle = parsed.error_patterns.iter().filter(|pattern| pattern.auto_fix && !settings.trusted);
+    let idle: Vec<&str> = idle.map(|pattern| pattern.id.as_str()).collect();
+    if !idle.is_empty() {
+        let what = "the fixes are left out, for what stands in a log may have been written by an outsider";
+        let hint = "write trusted = true under [mirai] if that cannot be";
+        tables.warn(format!("{what}: {}", idle.join(", ")), hint);
+    }
     for check in &parsed.health_checks {
         checks::target(settings, check, &mut tables);
     }
@@ -138,6 +145,8 @@ fn sources(settings: &Settings, tables: &mut Tables) {
     tables.text("from", "end");
 }
 
+/// The longest fix, with its backup, is over by then; in seconds.
+const SETTLE: u64 = 300;
 /// The title of a pattern, for whoever prints the tables.
 const TITLE_CHARS: usize = 80;
 const SOURCE: &str = "mirai-logs";
@@ -145,13 +154,8 @@ const SOURCE: &str = "mirai-logs";
 /// A pattern with a fix is a target whose only signal is the rule, and whose ladder is the fix.
 fn target(settings: &Settings, file: &PatternsFile, pattern: &Pattern, tables: &mut Tables) {
     let fix = &file.auto_fix_config;
-    // Without trust it may tell, and no more; the reader of the tables says so, too.
+    // Without trust it may tell, and no more.
     let acts = pattern.auto_fix && settings.trusted;
-    if pattern.auto_fix && !settings.trusted {
-        let what =
-            format!("{}: its fix is left out, for the text of a log may come from an outsider", pattern.id);
-        tables.warn(what, "write trusted = true under [mirai] if that cannot be");
-    }
     let repair = if acts { actions::of(settings, file, pattern, tables) } else { None };
     tables.begin(&format!("# {}\n[[target]]", one_line(&pattern.name, TITLE_CHARS)));
     tables.text("name", &pattern.id);
@@ -160,6 +164,7 @@ fn target(settings: &Settings, file: &PatternsFile, pattern: &Pattern, tables: &
         tables.line(&format!("ladder = [{{ action = \"{action}\", tries = {} }}]", fix.max_retries.max(1)));
         tables.line(&format!("window = {{ attempts = {}, per = \"1h\" }}", fix.max_retries.max(1)));
         tables.line(&format!("backoff = [\"0s\", \"{}s\"]", fix.retry_delay));
+        tables.line(&format!("settle = \"{}s\"", fix.cooldown_period.max(SETTLE)));
         tables.line(&format!("cooldown = \"{}s\"", fix.cooldown_period));
     }
     if !fix.enable_notifications {

@@ -1,7 +1,7 @@
 //! Something that people may have to be told of. When it begins and ends, and who is told of it, is decided
 //! elsewhere.
 
-use crate::recovery::evidence::Name;
+use crate::recovery::evidence::{Name, unquoted};
 use crate::recovery::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,8 +66,8 @@ pub enum Spent {
 /// Attempts of one kind that changed nothing forbid another of that kind.
 const FUTILE_AFTER: u32 = 2;
 
-/// What the gravest of the reasons looks like without its numbers: ages, ids and counts differ each time,
-/// although nothing has changed.
+/// What the gravest of the reasons looks like without its numbers and without what it quotes: ages, ids, counts and
+/// lines differ each time, although nothing has changed.
 pub fn pattern(reasons: &str) -> String {
     looks(reasons).next().unwrap_or_default()
 }
@@ -81,7 +81,7 @@ fn still_looks(pattern: &str, reasons: &str) -> bool {
 fn looks(reasons: &str) -> impl Iterator<Item = String> {
     reasons.split("; ").map(|reason| {
         let mut look = String::with_capacity(reason.len());
-        for c in reason.chars() {
+        for c in unquoted(reason).chars() {
             match c.is_ascii_digit() {
                 false => look.push(c),
                 true if look.ends_with('#') => {}

@@ -1,8 +1,8 @@
 //! Puts the last good version in the place of a JSON file that does not parse. The broken one is kept aside, and where
 //! no good version is known, nothing is changed: an empty list instead of a service's data would be worse than none.
 //!
-//! Good versions are those that were whole when this action ran the last time, which it keeps in our own directory,
-//! and those of a directory that the configuration names, such as the one of a nightly backup.
+//! Good versions are those that were whole when this action, or the keeping of them, ran the last time, which lie in our
+//! own directory, and those of a directory that the configuration names, such as the one of a nightly backup.
 
 mod good;
 
@@ -43,6 +43,8 @@ pub struct RestoreJson {
     pub depth: usize,
     /// Where others keep good versions, under the same paths as below the root.
     pub good: Option<PathBuf>,
+    /// Whether whole versions are only kept, and broken files left alone.
+    pub only_keep: bool,
 }
 
 /// What was found.
@@ -58,7 +60,7 @@ impl RestoreJson {
         let names = Names::read(section);
         let good = section.opt("good", allow.root());
         let depth = section.or("depth", 0, parse::within(0..=crate::beneath::DEPTH_MAX));
-        Some(Self { names: names?, depth, good })
+        Some(Self { names: names?, depth, good, only_keep: false })
     }
 
     pub(super) async fn perform(&self, job: &mut Job) -> Result<String, String> {
@@ -87,7 +89,7 @@ impl RestoreJson {
                     if seen > FILES_MAX {
                         return Err(format!("more than {FILES_MAX} files are too many"));
                     }
-                    if let Err(why) = look_after(job, &entry, good, found) {
+                    if let Err(why) = self.look_after(job, &entry, good, found) {
                         job.leave(&entry.path, why);
                     }
                 }
@@ -99,39 +101,42 @@ impl RestoreJson {
         Ok(())
     }
 
+    /// Keeps a version that is whole, and replaces one that is not.
+    fn look_after(&self, job: &Job, entry: &Entry, good: &Good, found: &mut Found) -> Result<(), String> {
+        let bytes = read(&entry.dir, &entry.name).map_err(|error| reason(&error))?;
+        let Err(fault) = whole(&bytes) else {
+            found.whole += 1;
+            return match job.hand {
+                Hand::Real => good
+                    .keep(entry, &bytes)
+                    .map_err(|why| format!("whole, but no version of it is kept: {why}")),
+                Hand::Still => Ok(()),
+            };
+        };
+        if self.only_keep {
+            return Ok(());
+        }
+        if fault == PYTHONS {
+            return Err(fault.to_owned());
+        }
+        if entry.facts.untouched_for(job.now) < BEING_WRITTEN {
+            return Err("written just now, and maybe not to its end yet".to_owned());
+        }
+        let Some(version) = good.newest(&entry.path) else {
+            return Err(format!("{fault}, and no good version is known; a person has to mend it"));
+        };
+        if job.hand == Hand::Real {
+            replace(entry, &version)
+                .map_err(|error| format!("{fault}, and cannot be replaced: {}", reason(&error)))?;
+        }
+        found.restored.add(&entry.path);
+        Ok(())
+    }
+
     fn means(&self, entry: &Entry) -> bool {
         let aside = entry.name.to_string_lossy().contains(ASIDE);
         entry.facts.kind == Kind::File && !aside && self.names.mean(&entry.name)
     }
-}
-
-/// Keeps a version that is whole, and replaces one that is not.
-fn look_after(job: &Job, entry: &Entry, good: &Good, found: &mut Found) -> Result<(), String> {
-    let bytes = read(&entry.dir, &entry.name).map_err(|error| reason(&error))?;
-    let Err(fault) = whole(&bytes) else {
-        found.whole += 1;
-        return match job.hand {
-            Hand::Real => {
-                good.keep(entry, &bytes).map_err(|why| format!("whole, but no version of it is kept: {why}"))
-            }
-            Hand::Still => Ok(()),
-        };
-    };
-    if fault == PYTHONS {
-        return Err(fault.to_owned());
-    }
-    if entry.facts.untouched_for(job.now) < BEING_WRITTEN {
-        return Err("written just now, and maybe not to its end yet".to_owned());
-    }
-    let Some(version) = good.newest(&entry.path) else {
-        return Err(format!("{fault}, and no good version is known; a person has to mend it"));
-    };
-    if job.hand == Hand::Real {
-        replace(entry, &version)
-            .map_err(|error| format!("{fault}, and cannot be replaced: {}", reason(&error)))?;
-    }
-    found.restored.add(&entry.path);
-    Ok(())
 }
 
 /// Whether a text is JSON, as all who read JSON understand it.

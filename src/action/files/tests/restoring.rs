@@ -87,3 +87,17 @@ async fn what_is_being_written_is_left_and_few_broken_versions_are_kept() {
     assert_eq!(aside(&place).len(), 5);
     assert_eq!(place.all().len(), 6, "{:?}", place.all());
 }
+
+#[tokio::test]
+async fn keeping_changes_nothing_and_makes_the_first_repair_possible() {
+    let place = Place::new();
+    let json = place.read(Files::restore_json, EVERY);
+    let keeper = json.keeper().unwrap();
+    place.write("a.json", "{}");
+    done(keeper.perform(&place.tools, Hand::Real).await);
+    place.write("a.json", "{");
+    done(place.later(&keeper).await);
+    assert_eq!(place.text("a.json"), "{", "that is the repair's business");
+    done(place.later(&json).await);
+    assert_eq!(place.text("a.json"), "{}");
+}

@@ -1,6 +1,7 @@
 //! Our own rotation of a log that we follow ourselves, while a program goes on writing: each line is seen once,
 //! wherever the log was cut meanwhile, and whether the file system can take a beginning away or only hollow it out.
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests may fail like tests.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // What was measured, and what was skipped.
 
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use picoclaw_watchdog::action::allow::Allow;
@@ -118,20 +119,21 @@ fn write_until(log: &Path, over: &AtomicBool) -> u64 {
 /// Reads now more and now less, sometimes saves, and sometimes begins again from what was saved.
 async fn follow_until(stage: &RefCell<Stage>, until: Instant) {
     for round in 1_u64.. {
-        let mut stage = stage.borrow_mut();
-        let now = Instant::now();
-        if now > until {
+        if Instant::now() > until {
             return;
         }
-        stage.read_at(round % 7 * 300_000, now);
-        if round % 3 == 0 {
-            stage.save();
-        }
-        if round % 10 == 0 {
-            stage.reopen();
-        }
-        drop(stage);
+        look(&mut stage.borrow_mut(), round);
         tokio::task::yield_now().await;
+    }
+}
+
+fn look(stage: &mut Stage, round: u64) {
+    stage.read_at(round % 7 * 300_000, Instant::now());
+    if round.is_multiple_of(3) {
+        stage.save();
+    }
+    if round.is_multiple_of(10) {
+        stage.reopen();
     }
 }
 

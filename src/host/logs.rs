@@ -54,8 +54,9 @@ impl Host {
     /// Reads what is new. Returns the targets that something was found for.
     pub fn read_logs(&mut self) -> BTreeSet<Name> {
         let now = self.clock.now().at;
-        let Some(scanner) = &mut self.scanner else { return BTreeSet::new() };
-        let scan = scanner.read(now, &self.config.secrets);
+        let secrets = &self.config.secrets;
+        let read = self.scanner.as_mut().and_then(|scanner| scanner.read(now, secrets));
+        let Some(scan) = read else { return BTreeSet::new() };
         self.tell_trouble(&scan);
         scan.touched
     }

@@ -86,9 +86,9 @@ impl Scanner {
         self.left = self.max_bytes;
     }
 
-    /// Reads what is new and counts it.
-    pub fn read(&mut self, now: Timestamp, secrets: &[Secret]) -> Scan {
-        let Some(follow) = &mut self.follow else { return Scan::default() };
+    /// Reads what is new and counts it. None when nothing may be read before the next cycle.
+    pub fn read(&mut self, now: Timestamp, secrets: &[Secret]) -> Option<Scan> {
+        let follow = self.follow.as_mut().filter(|_| self.left > 0)?;
         let mut count = Count { matcher: &mut self.matcher, found: BTreeMap::new() };
         let progress = follow.read(self.left, Instant::now(), &mut count);
         let found = count.found;
@@ -102,7 +102,7 @@ impl Scanner {
             tally.add(events, quote(&line, secrets), now, watched.rule.within);
             touched.insert(watched.target.clone());
         }
-        Scan { touched, bytes: progress.bytes, left: progress.left, troubles: progress.troubles }
+        Some(Scan { touched, bytes: progress.bytes, left: progress.left, troubles: progress.troubles })
     }
 
     /// What the rules of the targets in question say now.
@@ -136,13 +136,17 @@ impl Scanner {
         &self.mark
     }
 
-    /// Waits until there is something new to read. May be dropped at any time.
+    /// Waits until there is something new that may be read. May be dropped at any time.
     pub async fn rung(&mut self) {
-        let (left, flush_at) = (self.left, self.flush_at);
+        if self.left == 0 {
+            // Whatever waits, also what is held back, waits for the next cycle.
+            return std::future::pending().await;
+        }
+        let flush_at = self.flush_at;
         let rung = async {
             match &mut self.follow {
-                Some(follow) if left > 0 => follow.rung().await,
-                Some(_) | None => std::future::pending().await,
+                Some(follow) => follow.rung().await,
+                None => std::future::pending().await,
             }
         };
         let flush = async {

@@ -143,3 +143,60 @@ fn every_line_is_counted_once_through_rotation_and_death() {
     daemon.cycles(2);
     assert_eq!(app.counted(), 18);
 }
+
+/// With a minute between cycles it is the bell alone that brings a line: within 50 ms, and a pass.
+#[test]
+fn a_new_line_is_noticed_long_before_the_next_cycle() {
+    let app = App::new(&CONFIG.replace("interval = \"2s\"", "interval = \"60s\""));
+    let daemon = app.home.start();
+    let mut took = Vec::new();
+    for count in 1..=5 {
+        let written = Instant::now();
+        app.writes(FULL);
+        daemon.wait("the line is counted and that is saved", |_| app.counted() == count);
+        took.push(written.elapsed());
+    }
+    println!("noticed, counted and saved after {took:?}");
+    assert!(took.iter().all(|took| *took < Duration::from_secs(1)), "{took:?}");
+}
+
+/// A log that is written faster than it may be read: that is said, and what is left comes later, each line once.
+#[test]
+fn what_is_beyond_the_budget_of_a_cycle_waits_for_the_next() {
+    let app = App::new(&format!("scan.max_bytes = 65536\n{CONFIG}"));
+    let daemon = app.home.start();
+    daemon.cycles(1);
+    let lines = 20_000;
+    app.writes(&FULL.repeat(lines));
+    let log = daemon
+        .wait("the rest is said to wait", |log| !log.lines(&["action=scan", "more are there"]).is_empty());
+    assert!(log.lines(&["action=scan"])[0].contains("see [scan] max_bytes"), "{}", log.0);
+    assert!(app.counted() < lines as u64, "not all at once");
+    daemon.wait("all of it is counted", |_| app.counted() >= lines as u64);
+    let log = daemon.cycles(1);
+    assert_eq!(app.counted(), lines as u64);
+    assert!(log.lines(&["action=scan"]).len() <= log.cycles(), "said once per cycle: {}", log.0);
+}
+
+/// Other rules on the same log: what was counted stays, and it is read on from where it was read to.
+#[test]
+fn a_reload_that_changes_the_rules_loses_and_repeats_nothing() {
+    let app = App::new(CONFIG);
+    let daemon = app.home.start();
+    app.writes(&FULL.repeat(3));
+    daemon.cycles(1);
+    assert_eq!(app.counted(), 3);
+    app.home
+        .configure(&CONFIG.replace("exclude = ['of the test']", "exclude = ['of the test', 'of another']"));
+    app.writes(&FULL.repeat(4));
+    daemon.signal(Signal::SIGHUP);
+    app.writes("No space left on device of another\n");
+    app.writes(&FULL.repeat(5));
+    daemon.wait("the reload", |log| !log.lines(&["target=config", "action=reload", "result=OK"]).is_empty());
+    daemon.wait("all of it is counted", |_| app.counted() >= 12);
+    app.writes("No space left on device of another\n");
+    daemon.cycles(2);
+    let counted = app.counted();
+    // The line of another may have come before or after the rule against it.
+    assert!(counted == 12 || counted == 13, "{counted}");
+}

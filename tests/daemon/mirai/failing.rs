@@ -1,4 +1,4 @@
-//! The same faults where no repair can help: each is tried within its budget, then told once, however much is logged.
+//! The same faults where no repair can help: each is tried within its budget, then told, however much is logged.
 
 use super::site::{GUNICORN, ROOT, SOON, Site, Wanted};
 use crate::common::wait_until_showing;
@@ -46,7 +46,7 @@ const TOLD: [&str; 14] = [
 ];
 
 #[test]
-fn what_cannot_be_repaired_is_tried_a_few_times_and_told_once() {
+fn what_cannot_be_repaired_is_tried_a_few_times_and_told() {
     let wanted = Wanted { service: GUNICORN, changes: CHANGES, env: ENV };
     let Some(site) = Site::up("mirai-failing", &wanted) else { return };
     site.watch();
@@ -58,14 +58,18 @@ fn what_cannot_be_repaired_is_tried_a_few_times_and_told_once() {
     let round = format!("{ROUND} {}", "/static/nowhere ".repeat(MISTYPED));
     let mut visitors = site.spawn_user(&["python3", "visit.py", "8080", &round, "100000"]);
 
-    let expected: BTreeMap<String, usize> = TOLD.map(|target| (target.to_owned(), 1)).into();
     let told =
         || site.told().into_iter().filter(|(target, _)| target != "memory_usage").collect::<BTreeMap<_, _>>();
     let untold = || TOLD.into_iter().filter(|target| !told().contains_key(*target)).collect::<Vec<_>>();
     let context = || format!("{:?}\n{}", untold(), site.log().0);
     wait_until_showing(SOON * 2, "people are told of all", context, || untold().is_empty().then_some(()));
     let log = site.cycles(2);
-    assert_eq!(told(), expected, "{}", log.0);
+    // Once that repairs do not help, and at most once more that the limit is reached, when the fault came to look
+    // different in between, so that a third try was worth making.
+    let told = told();
+    let as_told =
+        told.iter().all(|(target, times)| TOLD.contains(&target.as_str()) && (1..=2).contains(times));
+    assert!(as_told, "{told:?}\n{}", log.0);
     for target in TOLD {
         let tries = log.attempts(target);
         let wanted = if target == "ssl_certificate_error" { 0..=0 } else { 2..=3 };

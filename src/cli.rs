@@ -20,7 +20,7 @@ pub struct Cli {
 pub enum Command {
     /// Watch until stopped: what systemd starts.
     #[command(
-        after_help = "Examples: systemctl --user enable --now picoclaw-watchdog\n          picoclaw-watchdog run --burst 15 --gap 2s --rest 5m"
+        after_help = "Started by systemd: systemctl --user enable --now picoclaw-watchdog (system-wide: without --user).\nExample: picoclaw-watchdog run --burst 15 --gap 2s --rest 5m"
     )]
     Run(Pace),
     /// One cycle, or some: look, decide, repair if need be, and say how things are. Exits 0, 1 or 2.

@@ -7,7 +7,7 @@ use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use picoclaw_watchdog::action::allow::Allow;
 use picoclaw_watchdog::action::files::{Files, Hand};
 use picoclaw_watchdog::action::tools::Tools;
-use picoclaw_watchdog::logscan::follow::{Follow, HOLD, Kind, Sink, Source, Start};
+use picoclaw_watchdog::logscan::follow::{Follow, HOLD, Kind, Pattern, Sink, Source, Start};
 use picoclaw_watchdog::probe::clients::Clients;
 use picoclaw_watchdog::recovery::evidence::Name;
 use picoclaw_watchdog::recovery::record::Outcome;
@@ -78,7 +78,7 @@ impl Stage {
 
     /// As after a crash: what was not saved never happened.
     fn reopen(&mut self) {
-        let patterns = vec![self.log.to_str().unwrap().to_owned()];
+        let patterns = vec![Pattern::parse(self.log.to_str().unwrap()).unwrap()];
         let kind = Kind::Files { patterns };
         let source = Source { name: Name::parse("app").unwrap(), kind, start: Start::Beginning };
         self.seen.0.truncate(self.saved.1);

@@ -9,7 +9,7 @@
 mod model;
 
 use model::{Happens, play};
-use picoclaw_watchdog::logscan::follow::{Follow, HOLD, Kind, Sink, Source, Start};
+use picoclaw_watchdog::logscan::follow::{Follow, HOLD, Kind, Pattern, Sink, Source, Start};
 use picoclaw_watchdog::recovery::evidence::Name;
 use picoclaw_watchdog::recovery::scan::ScanMark;
 use proptest::prelude::*;
@@ -130,7 +130,7 @@ impl Sink for Count {
 }
 
 fn follow(directory: &Path, mark: &ScanMark, block: usize) -> Follow {
-    let patterns = vec![directory.join("app.log").to_str().unwrap().to_owned()];
+    let patterns = vec![Pattern::parse(directory.join("app.log").to_str().unwrap()).unwrap()];
     let name = Name::parse("app").unwrap();
     let source = Source { name, kind: Kind::Files { patterns }, start: Start::Beginning };
     Follow::open(vec![source], mark).in_blocks_of(block)

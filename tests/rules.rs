@@ -143,6 +143,8 @@ fn every_field_of_the_original_takes_effect() {
         [Some(300), None],
         "every pass is often enough"
     );
+    let told = "http_endpoint: its interval is 30 s, and it is asked every 60 s; write a shorter interval";
+    assert!(problems.iter().any(|problem| problem.contains(told)), "{problems:#?}");
 }
 
 /// Without the word of the operator what stands in a log leads to nothing but a message.

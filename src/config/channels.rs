@@ -1,6 +1,7 @@
 //! Reads who is told of what, channel by channel, and checks the channels against each other. How a channel is
 //! reached is read where it is spoken to.
 
+use super::check::unknown;
 use super::settings::because;
 use super::target::Draft;
 use super::{LineSettings, Off};
@@ -10,7 +11,7 @@ use crate::notify::{Way, line, webhook};
 use crate::recovery::evidence::Name;
 use crate::recovery::outbox;
 use crate::recovery::policy::{ChannelPolicy, Severity};
-use crate::section::{Section, Spot, did_you_mean, parse};
+use crate::section::{Section, Spot, parse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -115,19 +116,12 @@ impl Channels {
             let Some(names) = &target.channels else { continue };
             let known = |name: &&String| self.groups.contains_key(*name);
             for name in names.iter().filter(|name| !known(name)) {
-                unknown(root, &target.told, name, self.groups.keys());
+                unknown(root, &target.told, "channel", name, self.groups.keys().map(String::as_str));
             }
             let channels = names.iter().filter_map(|name| self.groups.get(name)).flatten().cloned();
             target.policy.channels = Some(channels.collect());
         }
     }
-}
-
-fn unknown<'n>(root: &Section<'_>, spot: &Spot, name: &str, known: impl Iterator<Item = &'n String>) {
-    let known: Vec<&str> = known.map(String::as_str).collect();
-    let near = did_you_mean(name, known.iter().copied());
-    let hint = if near.is_empty() { format!("the channels are {}", known.join(", ")) } else { near };
-    root.error(spot, format!("no channel is called {name}"), hint);
 }
 
 fn policy(group: &Group, name: &Name, way: &Result<Way, String>, all: &[Group]) -> ChannelPolicy {
@@ -210,7 +204,7 @@ fn check(root: &Section<'_>, groups: &[Group]) {
         let is_unknown = |name: &&String| !groups.iter().any(|other| other.name == **name);
         for name in group.routing.fallback.iter().filter(is_unknown) {
             let spot = group.routing.spot.as_ref().unwrap_or(&group.spot);
-            unknown(root, spot, name, groups.iter().map(|group| &group.name));
+            unknown(root, spot, "channel", name, groups.iter().map(|group| group.name.as_str()));
         }
     }
     if let Some(group) = groups.last().filter(|_| seen.len() > CHANNELS_MAX) {

@@ -2,15 +2,15 @@
 //! reports and changes nothing.
 
 use super::plan::Plan;
-use super::sequence;
-use super::{Paths, rules};
+use super::{rules, sequence};
 use crate::recovery::evidence::{KickWish, Name};
 use crate::section::parse::written;
 use crate::section::{Section, Spot, did_you_mean};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-/// Reports all that is wrong between the tables.
-pub(super) fn check(root: &Section<'_>, plan: &Plan, paths: &Paths) {
+/// Reports all that is wrong between the tables. `own` are the files that we write ourselves.
+pub(super) fn check(root: &Section<'_>, plan: &Plan, own: &[PathBuf]) {
     names_are_unique(root, plan);
     ladders_lead_to_actions(root, plan);
     sequence::check(root, plan);
@@ -20,7 +20,7 @@ pub(super) fn check(root: &Section<'_>, plan: &Plan, paths: &Paths) {
     kicks_can_be_granted(root, plan);
     nothing_waits_for_itself(root, plan);
     something_is_watched(root, plan);
-    rules::check(root, plan, paths);
+    rules::check(root, plan, own);
 }
 
 fn names_are_unique(root: &Section<'_>, plan: &Plan) {
@@ -42,8 +42,8 @@ fn names_are_unique(root: &Section<'_>, plan: &Plan) {
 fn ladders_lead_to_actions(root: &Section<'_>, plan: &Plan) {
     for step in plan.targets.iter().flat_map(|target| &target.ladder) {
         if plan.action(&step.action).is_none() {
-            let names = plan.actions.iter().map(|entry| &entry.name);
-            unknown(root, &step.spot, "action", &step.action, names);
+            let names = plan.actions.iter().map(|entry| entry.name.as_str());
+            unknown(root, &step.spot, "action", step.action.as_str(), names);
         }
     }
 }
@@ -82,7 +82,7 @@ fn targets_are_known(root: &Section<'_>, plan: &Plan) {
             names.map(|name| (name, &asked.blame))
         });
         for (name, spot) in depends_on.chain(blamed).filter(|(name, _)| plan.target(name).is_none()) {
-            unknown(root, spot, "target", name, plan.targets.iter().map(|target| &target.policy.name));
+            unknown(root, spot, "target", name.as_str(), plan.target_names());
         }
     }
 }
@@ -91,10 +91,7 @@ fn kicks_can_be_granted(root: &Section<'_>, plan: &Plan) {
     for wish in &plan.wishes {
         let name = wish.target();
         match plan.target(name) {
-            None => {
-                let names = plan.targets.iter().map(|target| &target.policy.name);
-                unknown(root, &wish.spot, "target", name, names);
-            }
+            None => unknown(root, &wish.spot, "target", name.as_str(), plan.target_names()),
             Some(target) if matches!(wish.wish, KickWish::Recover(_)) && target.ladder.is_empty() => {
                 root.error(
                     &wish.spot,
@@ -154,11 +151,11 @@ pub(super) fn unknown<'n>(
     root: &Section<'_>,
     spot: &Spot,
     what: &str,
-    name: &Name,
-    known: impl Iterator<Item = &'n Name>,
+    name: &str,
+    known: impl Iterator<Item = &'n str>,
 ) {
-    let known: BTreeSet<&str> = known.map(Name::as_str).collect();
-    let near = did_you_mean(name.as_str(), known.iter().copied());
+    let known: BTreeSet<&str> = known.collect();
+    let near = did_you_mean(name, known.iter().copied());
     let all = known.into_iter().collect::<Vec<_>>().join(", ");
     let hint = match (near.is_empty(), all.is_empty()) {
         (false, _) => near,

@@ -12,7 +12,7 @@ use super::sequence::{self, Sequence};
 use super::settings::{self, Wish};
 use super::target::{self, Draft, Frame};
 use super::variables::{Known, Mention};
-use super::{BUILT_IN, Config, Manager, Off, Sources, allow, check};
+use super::{BUILT_IN, Config, LogSettings, Manager, Off, Paths, Sources, allow, check};
 use crate::action::Action;
 use crate::action::allow::Allow;
 use crate::notify::file::File;
@@ -128,6 +128,7 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
     let (mut alerts, alerts_log) = settings::alerts(root, home);
     alerts.manager = manager;
     let alerts_log = alerts_log.map(|path| File { path, max_bytes: log.max_bytes, keep: log.keep });
+    let own = own_files(&paths, &log, alerts_log.as_ref());
     let channels = Channels::read(root, home, (&line, routing), alerts_log);
     alerts.channels = channels.policies.clone();
     let (references, offline_quorum) = settings::offline(root);
@@ -136,7 +137,7 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
     let mut plan = plan(root, &frame, &allow, wishes);
     channels.assign(root, &mut plan.targets);
     let max_bytes = logs::max_bytes(root);
-    check::check(root, &plan, &paths);
+    check::check(root, &plan, &own);
     allow::check(root, &plan, &allow, manager);
     let (cadence, reprobe) = (frame.cadence, frame.reprobe);
     Config {
@@ -166,6 +167,15 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
         lifesign,
         secrets: Vec::new(),
     }
+}
+
+/// The files that we write ourselves, with what they are rotated to.
+fn own_files(paths: &Paths, log: &LogSettings, alerts: Option<&File>) -> Vec<PathBuf> {
+    let logs = [&paths.log].into_iter().chain(alerts.map(|file| &file.path));
+    let old = |path: &PathBuf, number| PathBuf::from(format!("{}.{number}", path.display()));
+    let rotated = |path: &PathBuf| (1..=log.keep).map(|number| old(path, number)).collect::<Vec<_>>();
+    let logs = logs.flat_map(|path| std::iter::once(path.clone()).chain(rotated(path)));
+    logs.chain([paths.state.join("state.json")]).collect()
 }
 
 fn why_off(root: &Section<'_>) -> String {

@@ -1,6 +1,6 @@
 //! Reads `[[source]]` and `[scan]`: which logs there are, where to begin, and how much is read of them.
 
-use crate::logscan::follow::{Kind, Source, Start};
+use crate::logscan::follow::{Kind, Pattern, Source, Start};
 use crate::recovery::evidence::Name;
 use crate::section::{Section, Spot, parse};
 use std::path::Path;
@@ -17,18 +17,17 @@ pub(super) struct Log {
 /// Reads one `[[source]]`.
 pub(super) fn log(section: &mut Section<'_>, home: &Path) -> Option<Log> {
     let name = section.need("name", Name::parse);
-    let files = section.list("files", parse::path(home));
-    let units = section.list("journal", parse::filled);
+    let files =
+        section.filled_list("files", |text| Pattern::parse(&parse::path(home)(text)?.to_string_lossy()));
+    let units = section.filled_list("journal", parse::filled);
     let user = section.or("user", true, parse::flag);
     let start = section.or("from", Start::End, start);
     let kind = match (files, units) {
-        (Some(files), None) => {
-            Kind::Files { patterns: files.iter().map(|path| path.display().to_string()).collect() }
-        }
+        (Some(patterns), None) => Kind::Files { patterns },
         (None, Some(units)) => Kind::Journal { units, user },
         (Some(_), Some(_)) | (None, None) => {
             let hint = "write files = [\"/path/to/*.log\"] or journal = [\"unit.service\"]";
-            section.error(&section.here(), "either files or journal is needed", hint);
+            section.error(&section.here(), "a source is either files or a journal", hint);
             return None;
         }
     };

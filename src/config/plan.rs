@@ -39,6 +39,10 @@ impl Plan {
         self.targets.iter().find(|target| target.policy.name == *name)
     }
 
+    pub(super) fn target_names(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().map(|target| target.policy.name.as_str())
+    }
+
     pub(super) fn action(&self, name: &Name) -> Option<&Entry> {
         self.actions.iter().find(|entry| entry.name == *name)
     }

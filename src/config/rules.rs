@@ -1,7 +1,6 @@
 //! The rules about rules: what they read must exist and not be our own, and what is dangerous about them is refused.
 //! It reports and changes nothing.
 
-use super::Paths;
 use super::check::unknown;
 use super::plan::Plan;
 use super::target::{Draft, Question};
@@ -13,10 +12,13 @@ use crate::section::{Section, Spot};
 use glob::Pattern;
 use std::path::PathBuf;
 
-/// Reports all that is wrong with the rules and with the logs that they read.
-pub(super) fn check(root: &Section<'_>, plan: &Plan, paths: &Paths) {
+/// What the journal has of us.
+const OWN_UNITS: [&str; 2] = ["picoclaw-watchdog.service", "picoclaw-watchdog-once.service"];
+
+/// Reports all that is wrong with the rules and with the logs that they read; `own` are the files that we write.
+pub(super) fn check(root: &Section<'_>, plan: &Plan, own: &[PathBuf]) {
     logs_are_known_and_read(root, plan);
-    logs_are_not_our_own(root, plan, paths);
+    logs_are_not_our_own(root, plan, own);
     for (target, asked, rule) in rules(plan) {
         findings(root, target, asked, rule);
     }
@@ -36,10 +38,10 @@ fn spot<'q>(asked: &'q Question, key: &str) -> &'q Spot {
 }
 
 fn logs_are_known_and_read(root: &Section<'_>, plan: &Plan) {
-    let names = || plan.logs.iter().map(|log| &log.source.name);
+    let names = || plan.logs.iter().map(|log| log.source.name.as_str());
     for (_, asked, rule) in rules(plan) {
-        for log in rule.logs.iter().filter(|log| !names().any(|name| name == *log)) {
-            unknown(root, spot(asked, "in"), "source", log, names());
+        for log in rule.logs.iter().filter(|log| !names().any(|name| name == log.as_str())) {
+            unknown(root, spot(asked, "in"), "source", log.as_str(), names());
         }
     }
     // A rule that is switched off for now still says what the log is for.
@@ -52,13 +54,14 @@ fn logs_are_known_and_read(root: &Section<'_>, plan: &Plan) {
 }
 
 /// What reads its own words acts on them for ever, as the predecessor did.
-fn logs_are_not_our_own(root: &Section<'_>, plan: &Plan, paths: &Paths) {
+fn logs_are_not_our_own(root: &Section<'_>, plan: &Plan, own: &[PathBuf]) {
     for log in &plan.logs {
         let own = match &log.source.kind {
-            Kind::Files { patterns } => own_file(patterns, paths).map(|path| path.display().to_string()),
-            Kind::Journal { units, .. } => {
-                units.iter().find(|unit| unit.starts_with("picoclaw-watchdog")).cloned()
+            Kind::Files { patterns } => {
+                let read = |path: &&PathBuf| patterns.iter().any(|pattern| pattern.means(path));
+                own.iter().find(read).map(|path| path.display().to_string())
             }
+            Kind::Journal { units, .. } => units.iter().find_map(|unit| own_unit(unit)),
         };
         if let Some(own) = own {
             let hint = "name the log of the service instead";
@@ -67,13 +70,11 @@ fn logs_are_not_our_own(root: &Section<'_>, plan: &Plan, paths: &Paths) {
     }
 }
 
-fn own_file(patterns: &[String], paths: &Paths) -> Option<PathBuf> {
-    let own = [paths.log.clone(), paths.log.with_file_name("alerts.log"), paths.state.join("state.json")];
-    let within = |pattern: &str| {
-        let pattern = Pattern::new(pattern).ok();
-        own.iter().find(|path| pattern.as_ref().is_some_and(|pattern| pattern.matches_path(path)))
-    };
-    patterns.iter().find_map(|pattern| within(pattern)).cloned()
+/// The unit of ours that journalctl would read for this name or pattern, which it completes.
+fn own_unit(unit: &str) -> Option<String> {
+    let pattern = Pattern::new(unit).ok()?;
+    let read = |own: &&str| pattern.matches(own) || pattern.matches(own.trim_end_matches(".service"));
+    OWN_UNITS.into_iter().find(read).map(str::to_owned)
 }
 
 fn findings(root: &Section<'_>, target: &Draft, asked: &Question, rule: &Rule) {

@@ -63,7 +63,8 @@ pub(super) fn check(root: &Section<'_>, plan: &Plan) {
         match plan.action(name) {
             None => {
                 let known = plan.actions.iter().filter(|entry| entry.sequence.is_none());
-                unknown(root, &sequence.spot, "action", name, known.map(|entry| &entry.name));
+                let known = known.map(|entry| entry.name.as_str());
+                unknown(root, &sequence.spot, "action", name.as_str(), known);
             }
             Some(step) if step.sequence.is_some() => {
                 let what = format!("{name} is a sequence itself");

@@ -49,11 +49,15 @@ impl Rule {
                 "write in = [\"NAME\"], the name of a [[source]]",
             );
         }
-        let logs = section.list("in", Name::parse);
+        let logs = section.filled_list("in", Name::parse);
         if !section.has("pattern") {
             section.error(&section.here(), "pattern is missing", "write pattern = '…', a regular expression");
         }
-        let pattern = section.verbatim("pattern", expression).pop();
+        let mut patterns = section.verbatim("pattern", expression);
+        if patterns.len() > 1 {
+            section.error(&section.spot("pattern"), "a rule has one pattern", "join them: '(?:A|B)'");
+            patterns.clear();
+        }
         let rule = Self {
             exclude: section.verbatim("exclude", expression),
             least: section.or("least", 1, parse::within(1..=1_000_000)),
@@ -63,7 +67,7 @@ impl Rule {
             hits: section.verbatim("hits", parse::filled),
             misses: section.verbatim("misses", parse::filled),
             logs: logs?,
-            pattern: pattern?,
+            pattern: patterns.pop()?,
         };
         let samples = [("hits", rule.hits.len()), ("misses", rule.misses.len())];
         for (key, count) in samples.into_iter().filter(|(_, count)| *count > SAMPLES_MAX) {

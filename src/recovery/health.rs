@@ -238,6 +238,12 @@ fn unsettled(policy: &TargetPolicy, target: &TargetState) -> String {
     }
 }
 
+/// Whether nothing was asked since its last run or repair, so that "not asked yet" would be all there is to say.
+pub(super) fn is_unasked(policy: &TargetPolicy, target: &TargetState) -> bool {
+    let busy = matches!(target.unit.as_ref().map(|view| &view.standing), Some(Ok(Standing::Busy(_))));
+    !busy && liveness(policy, target).any(|(_, probe)| probe.last.is_none())
+}
+
 /// What a probe saw last, in words.
 pub(super) fn words(probe: &ProbeState) -> &str {
     probe.last.as_ref().map_or("not asked yet", |last| last.0.detail())

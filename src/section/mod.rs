@@ -79,6 +79,18 @@ impl<'a> Section<'a> {
         Some(items(value).iter().filter_map(|item| self.parse(&path, item, &parse)).collect())
     }
 
+    /// A list as [`Self::list`] reads it, where an empty one would mean something else than its author thinks.
+    pub fn filled_list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        if self.ask(key).is_some_and(|value| items(value).is_empty()) {
+            self.error(&self.spot(key), "nothing is named", "write at least one");
+        }
+        self.list(key, parse)
+    }
+
     /// A list of texts exactly as they are written, or one of them; none when the key is not there. A regular
     /// expression and a line of a log are full of dollars that begin no variable.
     pub fn verbatim<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {

@@ -49,3 +49,19 @@ fn a_repair_that_fails_later_counts_as_failed_and_is_not_credited() {
     let tried = &bench.target("gateway").incident.as_ref().unwrap().tried;
     assert_eq!(tried[0], "restart (failed: no whole version)");
 }
+
+/// What was seen is forgotten as soon as a repair begins; the message that is written then still says what it is about.
+#[test]
+fn a_message_that_is_written_while_a_repair_begins_says_what_is_wrong() {
+    let mut bench = Bench::new(bare(&[("restart", 5)]));
+    let failed = Outcome::Failed("no such unit".to_owned());
+    for fault in ["HTTP 500: a", "HTTP 500: b", "HTTP 500: c", "HTTP 500: d"] {
+        let begun = bench.pass_with(10, health(fail(fault)), &failed);
+        assert_eq!(done(&begun), RESTART);
+    }
+    let letters = &bench.state.outbox.letters;
+    assert!(!letters.is_empty());
+    for letter in letters {
+        assert!(letter.text.contains("Down for 20 s: health: HTTP 500"), "{}", letter.text);
+    }
+}

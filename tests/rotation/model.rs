@@ -2,7 +2,7 @@
 //! written is seen, once. Random tests and the fuzz target play it.
 
 use nix::fcntl::{FallocateFlags, fallocate};
-use picoclaw_watchdog::logscan::follow::{Follow, HOLD, Kind, Sink, Source, Start, dispensable};
+use picoclaw_watchdog::logscan::follow::{Follow, HOLD, Kind, Pattern, Sink, Source, Start, dispensable};
 use picoclaw_watchdog::recovery::evidence::Name;
 use picoclaw_watchdog::recovery::scan::ScanMark;
 use std::fs::{self, OpenOptions};
@@ -135,7 +135,7 @@ impl Stage {
     /// Opens it from its last mark, as after a crash.
     fn reopen(&mut self) {
         self.follow = None;
-        let patterns = vec![self.log().to_str().unwrap().to_owned()];
+        let patterns = vec![Pattern::parse(self.log().to_str().unwrap()).unwrap()];
         let source = Source {
             name: Name::parse("app").unwrap(),
             kind: Kind::Files { patterns },

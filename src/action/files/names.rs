@@ -1,6 +1,6 @@
 //! Which files are meant, by their names.
 
-use crate::section::{Section, parse};
+use crate::section::Section;
 use glob::{MatchOptions, Pattern};
 use std::ffi::OsStr;
 
@@ -19,11 +19,7 @@ impl Names {
         if !section.has("match") {
             section.error(&section.here(), "match is missing", "write match = [\"*.tmp\", …]");
         }
-        let patterns = section.list("match", pattern)?;
-        if patterns.is_empty() && section.list("match", parse::text).is_some_and(|given| given.is_empty()) {
-            section.error(&section.spot("match"), "no file is meant", "write match = [\"*.tmp\", …]");
-        }
-        Some(Self(patterns))
+        section.filled_list("match", pattern).map(Self)
     }
 
     /// Whether a name is meant. What is no UTF-8 in it matches `?` and `*` only.

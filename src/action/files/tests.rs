@@ -130,7 +130,7 @@ async fn nothing_is_forgotten_in_the_configuration() {
     let place = Place::new();
     for (kind, text, what) in [
         (Files::clean as KnowingReader<Allow, Files>, "", "match is missing"),
-        (Files::clean, "match = []", "no file is meant"),
+        (Files::clean, "match = []", "nothing is named"),
         (Files::clean, "match = \"*\"\nolder_than = \"59s\"", "out of bounds"),
         (Files::clean, "match = \"../*\"", "not a pattern of names"),
         (Files::rotate, "match = \"*\"\nabove = \"1KiB\"", "no such amount"),

@@ -36,10 +36,9 @@ pub(super) struct Files {
 
 impl Files {
     /// Goes on where the mark says; without one, the source is new, and `start` says where to begin.
-    pub(super) fn open(name: Name, patterns: Vec<String>, start: Start, mark: Option<&FilesMark>) -> Self {
+    pub(super) fn open(name: Name, patterns: Vec<Pattern>, start: Start, mark: Option<&FilesMark>) -> Self {
         // What is new to us is never read from its beginning only because it came.
         let looked = mark.map_or(u64::MAX, |mark| mark.looked);
-        let patterns = patterns.into_iter().map(Pattern::new).collect();
         let mut files =
             Self { name, patterns, trails: Vec::new(), looked, expanded: None, surplus: 0, news: Vec::new() };
         let known = mark.iter().flat_map(|mark| &mark.paths).filter(|(path, _)| files.means(Path::new(path)));

@@ -30,6 +30,7 @@ use files::Files;
 use futures_util::FutureExt;
 use futures_util::future::select_all;
 use journal::Journal;
+pub use pattern::Pattern;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -59,8 +60,8 @@ pub struct Source {
 pub enum Kind {
     /// Files.
     Files {
-        /// Absolute paths, with `*`, `?` and `[…]` as in a shell.
-        patterns: Vec<String>,
+        /// Which.
+        patterns: Vec<Pattern>,
     },
     /// systemd's journal.
     Journal {

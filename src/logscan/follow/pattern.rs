@@ -6,18 +6,31 @@ use std::path::{Path, PathBuf};
 /// Names looked at for one pattern; one that means more is a mistake.
 const MATCHES_MAX: usize = 10_000;
 
+/// As a shell reads patterns, and as those of [`glob::glob`] are read: `*` does not go down into directories.
+const AS_A_SHELL: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
+
 /// A path or a pattern.
-#[derive(Debug)]
-pub(super) struct Pattern {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
     text: String,
-    /// None for a path, and for what is no pattern either: it then means the file of that very name.
+    /// None for a path.
     glob: Option<glob::Pattern>,
 }
 
 impl Pattern {
-    pub(super) fn new(text: String) -> Self {
-        let glob = if text.contains(['*', '?', '[']) { glob::Pattern::new(&text).ok() } else { None };
-        Self { text, glob }
+    /// Reads an absolute path, with `*`, `?` and `[…]` as in a shell.
+    ///
+    /// # Errors
+    /// What is wrong with the pattern.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wild = text.contains(['*', '?', '[']);
+        let glob = wild.then(|| glob::Pattern::new(text)).transpose();
+        let wrong = |error: glob::PatternError| format!("{text:?} is no pattern of paths: {}", error.msg);
+        Ok(Self { text: text.to_owned(), glob: glob.map_err(wrong)? })
     }
 
     /// The path, when it is not a pattern.
@@ -29,8 +42,10 @@ impl Pattern {
         self.exactly() == Some(path)
     }
 
-    pub(super) fn means(&self, path: &Path) -> bool {
-        self.is_exactly(path) || self.glob.as_ref().is_some_and(|glob| glob.matches_path(path))
+    /// Whether it means this path.
+    pub fn means(&self, path: &Path) -> bool {
+        let fits = |glob: &glob::Pattern| glob.matches_path_with(path, AS_A_SHELL);
+        self.is_exactly(path) || self.glob.as_ref().is_some_and(fits)
     }
 
     /// What there is of it by now. Other things than files are left out when a pattern meets them by accident.
@@ -61,15 +76,26 @@ impl fmt::Display for Pattern {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Pattern {
+        Pattern::parse(text).unwrap()
+    }
+
     #[test]
     fn a_path_means_itself_and_a_pattern_what_fits() {
-        let path = Pattern::new("/a/app.log".to_owned());
+        let path = parse("/a/app.log");
         assert!(path.means(Path::new("/a/app.log")) && !path.means(Path::new("/a/app.log.1")));
-        let glob = Pattern::new("/a/*/app?.log".to_owned());
+        let glob = parse("/a/*/app?.log");
         assert!(glob.means(Path::new("/a/b/app1.log")) && !glob.means(Path::new("/a/app1.log")));
+        assert!(!glob.means(Path::new("/a/b/c/app1.log")), "a star stays within one directory");
         assert_eq!((path.base(), glob.base()), (Path::new("/a"), Path::new("/a")));
-        assert_eq!(Pattern::new("/*.log".to_owned()).base(), Path::new("/"));
-        let odd = Pattern::new("/a/[.log".to_owned());
-        assert!(odd.means(Path::new("/a/[.log")));
+        assert_eq!(parse("/*.log").base(), Path::new("/"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for text in ["/a/[.log", "/a/***/b.log", "/a/b**.log"] {
+            let told = Pattern::parse(text).unwrap_err();
+            assert!(told.starts_with(&format!("{text:?} is no pattern of paths: ")), "{told}");
+        }
     }
 }

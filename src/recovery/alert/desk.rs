@@ -99,10 +99,8 @@ impl Desk<'_> {
         about: About<'_>,
         text: String,
     ) {
-        let letter = self.outbox.write(about.draft(key, Kind::Fault, incident.id, text), channel, self.now);
-        let heard = incident.heard.entry(channel.name.clone()).or_default();
-        heard.raised.insert(key.to_owned());
-        (heard.letter, heard.told) = (Some(letter), None);
+        let draft = about.draft(key, Kind::Fault, incident.id, text);
+        self.write(channel, incident, draft).raised.insert(key.to_owned());
     }
 
     fn remind(
@@ -113,11 +111,22 @@ impl Desk<'_> {
         about: About<'_>,
         text: String,
     ) {
-        let letter =
-            self.outbox.write(about.draft(key, Kind::Reminder, incident.id, text), channel, self.now);
-        let heard = incident.heard.entry(channel.name.clone()).or_default();
+        let draft = about.draft(key, Kind::Reminder, incident.id, text);
+        let heard = self.write(channel, incident, draft);
         heard.reminders = heard.reminders.saturating_add(1);
+    }
+
+    /// Writes a letter that the incident waits to hear about.
+    fn write<'i>(
+        &mut self,
+        channel: &ChannelPolicy,
+        incident: &'i mut Incident,
+        draft: Draft,
+    ) -> &'i mut Heard {
+        let letter = self.outbox.write(draft, channel, self.now);
+        let heard = incident.heard.entry(channel.name.clone()).or_default();
         (heard.letter, heard.told) = (Some(letter), None);
+        heard
     }
 
     /// Reminders come at growing gaps, counted from the last time people were really told.

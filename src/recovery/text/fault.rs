@@ -3,7 +3,7 @@
 
 use crate::recovery::evidence::Name;
 use crate::recovery::gate::Hold;
-use crate::recovery::health::{Health, assess};
+use crate::recovery::health::{Health, assess, is_unasked};
 use crate::recovery::policy::TargetPolicy;
 use crate::recovery::state::{Incident, TargetState};
 use crate::recovery::time::Now;
@@ -80,8 +80,10 @@ impl<'a> Fault<'a> {
         now: Now,
     ) -> Self {
         let seen = match assess(policy, target) {
-            Health::Unhealthy(why) | Health::Unknown(why) => why,
-            Health::Healthy | Health::Off(_) => incident.cause.clone(),
+            Health::Unhealthy(why) => why,
+            Health::Unknown(why) if !is_unasked(policy, target) => why,
+            // Right after a repair nothing is seen yet; what it was for says more.
+            Health::Unknown(_) | Health::Healthy | Health::Off(_) => incident.cause.clone(),
         };
         let advice = advice(policy, target, ruling, &seen);
         let wait = |ruling: &Ruling| Some(ruling.hold()?.until()?.since(now.at));

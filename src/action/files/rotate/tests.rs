@@ -49,12 +49,12 @@ async fn a_writer_at_full_speed_loses_nothing() {
         }
     });
     let (began, mut rotated) = (Instant::now(), 0);
-    while began.elapsed() < Duration::from_secs(2) && rotated < 90 {
+    while began.elapsed() < Duration::from_secs(60) && rotated < 5 {
         rotated += usize::from(done(place.later(&rotate).await).starts_with("rotated"));
     }
     stop.store(true, Ordering::Relaxed);
     let written = writing.join().unwrap();
-    assert!(rotated > 3 && written > 1000, "{rotated} rotations, {written} lines");
+    assert!(rotated == 5 && written > 1000, "{rotated} rotations, {written} lines");
     let all = String::from_utf8(all_of(&place, "app.log")).unwrap();
     let numbers = all.lines().map(|line| line.split(' ').next().unwrap().parse::<u64>().unwrap());
     assert!(numbers.eq(0..written), "each line once, and in order");

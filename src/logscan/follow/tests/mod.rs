@@ -84,7 +84,7 @@ impl Stage {
     /// Opens it from its last mark, as after a crash.
     pub(super) fn reopen(&mut self) {
         self.follow = None;
-        let patterns = vec![self.path(self.pattern).to_str().unwrap().to_owned()];
+        let patterns = vec![Pattern::parse(self.path(self.pattern).to_str().unwrap()).unwrap()];
         let source = Source { name: name(), kind: Kind::Files { patterns }, start: self.start };
         self.follow = Some(Follow::open(vec![source], &self.mark).in_blocks_of(self.block));
     }

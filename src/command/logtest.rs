@@ -149,26 +149,25 @@ impl<'r> Test<'r> {
         let Self { rules, matcher, report, shown } = self;
         let (mut line, mut counted) = (report.lines + 1, 0);
         let mut tell = |event: Event<'_>| {
-            // What belongs together is told together, so an event may begin before the one that was told last.
-            let at = event.at.max(counted);
-            line += newlines(&block[counted..at]);
-            counted = at;
             let of = &mut report.rules[event.rule];
             match event.excluded {
                 None => of.events += 1,
                 Some(_) => of.excluded += 1,
             }
             if of.shown.len() < *shown {
+                // What belongs together is told together, so an event may begin before the one that was told last.
+                let at = event.at.max(counted);
+                line += newlines(&block[counted..at]);
+                counted = at;
                 let excluded_by = event.excluded.map(|number| rules[event.rule].rule.exclude[number].clone());
                 let text = one_line(&String::from_utf8_lossy(event.line), LINE_CHARS);
                 of.shown.push(Shown { line, text, excluded_by });
             }
         };
         let used = matcher.events(None, block, whole, &mut tell);
-        let ends = newlines(&block[..used]);
         let open = whole && used > 0 && block[used - 1] != b'\n';
-        self.report.lines += ends + u64::from(open);
-        self.report.bytes += used as u64;
+        report.lines = line - 1 + newlines(&block[counted..used]) + u64::from(open);
+        report.bytes += used as u64;
         used
     }
 }

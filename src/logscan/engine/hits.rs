@@ -23,7 +23,7 @@ impl Hits {
 
     /// The numbers of the patterns that match it, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..PATTERNS_MAX).filter(|pattern| self.contains(*pattern))
+        self.0.iter().enumerate().flat_map(|(word, bits)| ones(*bits).map(move |bit| word * WORD + bit))
     }
 
     pub(super) fn only(pattern: usize) -> Self {
@@ -41,4 +41,11 @@ impl Hits {
             *word |= 1 << (pattern % WORD);
         }
     }
+}
+
+/// Where the ones of a word are, from the lowest.
+fn ones(word: u64) -> impl Iterator<Item = usize> {
+    let rest = |bits: &u64| Some(bits & (bits - 1)).filter(|rest| *rest != 0);
+    std::iter::successors(Some(word).filter(|word| *word != 0), rest)
+        .map(|bits| bits.trailing_zeros() as usize)
 }

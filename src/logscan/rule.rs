@@ -42,16 +42,25 @@ pub struct Rule {
 impl Rule {
     /// Reads `check.log = { … }`.
     pub fn read(section: &mut Section<'_>) -> Option<Self> {
-        if !section.has("in") {
-            section.error(
-                &section.here(),
-                "in is missing",
-                "write in = [\"NAME\"], the name of a [[source]]",
-            );
+        if section.count("in") == 0 {
+            let hint = "write in = [\"NAME\"], the name of a [[source]]";
+            section.error(&section.here(), "in is missing, or an empty list", hint);
         }
         let logs = section.list("in", Name::parse);
-        if !section.has("pattern") {
-            section.error(&section.here(), "pattern is missing", "write pattern = '…', a regular expression");
+        match section.count("pattern") {
+            0 => {
+                let hint = "write pattern = '…', a regular expression";
+                section.error(&section.here(), "pattern is missing, or an empty list", hint);
+            }
+            1 => {}
+            count => {
+                let hint = "join them with |, or write a probe for each";
+                section.error(
+                    &section.spot("pattern"),
+                    format!("{count} patterns, and a rule has one"),
+                    hint,
+                );
+            }
         }
         let pattern = section.verbatim("pattern", expression).pop();
         let rule = Self {

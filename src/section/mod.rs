@@ -175,6 +175,11 @@ impl<'a> Section<'a> {
         self.ask(key).is_some()
     }
 
+    /// How many values a key has: those of its list, or one; none when it is not there.
+    pub fn count(&mut self, key: &'static str) -> usize {
+        self.ask(key).map_or(0, |value| items(value).len())
+    }
+
     /// Whether the value of a key is a table, for keys that take a value or a table.
     pub fn is_table(&self, key: &str) -> bool {
         self.table.get(key).is_some_and(|value| value.get_ref().as_table().is_some())

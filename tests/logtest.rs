@@ -107,8 +107,10 @@ fn a_file_is_told_line_by_line_with_what_took_lines_out() {
     desk.put("app.log", LOG);
     let told = desk.test("app.log");
     assert_eq!((told.code, told.out.as_str(), told.err.as_str()), (0, SEEN, ""));
-    let piped = desk.run(&["--rules", "rules.toml", "-"], LOG.as_bytes());
-    assert_eq!((piped.code, piped.out.as_str()), (0, SEEN), "the same through a pipe");
+    for pipe in ["-", "/dev/stdin"] {
+        let piped = desk.run(&["--rules", "rules.toml", pipe], LOG.as_bytes());
+        assert_eq!((piped.code, piped.out.as_str()), (0, SEEN), "the same through a pipe: {pipe}");
+    }
     let ended = desk.run(&["--rules", "rules.toml", "-"], format!("{LOG}\n").as_bytes());
     assert_eq!(ended.out, SEEN.replace("183", "184"), "a newline at the end begins no line");
 }

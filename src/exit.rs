@@ -8,7 +8,7 @@ pub enum Exit {
     /// All is well, or what was asked for was done.
     Ok,
     /// Something is not as it should be, but nothing critical is down: suspect, unknown, not ready, being verified; or
-    /// something that a scenario expects does not hold; or `doctor` warns.
+    /// something that a scenario expects does not hold; or `doctor` warns; or `logtest` finds nothing.
     Degraded,
     /// A critical target is down, or `doctor` has found what must be mended.
     Critical,

@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests may fail like tests.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // What was measured, and what was skipped.
 
+#[path = "rotation/count.rs"]
+mod count;
+
+use count::Count;
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use picoclaw_watchdog::action::allow::Allow;
 use picoclaw_watchdog::action::files::{Files, Hand};
 use picoclaw_watchdog::action::tools::Tools;
-use picoclaw_watchdog::logscan::follow::{Follow, HOLD, Kind, Pattern, Sink, Source, Start};
+use picoclaw_watchdog::logscan::follow::{Follow, HOLD, Kind, Pattern, Source, Start};
 use picoclaw_watchdog::probe::clients::Clients;
 use picoclaw_watchdog::recovery::evidence::Name;
 use picoclaw_watchdog::recovery::record::Outcome;
@@ -29,23 +33,6 @@ use tempfile::TempDir;
 const LONG: Duration = Duration::from_secs(3);
 /// Bytes per block that is read: small, so that a cut finds us in the middle.
 const BLOCK: usize = 16 << 10;
-
-/// Remembers the numbers of lines.
-#[derive(Default)]
-struct Count(Vec<u64>);
-
-impl Sink for Count {
-    fn take(&mut self, _: &Name, _: &Path, block: &[u8], whole: bool) -> usize {
-        let lines = block.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let taken = if whole { block.len() } else { lines };
-        for line in String::from_utf8_lossy(&block[..taken]).lines() {
-            let number = line.strip_prefix("line ").and_then(|rest| rest.split(' ').next());
-            let number = number.unwrap_or_else(|| panic!("{line:?} is no line that was written"));
-            self.0.push(number.parse().unwrap());
-        }
-        taken
-    }
-}
 
 /// A log, who follows it, and who rotates it.
 struct Stage {

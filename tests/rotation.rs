@@ -5,11 +5,14 @@
 //! between the copy and the truncation to nobody at all: they are in no file, and no follower can have them.
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests may fail like tests.
 
+#[path = "rotation/count.rs"]
+mod count;
 #[path = "rotation/model.rs"]
 mod model;
 
+use count::Count;
 use model::{Happens, play};
-use picoclaw_watchdog::logscan::follow::{Follow, HOLD, Kind, Pattern, Sink, Source, Start};
+use picoclaw_watchdog::logscan::follow::{Follow, HOLD, Kind, Pattern, Source, Start};
 use picoclaw_watchdog::recovery::evidence::Name;
 use picoclaw_watchdog::recovery::scan::ScanMark;
 use proptest::prelude::*;
@@ -110,23 +113,6 @@ impl Writer {
 
 fn open(path: &Path) -> File {
     OpenOptions::new().append(true).create(true).open(path).unwrap()
-}
-
-/// Counts whole lines.
-#[derive(Default)]
-struct Count(Vec<u64>);
-
-impl Sink for Count {
-    fn take(&mut self, _: &Name, _: &Path, block: &[u8], whole: bool) -> usize {
-        let lines = block.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let taken = if whole { block.len() } else { lines };
-        for line in String::from_utf8_lossy(&block[..taken]).lines() {
-            let number = line.strip_prefix("line ").and_then(|rest| rest.split(' ').next());
-            let number = number.unwrap_or_else(|| panic!("{line:?} is no line that was written"));
-            self.0.push(number.parse().unwrap());
-        }
-        taken
-    }
 }
 
 fn follow(directory: &Path, mark: &ScanMark, block: usize) -> Follow {

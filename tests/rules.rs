@@ -87,17 +87,8 @@ fn original(mirai: &str) -> (Option<Config>, Vec<String>) {
     (compiled.config, compiled.problems.iter().map(ToString::to_string).collect())
 }
 
-const ALLOWED: &str = r#"
-trusted = true
-[mirai.services]
-flask_app = "user:mirai.service"
-postgresql = "system:postgresql.service"
-redis = "system:redis-server.service"
-[allow]
-roots = ["/m", "/tmp", "/var/tmp"]
-owners = ["www-data"]
-units = ["postgresql.service", "redis-server.service"]
-"#;
+/// What an operator adds who lets it act.
+const ALLOWED: &str = include_str!("fixtures/mirai/trusted.toml");
 
 /// Each of the defects that its patterns are known for is told, with a line of an ordinary day that shows it.
 #[test]

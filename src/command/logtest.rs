@@ -6,7 +6,8 @@ use crate::cli::Output;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::logscan::Watched;
-use crate::logscan::matcher::{Event, Matcher};
+use crate::logscan::matcher::{Event, Matcher, Single};
+use crate::logscan::rule::Rule;
 use crate::recovery::time::Age;
 use crate::values::one_line;
 use serde::Serialize;
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 const BLOCK: usize = 256 * 1024;
 /// Lines shown of each rule, unless all are asked for.
 const SHOWN: usize = 5;
+/// All, as far as a person, and our memory, can take them.
+const ALL: usize = 100_000;
 /// A line as it is shown.
 const LINE_CHARS: usize = 160;
 /// How often the progress on a long file is shown.
@@ -94,6 +97,8 @@ struct Test<'r> {
     matcher: Matcher,
     report: Report,
     shown: usize,
+    /// Whether the last line has not ended yet: a long one comes in several blocks and counts once.
+    open: bool,
 }
 
 impl<'r> Test<'r> {
@@ -105,7 +110,7 @@ impl<'r> Test<'r> {
         let empty =
             |watched: &Watched| RuleReport { rule: watched.key(), events: 0, excluded: 0, shown: Vec::new() };
         let report = Report { rules: rules.iter().map(empty).collect(), ..Report::default() };
-        Ok(Self { rules, matcher, report, shown: if all { usize::MAX } else { SHOWN } })
+        Ok(Self { rules, matcher, report, shown: if all { ALL } else { SHOWN }, open: false })
     }
 
     fn read(mut self, input: &str) -> Result<Report, String> {
@@ -113,11 +118,16 @@ impl<'r> Test<'r> {
         let path = Path::new(input);
         let read = match input {
             "-" => self.stream(stdin().lock(), None),
-            _ if path.is_file() => {
+            _ if is_named(path) => {
                 let size = path.metadata().map(|facts| facts.len()).ok();
                 File::open(path).and_then(|file| self.stream(file, size))
             }
-            line => self.stream(line.as_bytes(), None),
+            line => {
+                if !line.contains(' ') {
+                    eprintln!("no file is called {line:?}: it is tested as a line");
+                }
+                self.stream(line.as_bytes(), None)
+            }
         };
         read.map_err(|error| format!("{input}: {error}"))?;
         self.report.matching_lines = self.matcher.lines();
@@ -140,13 +150,14 @@ impl<'r> Test<'r> {
             filled -= used;
             progress.show(self.report.bytes);
             if more == 0 {
+                self.report.lines += u64::from(self.open);
                 return Ok(());
             }
         }
     }
 
     fn block(&mut self, block: &[u8], whole: bool) -> usize {
-        let Self { rules, matcher, report, shown } = self;
+        let Self { rules, matcher, report, shown, .. } = self;
         let (mut line, mut counted) = (report.lines + 1, 0);
         let mut tell = |event: Event<'_>| {
             let of = &mut report.rules[event.rule];
@@ -165,11 +176,18 @@ impl<'r> Test<'r> {
             }
         };
         let used = matcher.events(None, block, whole, &mut tell);
-        let open = whole && used > 0 && block[used - 1] != b'\n';
-        report.lines = line - 1 + newlines(&block[counted..used]) + u64::from(open);
-        report.bytes += used as u64;
+        report.lines = line - 1 + newlines(&block[counted..used]);
+        self.open = block[..used].last().map_or(self.open, |last| *last != b'\n');
+        self.report.bytes += used as u64;
         used
     }
+}
+
+/// Whether a file is meant. What looks like a path is one even if nothing is there: whoever mistypes it must not read
+/// that no rule matches.
+fn is_named(path: &Path) -> bool {
+    let text = path.as_os_str().as_encoded_bytes();
+    path.exists() || text.contains(&b'/') && !text.contains(&b' ')
 }
 
 fn newlines(text: &[u8]) -> u64 {
@@ -195,8 +213,11 @@ impl Progress {
     }
 }
 
+fn many(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn print(report: &Report) {
-    let many = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     println!("{}, {}{}", many(report.lines, "line"), many(report.bytes, "byte"), speed(report));
     let width = report.rules.iter().map(|rule| rule.rule.len()).max().unwrap_or_default();
     for rule in &report.rules {
@@ -211,48 +232,65 @@ fn print(report: &Report) {
         }
         let rest = (rule.events + rule.excluded).saturating_sub(rule.shown.len() as u64);
         if rest > 0 {
-            println!("          … and {rest} more (--all shows them)");
+            let hint = if rule.shown.len() == SHOWN { " (--all shows them)" } else { "" };
+            println!("          … and {rest} more{hint}");
         }
     }
 }
 
 /// How fast it went, where there was enough to do to tell.
 fn speed(report: &Report) -> String {
-    /// Less than this says more about the clock than about the rules.
-    const ENOUGH_MS: u64 = 20;
-    if report.took_ms < ENOUGH_MS {
+    /// Fewer bytes say more about the clock, or about who writes into the pipe, than about the rules.
+    const ENOUGH: u64 = 8 * 1024 * 1024;
+    if report.bytes < ENOUGH || report.took_ms == 0 {
         return String::new();
     }
     let took = Duration::from_millis(report.took_ms);
     format!(" in {} ({:.0} MB/s)", Age(took), report.bytes as f64 / took.as_secs_f64() / 1e6)
 }
 
-/// What the rules say of their own samples.
-fn samples(rules: &[Watched], output: Output) -> Exit {
-    #[derive(Serialize)]
-    struct Sample<'r> {
-        rule: String,
-        hits: &'r [String],
-        misses: &'r [String],
+/// The samples of a rule, and those that it does not judge as they say.
+#[derive(Serialize)]
+struct Samples<'r> {
+    rule: String,
+    hits: &'r [String],
+    misses: &'r [String],
+    wrong: Vec<&'r str>,
+}
+
+impl<'r> Samples<'r> {
+    fn new(watched: &'r Watched) -> Self {
+        let Rule { hits, misses, .. } = &watched.rule;
+        let single = Single::new(&watched.rule).ok();
+        let counts = |line: &str| single.as_ref().is_some_and(|single| single.counts(line));
+        let missed = hits.iter().filter(|line| !counts(line));
+        let wrong = missed.chain(misses.iter().filter(|line| counts(line))).map(String::as_str);
+        Self { rule: watched.key(), wrong: wrong.collect(), hits, misses }
     }
-    let all = || rules.iter().map(|watched| (watched.key(), &watched.rule));
-    if output.json {
-        let sample = |(rule, of)| {
-            let of: &crate::logscan::rule::Rule = of;
-            Sample { rule, hits: &of.hits, misses: &of.misses }
-        };
-        println!("{}", to_json(&all().map(sample).collect::<Vec<_>>()));
-        return Exit::Ok;
-    }
-    for (key, rule) in all() {
-        println!("{key}  {}", rule.pattern);
+
+    fn print(&self, rule: &Rule) {
+        println!("{}  {}", self.rule, rule.pattern);
         rule.exclude.iter().for_each(|pattern| println!("  but not  {pattern}"));
-        rule.hits.iter().for_each(|line| println!("  matches  {}", one_line(line, LINE_CHARS)));
-        rule.misses.iter().for_each(|line| println!("  not      {}", one_line(line, LINE_CHARS)));
+        let marked = [("matches", self.hits), ("not    ", self.misses)];
+        for (mark, line) in marked.iter().flat_map(|(mark, lines)| lines.iter().map(move |line| (mark, line)))
+        {
+            let wrong = if self.wrong.contains(&line.as_str()) { "  (WRONG: it is otherwise)" } else { "" };
+            println!("  {mark}  {}{wrong}", one_line(line, LINE_CHARS));
+        }
     }
-    println!(
-        "{} rules; all samples are as they should be, or the configuration would have been refused",
-        rules.len()
-    );
-    Exit::Ok
+}
+
+/// Lists the samples. Exits 1 when one is wrong, which is refused unless a rule is not strict.
+fn samples(rules: &[Watched], output: Output) -> Exit {
+    let all: Vec<Samples<'_>> = rules.iter().map(Samples::new).collect();
+    let sum = |of: fn(&Samples<'_>) -> usize| all.iter().map(of).sum::<usize>() as u64;
+    let wrong = sum(|samples| samples.wrong.len());
+    if output.json {
+        println!("{}", to_json(&all));
+    } else {
+        all.iter().zip(rules).for_each(|(samples, watched)| samples.print(&watched.rule));
+        let count = sum(|samples| samples.hits.len() + samples.misses.len());
+        println!("{}, {}, {wrong} of them wrong", many(rules.len() as u64, "rule"), many(count, "sample"));
+    }
+    if wrong == 0 { Exit::Ok } else { Exit::Degraded }
 }

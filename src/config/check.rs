@@ -33,6 +33,7 @@ fn names_are_unique(root: &Section<'_>, plan: &Plan) {
         }
     };
     unique(&mut plan.targets.iter().map(|target| (&target.policy.name, &target.spot)), "target");
+    unique(&mut plan.logs.iter().map(|log| (&log.source.name, &log.spot)), "source");
     for target in &plan.targets {
         let names = &mut target.questions.iter().map(|asked| (&asked.policy.name, &asked.spot));
         unique(names, &format!("probe of {}", target.policy.name));

@@ -106,7 +106,7 @@ fn fit_together(root: &Section<'_>, plan: &Plan) {
     match Matcher::new(all.iter().map(|(_, _, rule)| *rule)) {
         Ok(matcher) => {
             for (index, why) in matcher.slow() {
-                let hint = "give every alternative a word of three letters that has to be there";
+                let hint = "give every alternative two characters or more that have to be there";
                 let what = format!("it is slow to look for: {why}");
                 root.warn(spot(all[index].1, "pattern"), what, hint);
             }

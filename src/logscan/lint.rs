@@ -1,6 +1,7 @@
 //! Finds what is dangerous about a rule before it can do harm: an expression that matches what it does not mean, what
 //! we write ourselves, or almost everything. It only reports; the configuration decides what is refused.
 
+use super::engine;
 use super::matcher::Single;
 use super::rule::Rule;
 use regex_syntax::hir::{Hir, HirKind};
@@ -15,6 +16,9 @@ pub struct Finding {
     /// What to write instead.
     pub hint: String,
 }
+
+/// As many lines show where to narrow a pattern; more would only hide the other findings.
+const SHOWN: usize = 3;
 
 /// Lines of ordinary days. A rule that takes one of them for a fault would act on nothing.
 const INNOCENT: [&str; 14] = [
@@ -44,7 +48,7 @@ pub fn findings(rule: &Rule, own: &[String]) -> Vec<Finding> {
     if matches("") {
         found.push(finding("it matches the empty line".to_owned(), "write what has to be there"));
     }
-    let innocent = INNOCENT.into_iter().filter(|line| matches(line));
+    let innocent = INNOCENT.into_iter().filter(|line| matches(line)).take(SHOWN);
     found.extend(innocent.map(|line| {
         finding(
             format!("it matches {line:?}, which is no fault"),
@@ -90,8 +94,7 @@ fn samples(rule: &Rule, matches: &impl Fn(&str) -> bool) -> Vec<Finding> {
 
 /// What can be seen of the expression itself.
 fn shape(text: &str) -> Vec<Finding> {
-    let parser = || regex_syntax::ParserBuilder::new().unicode(false).utf8(false).multi_line(true).build();
-    let Ok(tree) = parser().parse(text) else { return Vec::new() };
+    let Ok(tree) = engine::as_written(text) else { return Vec::new() };
     let mut found = Vec::new();
     let mut say =
         |what: String, hint: &str| found.push(Finding { key: "pattern", what, hint: hint.to_owned() });
@@ -156,5 +159,165 @@ fn short_words(tree: &Hir, found: &mut Vec<String>) {
         | HirKind::Look(_)
         | HirKind::Repetition(_)
         | HirKind::Concat(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recovery::evidence::Name;
+    use std::time::Duration;
+
+    /// A rule that somebody has tried, but for its pattern.
+    fn rule(pattern: &str) -> Rule {
+        Rule {
+            logs: vec![Name::parse("app").unwrap()],
+            pattern: pattern.to_owned(),
+            exclude: Vec::new(),
+            least: 1,
+            within: Duration::from_secs(60),
+            trusted: false,
+            strict: true,
+            hits: Vec::new(),
+            misses: vec!["all is well".to_owned()],
+        }
+    }
+
+    /// What is said of the shape of a pattern, short.
+    fn shape_of(pattern: &str) -> Vec<String> {
+        assert!(Single::new(&rule(pattern)).is_ok(), "{pattern}");
+        let short = |finding: Finding| match finding.what.split_once(" is short") {
+            Some((word, _)) => word.to_owned(),
+            None if finding.what.contains("unbounded gap") => "gap".to_owned(),
+            None => finding.what,
+        };
+        shape(pattern).into_iter().map(short).collect()
+    }
+
+    #[test]
+    fn nothing_is_said_of_a_good_rule() {
+        let good =
+            Rule { hits: vec!["x OSError: [Errno 28] y".to_owned()], ..rule(r"OSError: \[Errno 28\]") };
+        assert_eq!(findings(&good, &["level=ERROR target=disk".to_owned()]), []);
+    }
+
+    #[test]
+    fn a_gap_without_a_bound_is_found_wherever_it_stands() {
+        for pattern in [
+            "disk.*full",
+            "disk.+full",
+            "disk.*?full",
+            "disk.{3,}full",
+            r"disk[\s\S]*full",
+            r#"GET "[^"]*" failed"#,
+            "(disk (is|was) .*)? full",
+            "either|disk(.*)full",
+            "(?:disk(?:.)*){2}",
+            "(?i)disk.*full",
+            // What only Python writes is read like the rest.
+            "disk.*full{,3}",
+        ] {
+            assert_eq!(shape_of(pattern), ["gap"], "{pattern}");
+        }
+        for pattern in
+            ["disk.{0,40}full", "disk[a-z ]*full", r"disk\s+full", r"disk\.*full", r"disk \d*%", "disk.?full"]
+        {
+            assert_eq!(shape_of(pattern), [""; 0], "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_short_word_by_itself_is_found_with_what_to_write() {
+        for (pattern, words) in [
+            ("OOM", &["\"OOM\""][..]),
+            ("MemoryError|OOM", &["\"OOM\""]),
+            ("(MemoryError|(?:OOM|oops)|swap)", &["\"OOM\"", "\"oops\"", "\"swap\""]),
+            ("(?P<why>OOM)", &["\"OOM\""]),
+        ] {
+            assert_eq!(shape_of(pattern), words, "{pattern}");
+        }
+        for pattern in [r"\bOOM\b", "OOM killer", "Fatal", r"\[Errno 2\]", "OOM[:!]", "^E: ", "日本"] {
+            assert_eq!(shape_of(pattern), [""; 0], "{pattern}");
+        }
+        assert_eq!(shape("OOM")[0].hint, r"write \bOOM\b");
+        assert_eq!(shape_of(r"\bOOM\b"), [""; 0], "and what it says to write is good");
+    }
+
+    fn said(rule: &Rule) -> Vec<(&'static str, String)> {
+        findings(rule, &[]).into_iter().map(|finding| (finding.key, finding.what)).collect()
+    }
+
+    #[test]
+    fn samples_must_be_there_and_fit_both_ways() {
+        let none = Rule { misses: Vec::new(), ..rule("connection reset") };
+        let [no_hit, no_miss] =
+            ["must match", "must not match"].map(|what| format!("no line is given that it {what}"));
+        assert_eq!(said(&none), [("pattern", no_hit), ("pattern", no_miss)]);
+        assert_eq!(said(&Rule { strict: false, ..none }), [], "patterns taken over have no samples");
+        let (hit, other) = ("Connection Reset by peer", "connection reset, as ordered");
+        let wrong = Rule {
+            hits: vec![hit.to_owned(), "connection lost".to_owned(), other.to_owned()],
+            misses: vec![hit.to_owned(), "x".to_owned()],
+            exclude: vec!["as ordered$".to_owned()],
+            ..rule("connection reset")
+        };
+        let expected = [
+            ("hits", format!("it does not match {:?}", "connection lost")),
+            ("hits", format!("it does not match {other:?}")),
+            ("misses", format!("it matches {hit:?}")),
+        ];
+        assert_eq!(said(&wrong), expected);
+        assert_eq!(
+            said(&Rule { strict: false, ..wrong }),
+            expected,
+            "whoever gives samples wants them to fit"
+        );
+    }
+
+    #[test]
+    fn what_takes_an_ordinary_line_for_a_fault_is_shown_that_line() {
+        for (pattern, line) in [
+            ("disk.{0,20}full", "20% full"),
+            ("port .{0,9}already filed", "support ticket"),
+            (" 503\\b|:503", "duration_ms"),
+        ] {
+            let tried = Rule { hits: Vec::new(), strict: false, ..rule(pattern) };
+            let said = said(&tried);
+            assert!(matches!(&said[..], [("pattern", what)] if what.contains(line)), "{pattern}: {said:?}");
+            // What an exclusion takes out is no danger.
+            let excluded = Rule { exclude: vec![line.to_owned()], ..tried };
+            assert_eq!(findings(&excluded, &[]), [], "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_matches_nothing_at_all_and_what_we_write_ourselves_is_told() {
+        let lenient = |pattern: &str| Rule { strict: false, ..rule(pattern) };
+        assert!(said(&lenient("^$")).contains(&("pattern", "it matches the empty line".to_owned())));
+        let own = ["level=ERROR target=web".to_owned(), "level=ERROR action=restart".to_owned()];
+        let told = findings(&lenient("level=error"), &own);
+        assert_eq!(told.len(), 1, "the first of our lines is enough: {told:?}");
+        assert!(told[0].what.contains("ourselves") && told[0].what.contains("target=web"));
+        assert_eq!(
+            findings(&Rule { exclude: vec!["target=".to_owned()], ..lenient("level=error") }, &own)[0]
+                .what
+                .matches("action=restart")
+                .count(),
+            1
+        );
+        assert_eq!(findings(&lenient("level=fatal"), &own), []);
+    }
+
+    #[test]
+    fn what_matches_everything_fills_no_screen() {
+        let everything =
+            findings(&Rule { strict: false, misses: Vec::new(), ..rule("^") }, &["x".to_owned()]);
+        assert_eq!(everything.len(), 5, "the empty line, three others and our own: {everything:?}");
+    }
+
+    #[test]
+    fn an_expression_that_is_none_is_left_to_who_reads_it() {
+        assert_eq!(findings(&rule("(a"), &[]), []);
+        assert_eq!(findings(&Rule { exclude: vec!["(a".to_owned()], ..rule(".*") }, &[]), []);
     }
 }

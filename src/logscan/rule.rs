@@ -42,22 +42,12 @@ pub struct Rule {
 impl Rule {
     /// Reads `check.log = { … }`.
     pub fn read(section: &mut Section<'_>) -> Option<Self> {
-        if !section.has("in") {
-            section.error(
-                &section.here(),
-                "in is missing",
-                "write in = [\"NAME\"], the name of a [[source]]",
-            );
+        if section.count("in") == 0 {
+            let hint = "write in = [\"NAME\"], the name of a [[source]]";
+            section.error(&section.here(), "in is missing, or an empty list", hint);
         }
-        let logs = section.filled_list("in", Name::parse);
-        if !section.has("pattern") {
-            section.error(&section.here(), "pattern is missing", "write pattern = '…', a regular expression");
-        }
-        let mut patterns = section.verbatim("pattern", expression);
-        if patterns.len() > 1 {
-            section.error(&section.spot("pattern"), "a rule has one pattern", "join them: '(?:A|B)'");
-            patterns.clear();
-        }
+        let logs = section.list("in", Name::parse);
+        let pattern = pattern(section);
         let rule = Self {
             exclude: section.verbatim("exclude", expression),
             least: section.or("least", 1, parse::within(1..=1_000_000)),
@@ -67,7 +57,7 @@ impl Rule {
             hits: section.verbatim("hits", parse::filled),
             misses: section.verbatim("misses", parse::filled),
             logs: logs?,
-            pattern: patterns.pop()?,
+            pattern: pattern?,
         };
         let samples = [("hits", rule.hits.len()), ("misses", rule.misses.len())];
         for (key, count) in samples.into_iter().filter(|(_, count)| *count > SAMPLES_MAX) {
@@ -87,6 +77,23 @@ impl Rule {
             }
             (1.., _) => Reading::Pass(format!("{count} in {within}, fewer than {}", self.least)),
             (0, _) => Reading::Pass(format!("none in {within}")),
+        }
+    }
+}
+
+/// The one pattern that a rule has.
+fn pattern(section: &mut Section<'_>) -> Option<String> {
+    match section.count("pattern") {
+        0 => {
+            let hint = "write pattern = '…', a regular expression";
+            section.error(&section.here(), "pattern is missing, or an empty list", hint);
+            None
+        }
+        1 => section.verbatim("pattern", expression).pop(),
+        count => {
+            let what = format!("{count} patterns, and a rule has one");
+            section.error(&section.spot("pattern"), what, "join them with |, or write a probe for each");
+            None
         }
     }
 }

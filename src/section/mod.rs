@@ -85,7 +85,7 @@ impl<'a> Section<'a> {
         key: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<Vec<T>> {
-        if self.ask(key).is_some_and(|value| items(value).is_empty()) {
+        if self.has(key) && self.count(key) == 0 {
             self.error(&self.spot(key), "nothing is named", "write at least one");
         }
         self.list(key, parse)
@@ -185,6 +185,11 @@ impl<'a> Section<'a> {
     /// Whether a key is there; asking makes it a known key.
     pub fn has(&mut self, key: &'static str) -> bool {
         self.ask(key).is_some()
+    }
+
+    /// How many values a key has: those of its list, or one; none when it is not there.
+    pub fn count(&mut self, key: &'static str) -> usize {
+        self.ask(key).map_or(0, |value| items(value).len())
     }
 
     /// Whether the value of a key is a table, for keys that take a value or a table.

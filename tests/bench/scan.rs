@@ -15,22 +15,6 @@ use std::time::Duration;
 const BYTES: u64 = 1 << 30;
 /// Pairs of runs, of which the median counts: the host's speed drifts from one to the next.
 const PAIRS: usize = 5;
-/// The patterns of the Mirai daemon, as it ships them.
-const PATTERNS: [&str; 12] = [
-    r"HTTP/[0-9.]+ 4[0-9]{2}",
-    r"HTTP/[0-9.]+ 5[0-9]{2}",
-    r"(database connection|connection refused|could not connect to server|psycopg2\.OperationalError|FATAL.*database)",
-    r"(Traceback|Exception|Error): ",
-    r"(FileNotFoundError|No such file or directory|\[Errno 2\])",
-    r"(PermissionError|Permission denied|\[Errno 13\])",
-    r"(MemoryError|Out of memory|OOM|Cannot allocate memory)",
-    r"(No space left on device|\[Errno 28\]|disk.*full)",
-    r"(Address already in use|port.*already|\[Errno 98\])",
-    r"(JSONDecodeError|Invalid JSON|json\.decoder)",
-    r"(redis.*connection|Error.*connecting to Redis|ConnectionRefusedError.*6379)",
-    r"(SSL.*certificate|certificate verify failed|SSLError)",
-];
-
 /// Ours is `logtest` of the release binary with the patterns as they are shipped: the same reading, matching and
 /// counting as in the daemon.
 pub(crate) fn rows(table: &mut Table, binary: &Path) {
@@ -39,8 +23,8 @@ pub(crate) fn rows(table: &mut Table, binary: &Path) {
     let log = folder.join("bench.log");
     logfile::write(&log, BYTES).unwrap();
     let log = log.to_str().unwrap();
-    let alternation = PATTERNS.join("|");
     let rules = repository().join("tests/fixtures/mirai/error_patterns.json");
+    let alternation = alternation(&rules);
     let ours = [binary.to_str().unwrap(), "logtest", "--json", "--rules", rules.to_str().unwrap(), log];
     let theirs = ["rg", "-j1", "-i", "-c", "-e", &alternation, log];
     let runs: Vec<(Run, Option<Run>)> =
@@ -57,6 +41,13 @@ pub(crate) fn rows(table: &mut Table, binary: &Path) {
     table.at_most("  as a share of ripgrep's CPU", median(&ratios), "", 0.5);
     let differences = pairs.iter().filter(|(ours, rg)| ours.count != rg.count).count();
     table.at_most("  runs with another count of lines than ripgrep's", differences as f64, "", 0.0);
+}
+
+/// The same patterns, as ripgrep wants them.
+fn alternation(rules: &Path) -> String {
+    let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(rules).unwrap()).unwrap();
+    let patterns = file["error_patterns"].as_array().unwrap().iter();
+    patterns.map(|one| one["pattern"].as_str().unwrap()).collect::<Vec<_>>().join("|")
 }
 
 /// What one run of a scanner took.

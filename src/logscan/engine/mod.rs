@@ -115,6 +115,14 @@ pub fn alone(pattern: &str) -> Result<Regex, String> {
     Regex::builder().configure(bounded).build_from_hir(&hir).map_err(|error| error.to_string())
 }
 
+/// A pattern as it is written, with the cases of its letters: for who looks at it, not for matching.
+///
+/// # Errors
+/// A sentence for the person who wrote it.
+pub fn as_written(pattern: &str) -> Result<Hir, String> {
+    read::translate(pattern, false)
+}
+
 /// What to look for and what to compare there, or why this pattern has to be compared with every line.
 fn branches(pattern: usize, hir: &Hir, rarity: &Rarity) -> Result<Vec<(Branch, Cut)>, &'static str> {
     let none = "no text of two characters or more stands in every line that it matches";

@@ -33,15 +33,7 @@ pub(super) fn read_all(patterns: &[&str]) -> Result<Vec<Hir>, Vec<Refused>> {
 
 /// Reads a pattern that ignores case, knows bytes, and never looks beyond a line.
 pub(super) fn read(pattern: &str) -> Result<Hir, String> {
-    if pattern.len() > PATTERN_BYTES_MAX {
-        return Err(format!("the pattern has {} bytes, more than {PATTERN_BYTES_MAX}", pattern.len()));
-    }
-    let mut parser = ParserBuilder::new();
-    let parsed =
-        parser.nest_limit(NESTING_MAX).empty_min_range(true).build().parse(pattern).map_err(misread)?;
-    let mut meaning = TranslatorBuilder::new();
-    meaning.case_insensitive(true).multi_line(true).unicode(false).utf8(false);
-    let hir = within_a_line(meaning.build().translate(pattern, &parsed).map_err(beyond_bytes)?);
+    let hir = within_a_line(translate(pattern, true)?);
     if never_matches(&hir) {
         return Err(
             "no line can match it: it asks for a line break, or for a character out of none".to_owned()
@@ -52,6 +44,19 @@ pub(super) fn read(pattern: &str) -> Result<Hir, String> {
     }
     check_size(&hir)?;
     Ok(hir)
+}
+
+/// What a pattern means, with its groups and its line breaks; as it is written unless case is ignored.
+pub(super) fn translate(pattern: &str, ignore_case: bool) -> Result<Hir, String> {
+    if pattern.len() > PATTERN_BYTES_MAX {
+        return Err(format!("the pattern has {} bytes, more than {PATTERN_BYTES_MAX}", pattern.len()));
+    }
+    let mut parser = ParserBuilder::new();
+    let parsed =
+        parser.nest_limit(NESTING_MAX).empty_min_range(true).build().parse(pattern).map_err(misread)?;
+    let mut meaning = TranslatorBuilder::new();
+    meaning.case_insensitive(ignore_case).multi_line(true).unicode(false).utf8(false);
+    meaning.build().translate(pattern, &parsed).map_err(beyond_bytes)
 }
 
 fn supported_looks() -> LookSet {
@@ -153,6 +158,8 @@ fn advice(kind: &ErrorKind, part: &str) -> String {
             "this kind of group or flag is not supported; write (?: for a plain group"
         }
         ErrorKind::ClassUnclosed => r"the bracket is not closed; write \[ for a plain bracket",
+        ErrorKind::GroupUnclosed => r"the group is not closed; write \( for a plain parenthesis",
+        ErrorKind::GroupUnopened => r"no group is open here; write \) for a plain parenthesis",
         ErrorKind::NestLimitExceeded(_) => "too many groups within groups",
         other => return other.to_string(),
     };

@@ -13,17 +13,7 @@ use picoclaw_watchdog::recovery::time::{Now, Timestamp};
 use picoclaw_watchdog::section::Severity;
 
 const PATH: &str = "/m/scripts/error_patterns.json";
-const TRUSTED: &str = r#"
-trusted = true
-[mirai.services]
-flask_app = "user:mirai.service"
-postgresql = "system:postgresql.service"
-redis = "system:redis-server.service"
-[allow]
-roots = ["/m", "/tmp", "/var/tmp"]
-owners = ["www-data"]
-units = ["postgresql.service", "redis-server.service"]
-"#;
+const TRUSTED: &str = include_str!("../../fixtures/mirai/trusted.toml");
 
 fn read(patterns: &str, more: &str) {
     let file = |path: &str, text: String| Some(SourceFile { path: path.into(), text, mode: 0o600 });

@@ -76,22 +76,20 @@ impl Machine {
     fn matches<'a>(
         &self,
         behind: Option<u8>,
-        bytes: impl Iterator<Item = &'a u8>,
+        bytes: impl ExactSizeIterator<Item = &'a u8>,
         effort: &mut usize,
     ) -> bool {
         let Some(mut state) = self.start.or_else(|| self.start_after(behind)) else { return false };
-        for byte in bytes {
-            *effort += 1;
+        let all = bytes.len();
+        for (read, byte) in (1..).zip(bytes) {
             state = self.automaton.next_state(state, *byte);
+            // It was told to mark matches and dead ends only.
             if self.automaton.is_special_state(state) {
-                if self.automaton.is_match_state(state) {
-                    return true;
-                }
-                if self.automaton.is_dead_state(state) {
-                    return false;
-                }
+                *effort += read;
+                return self.automaton.is_match_state(state);
             }
         }
+        *effort += all;
         self.automaton.is_match_state(self.automaton.next_eoi_state(state))
     }
 

@@ -179,6 +179,13 @@ pub enum Delivery {
     },
     /// Try again with the same key and body.
     Retry(String),
+    /// The same, but not for so long: the channel has asked for peace.
+    Later {
+        /// What it said.
+        reason: String,
+        /// For how many seconds.
+        seconds: u64,
+    },
     /// The month's quota is spent: try again, but slowly.
     QuotaSpent(String),
     /// It will never be accepted.

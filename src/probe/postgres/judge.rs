@@ -12,6 +12,9 @@ const CANNOT_CONNECT_NOW: &str = "57P03";
 /// All connections are taken.
 const TOO_MANY: &str = "53300";
 
+/// Its disk is full.
+const DISK_FULL: &str = "53100";
+
 /// A refusal that meets everybody; none when it is only about who asks.
 pub(super) fn of_everybody(code: &str, message: &str) -> Option<Reading> {
     let said = one_line(message, SAID_CHARS);
@@ -25,6 +28,10 @@ pub(super) fn of_everybody(code: &str, message: &str) -> Option<Reading> {
         }
         TOO_MANY => Some(Reading::Fail(format!(
             "rejects connections: {said}; who holds them is in pg_stat_activity, how many there may be in max_connections"
+        ))),
+        // On the way down it would write a last time, and might not come up again.
+        DISK_FULL => Some(Reading::Unknown(format!(
+            "its disk is full: make room there; a restart would not help: {said}"
         ))),
         // Before there were codes: it has no process to spare for us.
         "" => Some(Reading::Fail(format!("rejects connections: {said}"))),

@@ -115,8 +115,9 @@ fn who_is_refused_is_told_apart_from_what_fails() {
         "not to us: password authentication failed",
     );
     unknown("3D000", "database \"app\" does not exist", "misconfigured probe");
+    unknown("53100", "could not extend file \"base/5/1\": No space left on device", "its disk is full");
     unknown("42P01", "relation \"x\" does not exist", "misconfigured probe");
-    for code in ["57P01", "57014", "53100", "XX000", "58030", "é!"] {
+    for code in ["57P01", "57014", "53200", "XX000", "58030", "é!"] {
         assert!(matches!(judge::of_us(code, "no"), Reading::Fail(_)), "{code}");
     }
 }

@@ -115,7 +115,9 @@ impl RestartSystemUnit {
         let Err(refused) = bus.kill(&self.unit).await else { return Ok(()) };
         let killed = match Uid::effective().is_root() {
             true => Err(refused),
-            false => sudo::run(&self.command(&KILL), CALL_DEADLINE, &self.commands()).await.map(|ended| said(&ended)),
+            false => sudo::run(&self.command(&KILL), CALL_DEADLINE, &self.commands())
+                .await
+                .map(|ended| said(&ended)),
         };
         match killed {
             Ok(said) if said.is_empty() => Ok(()),
@@ -205,7 +207,11 @@ mod tests {
     }
 
     fn judged(active: Active, invocation: &str, result: &str) -> Outcome {
-        let action = RestartSystemUnit { unit: UnitName::parse("x").unwrap(), timeout: DEFAULT_TIMEOUT, kill_after: None };
+        let action = RestartSystemUnit {
+            unit: UnitName::parse("x").unwrap(),
+            timeout: DEFAULT_TIMEOUT,
+            kill_after: None,
+        };
         action.judge(
             &facts(Active::Failed, "a", "exit-code"),
             &facts(active, invocation, result),
@@ -242,7 +248,11 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_bus_it_says_so() {
-        let action = RestartSystemUnit { unit: UnitName::parse("x").unwrap(), timeout: DEFAULT_TIMEOUT, kill_after: None };
+        let action = RestartSystemUnit {
+            unit: UnitName::parse("x").unwrap(),
+            timeout: DEFAULT_TIMEOUT,
+            kill_after: None,
+        };
         let outcome = action.perform(&Bus::at("unix:path=/no/such/bus")).await;
         assert!(outcome.detail().starts_with("x.service: systemd cannot be asked: no bus at"), "{outcome:?}");
     }

@@ -9,9 +9,12 @@ mod clock;
 mod configuration;
 mod email;
 mod line;
+mod logs;
 mod places;
 pub mod privileges;
 mod rights;
+mod roots;
+mod servers;
 mod session;
 mod tailnet;
 mod units;
@@ -90,7 +93,7 @@ pub async fn examine(sources: &Sources, problems: &[Problem], config: Option<&Co
     let clients = Clients::new();
     let (user, uid) = ask::user();
     let manager = config.map(|config| config.manager).unwrap_or_default();
-    let (linger, bus, own, time, (gateway, rights, line, email, tailnet, backup)) = tokio::join!(
+    let (linger, bus, own, time, (gateway, rights, line, email, tailnet, backup, logs, servers)) = tokio::join!(
         within("linger", async { session::linger(manager, &user) }),
         within("bus", session::bus(manager, uid)),
         within("watchdog", units::watchdog(manager)),
@@ -104,13 +107,16 @@ pub async fn examine(sources: &Sources, problems: &[Problem], config: Option<&Co
                 within("email", email::check(config)),
                 within("tailscale", tailnet::check(config, &clients)),
                 within("backup", backup::check(config, &clients)),
+                within("logs", logs::check(config, &user, uid)),
+                within("servers", servers::check(config, &clients)),
             )
         },
     );
     let settings = configuration::check(sources, problems, config);
     let places = config.map(|config| places::check(&config.paths)).unwrap_or_default();
-    let mut findings =
-        [settings, linger, bus, own, gateway, rights, tailnet, backup, line, email, time, places].concat();
+    let roots = config.map(|config| roots::check(config, &user)).unwrap_or_default();
+    let works = [gateway, rights, roots, tailnet, backup, logs, servers].concat();
+    let mut findings = [settings, linger, bus, own, works, line, email, time, places].concat();
     // Programs and services may repeat what they were told.
     let secrets = config.map_or(&[][..], |config| &config.secrets);
     for text in

@@ -142,9 +142,13 @@ mod tests {
         let restart = "[action.db]\ndo.restart-system-unit = { unit = \"no-such-db\" }\n";
         let wanted = ["systemctl reset-failed no-such-db.service", "systemctl restart no-such-db.service"];
         assert_eq!(commands(restart), wanted);
-        let killing = "[action.db]\ndo.restart-system-unit = { unit = \"no-such-db\", kill_after = \"9s\" }\n";
+        let killing =
+            "[action.db]\ndo.restart-system-unit = { unit = \"no-such-db\", kill_after = \"9s\" }\n";
         assert_eq!(commands(killing)[2], "systemctl kill --signal=KILL no-such-db.service");
-        assert_eq!(steps(&config(killing)).flat_map(verbs).collect::<Vec<_>>(), ["reset-failed", "restart", "kill"]);
+        assert_eq!(
+            steps(&config(killing)).flat_map(verbs).collect::<Vec<_>>(),
+            ["reset-failed", "restart", "kill"]
+        );
         let step = format!("{restart}[action.both]\ndo.all = [\"db\"]\n").replace("\"db\" }, ", "");
         assert_eq!(commands(&step).len(), 4, "in a sequence, too");
         let run = "[action.a]\ndo.run = { argv = [\"sudo\", \"-n\", \"id\", \"-u\"] }\n";

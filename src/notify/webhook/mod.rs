@@ -124,7 +124,10 @@ mod tests {
 
     #[test]
     fn only_seconds_are_a_wish() {
-        assert_eq!([peace("30"), peace(" 1.5 "), peace("2.0"), peace("0")], [Some(30), Some(2), Some(2), Some(0)]);
+        assert_eq!(
+            [peace("30"), peace(" 1.5 "), peace("2.0"), peace("0")],
+            [Some(30), Some(2), Some(2), Some(0)]
+        );
         for none in ["", "-1", "soon", "Sun, 06 Nov 1994 08:49:37 GMT", "99999999999999999999"] {
             assert_eq!(peace(none), None, "{none}");
         }

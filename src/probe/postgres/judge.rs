@@ -2,7 +2,7 @@
 //! server. Pure.
 
 use crate::probe::object::MISCONFIGURED;
-use crate::recovery::evidence::Reading;
+use crate::recovery::evidence::{LEAVE_UP, Reading};
 use crate::values::one_line;
 
 /// Characters quoted of what it says.
@@ -29,10 +29,8 @@ pub(super) fn of_everybody(code: &str, message: &str) -> Option<Reading> {
         TOO_MANY => Some(Reading::Fail(format!(
             "rejects connections: {said}; who holds them is in pg_stat_activity, how many there may be in max_connections"
         ))),
-        // On the way down it would write a last time, and might not come up again.
-        DISK_FULL => Some(Reading::Unknown(format!(
-            "its disk is full: make room there; a restart would not help: {said}"
-        ))),
+        // It still answers whoever only reads. On its way down it writes, and might not come up again.
+        DISK_FULL => Some(Reading::Fail(format!("{LEAVE_UP}its disk is full; make room there: {said}"))),
         // Before there were codes: it has no process to spare for us.
         "" => Some(Reading::Fail(format!("rejects connections: {said}"))),
         _ => None,

@@ -41,7 +41,7 @@ fn what_a_restart_would_make_worse_is_left_up_and_told() {
         last = bench.pass(1000, full());
     }
     assert_eq!(held(&last, 0), &Hold::Unusable(format!("{LEAVE_UP}its disk is full")));
-    assert_eq!(bench.keys(), ["gateway_failing"]);
+    assert_eq!(bench.keys(), ["health_consecutive"]);
     // Once it is only down, it is restarted as ever.
     assert_eq!(done(&bench.pass(1000, health(fail("refused")))), ["restart"]);
 }

@@ -224,10 +224,17 @@ fn examined_with(machine: &Machine, config: &str) -> Report {
 fn what_a_user_may_not_read_is_named_and_the_command_mends_it() {
     let Some(machine) = Machine::up_or_skip("doctor-logs") else { return };
     machine.put(&watchdog_binary(), "/home/pico/picoclaw-watchdog");
-    let secret = scanned("files = [\"/root/logs/app.log\"]", "/var/log");
-    machine.root_ok(&["bash", "-c", "mkdir -p /root/logs; touch /root/logs/app.log; chmod 700 /root"]);
+    let secret = scanned("files = [\"/srv/closed/logs/app.log\"]", "/var/log");
+    machine.root_ok(&[
+        "bash",
+        "-c",
+        "mkdir -p /srv/closed/logs; touch /srv/closed/logs/app.log; chmod 700 /srv/closed",
+    ]);
     let report = examined_with(&machine, &secret);
-    assert_eq!((report.about("logs").0, report.about("logs").1), ("fail", "app: pico may not read /root"));
+    assert_eq!(
+        (report.about("logs").0, report.about("logs").1),
+        ("fail", "app: pico may not read /srv/closed")
+    );
     let (grade, what, _) = report.about("roots");
     assert!(
         grade == "fail" && what.starts_with("tidy is to change what is in /var/log, and pico may not"),

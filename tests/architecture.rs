@@ -21,7 +21,13 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", &[]),
-    ("doctor", &["action", "config", "exec", "notify", "probe", "recovery", "section", "systemd", "values"]),
+    (
+        "doctor",
+        &[
+            "action", "config", "exec", "logscan", "notify", "probe", "recovery", "section", "systemd",
+            "values",
+        ],
+    ),
     (
         "host",
         &[

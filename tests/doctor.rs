@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{GATEWAY, Home, Installation, StandIn, UNIT, Watched};
+use common::{GATEWAY, Home, Installation, Machine, StandIn, UNIT, Watched, watchdog_binary};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -163,6 +163,43 @@ fn the_store_is_asked_whether_it_lets_us_look() {
     assert_eq!(asked("503 Slow Down", "").0, "unknown");
 }
 
+/// A rule about this source, and an action that has something to do in this directory.
+fn scanned(source: &str, root: &str) -> String {
+    format!(
+        "[allow]\nroots = [\"{root}\"]\n[[source]]\nname = \"app\"\n{source}\n[[target]]\nname = \"rule\"\n\
+         ladder = [{{ action = \"tidy\" }}]\n[[target.probe]]\nname = \"log\"\n[target.probe.check.log]\n\
+         in = [\"app\"]\npattern = 'disk is full'\ntrusted = true\nhits = ['disk is full']\nmisses = ['all is well']\n\
+         [action.tidy]\ndisruptive = false\ndo.clean = {{ root = \"{root}\", match = [\"*.old\"], older_than = \"2d\" }}\n\
+         [[target]]\nname = \"cache\"\n[[target.probe]]\nname = \"ping\"\ncheck.redis = {{ port = 1, timeout = \"1s\" }}\n"
+    )
+}
+
+#[test]
+fn logs_roots_and_servers_are_looked_at_before_they_are_needed() {
+    let home = Home::new("");
+    let (logs, root) = (home.path("logs/*.log"), home.path("tmp"));
+    let (logs, root) = (logs.display().to_string(), root.display().to_string());
+    home.configure(&scanned(&format!("files = [\"{logs}\"]"), &root));
+    let report = Report::of(&home.ask(&["doctor", "--json"]));
+    assert_eq!(
+        (report.about("logs").0, report.about("logs").1),
+        ("warn", &*format!("app: there is no file {logs}"))
+    );
+    let (grade, what, fix) = report.about("roots");
+    assert_eq!((grade, what), ("fail", &*format!("{root} is not there, so tidy can do nothing")));
+    assert!(fix.starts_with("mkdir -p "), "{fix}");
+    let (grade, what, fix) = report.about("redis");
+    assert!(grade == "warn" && what.starts_with("cache/ping: connection refused"), "{what}");
+    assert!(fix.contains("correct host, port, socket"), "{fix}");
+    assert_eq!(report.about("inotify").0, "ok", "{}", report.2);
+
+    std::fs::create_dir_all(home.path("logs")).unwrap();
+    std::fs::create_dir_all(&root).unwrap();
+    std::fs::write(home.path("logs/app.log"), "").unwrap();
+    let report = Report::of(&home.ask(&["doctor", "--json"]));
+    assert_eq!((report.about("logs").0, report.about("roots").0), ("ok", "ok"), "{}", report.2);
+}
+
 /// What doctor finds on a machine.
 fn examined(machine: &Watched) -> Report {
     Report::of(&machine.user(&[".local/bin/picoclaw-watchdog", "doctor", "--json"]))
@@ -176,6 +213,43 @@ fn mend(machine: &Watched, command: &str) {
 /// Only the doctor reads it so soon: this machine has no Tailscale that the daemon could watch.
 const PUBLISHES: &str =
     "echo PICOCLAW_WATCHDOG_WEBHOOK_URL=http://127.0.0.1:18791/webhook/line >> .picoclaw/.env";
+
+/// What doctor finds with another configuration.
+fn examined_with(machine: &Machine, config: &str) -> Report {
+    machine.write("/home/pico/other.toml", config);
+    Report::of(&machine.user(&["./picoclaw-watchdog", "doctor", "--json", "--config", "other.toml"]))
+}
+
+#[test]
+fn what_a_user_may_not_read_is_named_and_the_command_mends_it() {
+    let Some(machine) = Machine::up_or_skip("doctor-logs") else { return };
+    machine.put(&watchdog_binary(), "/home/pico/picoclaw-watchdog");
+    let secret = scanned("files = [\"/srv/closed/logs/app.log\"]", "/var/log");
+    machine.root_ok(&[
+        "bash",
+        "-c",
+        "mkdir -p /srv/closed/logs; touch /srv/closed/logs/app.log; chmod 700 /srv/closed",
+    ]);
+    let report = examined_with(&machine, &secret);
+    assert_eq!(
+        (report.about("logs").0, report.about("logs").1),
+        ("fail", "app: pico may not read /srv/closed")
+    );
+    let (grade, what, _) = report.about("roots");
+    assert!(
+        grade == "fail" && what.starts_with("tidy is to change what is in /var/log, and pico may not"),
+        "{what}"
+    );
+
+    // Nobody reads the journal of the system who is not in its group.
+    let journal = scanned("journal = [\"cron.service\"]\nuser = false", "/tmp");
+    let report = examined_with(&machine, &journal);
+    let (grade, what, fix) = report.about("logs");
+    assert_eq!((grade, what), ("fail", "app: pico may not read the journal of the system"), "{}", report.2);
+    machine.root_ok(&["bash", "-c", fix.strip_prefix("sudo ").unwrap().split(',').next().unwrap()]);
+    assert_eq!(examined_with(&machine, &journal).about("logs").0, "ok");
+    assert_eq!(examined_with(&machine, &journal).about("roots").0, "ok");
+}
 
 /// A sudo that asks nobody. It only ever lists.
 const SUDO: &str = "#!/bin/bash\n[[ $1 == -n && $2 == -l ]]\n";

@@ -70,6 +70,7 @@ fn why(delivery: Delivery) -> String {
     match delivery {
         Delivery::Accepted { request_id } => panic!("accepted as {request_id}"),
         Delivery::Retry(why) => format!("retry {why}"),
+        Delivery::Later { reason, seconds } => format!("later {seconds} {reason}"),
         Delivery::Refused(why) => format!("refused {why}"),
         Delivery::QuotaSpent(why) => format!("quota {why}"),
     }
@@ -180,6 +181,10 @@ fn every_answer_of_a_webhook_is_taken_for_what_it_is_and_shows_no_secret() {
     for (answer, meaning) in [
         ("204", None),
         ("429", Some("retry 127.0.0.1: 429: ")),
+        ("429 1.5", Some("later 2 127.0.0.1: 429, it wants 2 s of peace: ")),
+        ("503 86400", Some("later 86400 127.0.0.1: 503, ")),
+        ("429 tomorrow", Some("retry 127.0.0.1: 429: ")),
+        ("404 30", Some("refused 127.0.0.1: 404: ")),
         ("500", Some("retry 127.0.0.1: 500: ")),
         ("302", Some("retry 127.0.0.1: 302: ")),
         ("401", Some("refused 127.0.0.1: 401: ")),

@@ -1,5 +1,7 @@
 //! Restarts a unit of the system: over the system bus where we are root or polkit allows it, else with `sudo -n
-//! systemctl`. What either of them says of its success is not believed: how the unit is afterwards counts.
+//! systemctl`. What either of them says of its success is not believed: how the unit is afterwards counts. One that
+//! hangs may never stop, for systemd waits as long as its unit says: an hour for Debian's PostgreSQL, for ever for its
+//! Redis. Only where the configuration says so is it killed.
 
 use super::sudo;
 use crate::exec::{End, Finished};
@@ -15,6 +17,13 @@ use std::time::Duration;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// What comes beside the job: two looks, forgiving and ordering over the bus, and ending a command by force.
 const BESIDE: Duration = Duration::from_secs(4 * CALL_DEADLINE.as_secs() + 2);
+/// What a kill takes more: killing, ordering anew, and one more look.
+const BESIDE_A_KILL: Duration = Duration::from_secs(3 * CALL_DEADLINE.as_secs());
+
+/// What systemctl is told: a failure is forgiven, the unit restarted, all its processes killed.
+const FORGIVE: [&str; 1] = ["reset-failed"];
+const RESTART: [&str; 1] = ["restart"];
+const KILL: [&str; 2] = ["kill", "--signal=KILL"];
 
 /// A unit of the system to restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +32,8 @@ pub struct RestartSystemUnit {
     pub unit: UnitName,
     /// The longest that systemd's job may take.
     pub timeout: Duration,
+    /// After how much of it a unit that is still stopping is killed; none leaves that to systemd.
+    pub kill_after: Option<Duration>,
 }
 
 impl RestartSystemUnit {
@@ -30,18 +41,27 @@ impl RestartSystemUnit {
     pub fn read(section: &mut Section<'_>) -> Option<Self> {
         let unit = section.need("unit", UnitName::parse);
         let timeout = section.or("timeout", DEFAULT_TIMEOUT, parse::span(super::TIMEOUT));
-        Some(Self { unit: unit?, timeout })
+        let kill_after = section.opt("kill_after", parse::span(super::TIMEOUT));
+        if kill_after.is_some_and(|after| after >= timeout) {
+            let hint = "write a longer timeout, so that it has time to start after it was killed";
+            section.error(&section.spot("kill_after"), "the timeout is over by then", hint);
+        }
+        Some(Self { unit: unit?, timeout, kill_after })
     }
 
     /// The longest that all of it may take.
     pub fn timeout(&self) -> Duration {
-        self.timeout + BESIDE
+        self.timeout + BESIDE + self.kill_after.map_or(Duration::ZERO, |_| BESIDE_A_KILL)
     }
 
     /// Every command that it may run as root.
-    pub fn commands(&self) -> [Vec<String>; 2] {
-        ["reset-failed", "restart"]
-            .map(|verb| ["systemctl", verb, self.unit.as_str()].map(str::to_owned).to_vec())
+    pub fn commands(&self) -> Vec<Vec<String>> {
+        let kill = self.kill_after.map(|_| self.command(&KILL));
+        [self.command(&FORGIVE), self.command(&RESTART)].into_iter().chain(kill).collect()
+    }
+
+    fn command(&self, order: &[&str]) -> Vec<String> {
+        ["systemctl"].iter().chain(order).chain(&[self.unit.as_str()]).map(ToString::to_string).collect()
     }
 
     /// Restarts it, and looks whether it runs.
@@ -63,17 +83,46 @@ impl RestartSystemUnit {
             // Who may not do this may not restart it either, and is told so then.
             let _ = bus.reset_failed(&self.unit).await;
         }
-        let said = match bus.restart(&self.unit, self.timeout).await {
-            JobEnd::Done | JobEnd::StillRunning => String::new(),
-            JobEnd::Failed { reason } => format!("the job ended with {reason}"),
-            JobEnd::Unreachable { reason } => return Err(format!("systemd cannot be asked: {reason}")),
-            JobEnd::Refused { reason } if Uid::effective().is_root() => return Err(reason),
+        let patience = self.kill_after.unwrap_or(self.timeout);
+        let said = self.order(bus, failed, patience).await?;
+        let after = self.look(bus).await?;
+        if self.kill_after.is_none() || after.active != Active::Deactivating {
+            return Ok(self.judge(&before, &after, &said));
+        }
+        self.kill(bus).await?;
+        // The job that was ordered before goes on, and this waits for it.
+        let said = self.order(bus, false, self.timeout - patience).await?;
+        let killed = format!("; it did not stop within {} and was killed", parse::written(patience));
+        Ok(with(self.judge(&before, &self.look(bus).await?, &said), &killed))
+    }
+
+    /// Has it restarted, and waits so long for the job. Gives what was said of a failure.
+    async fn order(&self, bus: &Bus, failed: bool, patience: Duration) -> Result<String, String> {
+        match bus.restart(&self.unit, patience).await {
+            JobEnd::Done | JobEnd::StillRunning => Ok(String::new()),
+            JobEnd::Failed { reason } => Ok(format!("the job ended with {reason}")),
+            JobEnd::Unreachable { reason } => Err(format!("systemd cannot be asked: {reason}")),
+            JobEnd::Refused { reason } if Uid::effective().is_root() => Err(reason),
             JobEnd::Refused { reason } => self
-                .with_sudo(failed)
+                .with_sudo(failed, patience)
                 .await
-                .map_err(|why| format!("we may not restart it: the system bus says {reason:?}, and {why}"))?,
+                .map_err(|why| format!("we may not restart it: the system bus says {reason:?}, and {why}")),
+        }
+    }
+
+    /// Kills all its processes. Should it have stopped just now and be starting, it is started once more.
+    async fn kill(&self, bus: &Bus) -> Result<(), String> {
+        let Err(refused) = bus.kill(&self.unit).await else { return Ok(()) };
+        let killed = match Uid::effective().is_root() {
+            true => Err(refused),
+            false => sudo::run(&self.command(&KILL), CALL_DEADLINE, &self.commands())
+                .await
+                .map(|ended| said(&ended)),
         };
-        Ok(self.judge(&before, &self.look(bus).await?, &said))
+        match killed {
+            Ok(said) if said.is_empty() => Ok(()),
+            Ok(why) | Err(why) => Err(format!("it does not stop, and cannot be killed: {why}")),
+        }
     }
 
     async fn look(&self, bus: &Bus) -> Result<UnitFacts, String> {
@@ -81,13 +130,12 @@ impl RestartSystemUnit {
     }
 
     /// Gives what systemctl said of a failure.
-    async fn with_sudo(&self, failed: bool) -> Result<String, String> {
+    async fn with_sudo(&self, failed: bool, patience: Duration) -> Result<String, String> {
         let commands = self.commands();
-        let [forgive, restart] = &commands;
         if failed {
-            sudo::run(forgive, CALL_DEADLINE, &commands).await?;
+            sudo::run(&self.command(&FORGIVE), CALL_DEADLINE, &commands).await?;
         }
-        Ok(said(&sudo::run(restart, self.timeout, &commands).await?))
+        Ok(said(&sudo::run(&self.command(&RESTART), patience, &commands).await?))
     }
 
     fn judge(&self, before: &UnitFacts, after: &UnitFacts, said: &str) -> Outcome {
@@ -112,6 +160,15 @@ impl RestartSystemUnit {
                 after.result
             )),
         }
+    }
+}
+
+/// An outcome, with this said of it.
+fn with(outcome: Outcome, more: &str) -> Outcome {
+    match outcome {
+        Outcome::Done(text) => Outcome::Done(text + more),
+        Outcome::Running(text) => Outcome::Running(text + more),
+        Outcome::Failed(text) => Outcome::Failed(text + more),
     }
 }
 
@@ -150,7 +207,11 @@ mod tests {
     }
 
     fn judged(active: Active, invocation: &str, result: &str) -> Outcome {
-        let action = RestartSystemUnit { unit: UnitName::parse("x").unwrap(), timeout: DEFAULT_TIMEOUT };
+        let action = RestartSystemUnit {
+            unit: UnitName::parse("x").unwrap(),
+            timeout: DEFAULT_TIMEOUT,
+            kill_after: None,
+        };
         action.judge(
             &facts(Active::Failed, "a", "exit-code"),
             &facts(active, invocation, result),
@@ -187,7 +248,11 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_bus_it_says_so() {
-        let action = RestartSystemUnit { unit: UnitName::parse("x").unwrap(), timeout: DEFAULT_TIMEOUT };
+        let action = RestartSystemUnit {
+            unit: UnitName::parse("x").unwrap(),
+            timeout: DEFAULT_TIMEOUT,
+            kill_after: None,
+        };
         let outcome = action.perform(&Bus::at("unix:path=/no/such/bus")).await;
         assert!(outcome.detail().starts_with("x.service: systemd cannot be asked: no bus at"), "{outcome:?}");
     }

@@ -9,17 +9,23 @@ mod clock;
 mod configuration;
 mod email;
 mod line;
+mod logs;
 mod places;
 pub mod privileges;
 mod rights;
+mod roots;
+mod servers;
 mod session;
 mod tailnet;
 mod units;
+mod webhook;
 
 use crate::config::{Config, Sources};
 use crate::probe::clients::Clients;
 use crate::section::Problem;
 use crate::values::mask;
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use serde::Serialize;
 use std::fmt;
 use std::future::Future;
@@ -87,30 +93,23 @@ impl fmt::Display for Grade {
 
 /// Looks at everything. Without a usable configuration, only at what needs none.
 pub async fn examine(sources: &Sources, problems: &[Problem], config: Option<&Config>) -> Vec<Finding> {
-    let clients = Clients::new();
     let (user, uid) = ask::user();
     let manager = config.map(|config| config.manager).unwrap_or_default();
-    let (linger, bus, own, time, (gateway, rights, line, email, tailnet, backup)) = tokio::join!(
+    let (linger, bus, own, time, works) = tokio::join!(
         within("linger", async { session::linger(manager, &user) }),
         within("bus", session::bus(manager, uid)),
         within("watchdog", units::watchdog(manager)),
         within("clock", clock::check()),
         async {
-            let Some(config) = config else { return Default::default() };
-            tokio::join!(
-                within("units", units::watched(config)),
-                within("rights", rights::check(config, &user)),
-                within("line", line::check(config, &clients)),
-                within("email", email::check(config)),
-                within("tailscale", tailnet::check(config, &clients)),
-                within("backup", backup::check(config, &clients)),
-            )
+            match config {
+                Some(config) => configured(config, &user, uid).await,
+                None => Vec::new(),
+            }
         },
     );
     let settings = configuration::check(sources, problems, config);
     let places = config.map(|config| places::check(&config.paths)).unwrap_or_default();
-    let mut findings =
-        [settings, linger, bus, own, gateway, rights, tailnet, backup, line, email, time, places].concat();
+    let mut findings = [settings, linger, bus, own, works, time, places].concat();
     // Programs and services may repeat what they were told.
     let secrets = config.map_or(&[][..], |config| &config.secrets);
     for text in
@@ -119,6 +118,24 @@ pub async fn examine(sources: &Sources, problems: &[Problem], config: Option<&Co
         *text = mask(text, secrets);
     }
     findings
+}
+
+/// Looks at all that the configuration speaks of, in the order in which it is told.
+async fn configured(config: &Config, user: &str, uid: u32) -> Vec<Finding> {
+    let clients = Clients::new();
+    let checks = [
+        within("units", units::watched(config)).boxed_local(),
+        within("rights", rights::check(config, user)).boxed_local(),
+        within("roots", async { roots::check(config, user) }).boxed_local(),
+        within("tailscale", tailnet::check(config, &clients)).boxed_local(),
+        within("backup", backup::check(config, &clients)).boxed_local(),
+        within("logs", logs::check(config, user, uid)).boxed_local(),
+        within("servers", servers::check(config, &clients)).boxed_local(),
+        within("line", line::check(config, &clients)).boxed_local(),
+        within("email", email::check(config)).boxed_local(),
+        within("webhook", webhook::check(config)).boxed_local(),
+    ];
+    join_all(checks).await.concat()
 }
 
 /// Each check has deadlines of its own; this one is for our own mistakes.

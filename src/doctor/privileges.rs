@@ -50,7 +50,7 @@ pub fn sudoers(config: &Config) -> String {
 /// The commands that an action runs with sudo, without it.
 fn as_root(step: &Action) -> Vec<Vec<String>> {
     match &step.act {
-        Do::RestartSystemUnit(restart) => restart.commands().to_vec(),
+        Do::RestartSystemUnit(restart) => restart.commands(),
         Do::PublishFunnel(funnel) if is_sudo(&funnel.elevate) => funnel.commands(),
         Do::Run(run) if is_sudo(&run.argv) => vec![bare(&run.argv).to_vec()],
         Do::PublishFunnel(_) | Do::Run(_) | Do::RestartUnit(_) | Do::Http(_) => Vec::new(),
@@ -71,19 +71,33 @@ pub async fn polkit(config: &Config) -> String {
         return format!("// {NONE} {user}\n");
     }
     let units: Vec<String> = units.iter().map(|unit| literal(unit)).collect();
+    let verbs: BTreeSet<String> = steps(config).flat_map(verbs).map(|verb| literal(&verb)).collect();
+    let verbs: Vec<String> = verbs.into_iter().collect();
     format!(
         "// What the actions of picoclaw-watchdog need, run by {user}, and nothing more. To install it:\n\
          //   picoclaw-watchdog doctor --print-polkit | sudo tee /etc/polkit-1/rules.d/50-picoclaw-watchdog.rules\n\
          polkit.addRule(function (action, subject) {{\n\
          \x20   if (action.id === \"org.freedesktop.systemd1.manage-units\" && subject.user === {} &&\n\
          \x20       [{}].indexOf(action.lookup(\"unit\")) >= 0 &&\n\
-         \x20       [\"restart\", \"reset-failed\"].indexOf(action.lookup(\"verb\")) >= 0) {{\n\
+         \x20       [{}].indexOf(action.lookup(\"verb\")) >= 0) {{\n\
          \x20       return polkit.Result.YES;\n\
          \x20   }}\n\
          }});\n",
         literal(&user),
-        units.join(", ")
+        units.join(", "),
+        verbs.join(", ")
     )
+}
+
+/// What systemd asks polkit for: the verbs of systemctl.
+fn verbs(step: &Action) -> Vec<String> {
+    match &step.act {
+        Do::RestartSystemUnit(restart) => {
+            restart.commands().into_iter().filter_map(|argv| argv.into_iter().nth(1)).collect()
+        }
+        Do::RestartUnit(_) | Do::Run(_) | Do::Http(_) | Do::PublishFunnel(_) | Do::Files(_) => Vec::new(),
+        Do::SignalUnit(_) | Do::KillListener(_) | Do::CheckPort(_) | Do::Vacuum(_) | Do::All(_) => Vec::new(),
+    }
 }
 
 /// The name under which systemd asks polkit: `redis.service` is an alias of `redis-server.service`. Where systemd
@@ -128,6 +142,13 @@ mod tests {
         let restart = "[action.db]\ndo.restart-system-unit = { unit = \"no-such-db\" }\n";
         let wanted = ["systemctl reset-failed no-such-db.service", "systemctl restart no-such-db.service"];
         assert_eq!(commands(restart), wanted);
+        let killing =
+            "[action.db]\ndo.restart-system-unit = { unit = \"no-such-db\", kill_after = \"9s\" }\n";
+        assert_eq!(commands(killing)[2], "systemctl kill --signal=KILL no-such-db.service");
+        assert_eq!(
+            steps(&config(killing)).flat_map(verbs).collect::<Vec<_>>(),
+            ["reset-failed", "restart", "kill"]
+        );
         let step = format!("{restart}[action.both]\ndo.all = [\"db\"]\n").replace("\"db\" }, ", "");
         assert_eq!(commands(&step).len(), 4, "in a sequence, too");
         let run = "[action.a]\ndo.run = { argv = [\"sudo\", \"-n\", \"id\", \"-u\"] }\n";

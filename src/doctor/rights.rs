@@ -57,10 +57,15 @@ async fn for_command(manager: Manager, user: &str, argv: &[String]) -> Finding {
 
 async fn for_unit(user: &str, restart: &RestartSystemUnit) -> Finding {
     let sudo = ["sudo", "-n"].map(str::to_owned);
-    let [forgive, order] = restart.commands();
-    let (forgive, order, hardened) =
-        tokio::join!(allowed(&sudo, &forgive), allowed(&sudo, &order), hardened());
-    judge_unit(user, restart, forgive.and(order), hardened)
+    let commands = restart.commands();
+    let allowed = async {
+        for command in &commands {
+            allowed(&sudo, command).await?;
+        }
+        Ok(())
+    };
+    let (sudo, hardened) = tokio::join!(allowed, hardened());
+    judge_unit(user, restart, sudo, hardened)
 }
 
 /// Whether polkit allows it cannot be asked without trying.
@@ -308,7 +313,7 @@ mod tests {
     #[test]
     fn a_unit_of_the_system_takes_root_or_sudo_or_perhaps_polkit() {
         let unit = crate::values::UnitName::parse("db").unwrap();
-        let restart = RestartSystemUnit { unit, timeout: Duration::from_secs(1) };
+        let restart = RestartSystemUnit { unit, timeout: Duration::from_secs(1), kill_after: None };
         let judged = |user, sudo: bool, hardened| {
             let sudo = if sudo { Ok(()) } else { Err("a password is required".to_owned()) };
             let finding = judge_unit(user, &restart, sudo, hardened);

@@ -92,7 +92,7 @@ impl Channel {
             // A line in a file needs no task; there is room for the answer, for one letter is under way at a time.
             let delivery = file.append(letter);
             self.file_trouble = match &delivery {
-                Delivery::Retry(why) => Some(why.clone()),
+                Delivery::Retry(why) | Delivery::Later { reason: why, .. } => Some(why.clone()),
                 Delivery::Accepted { .. } | Delivery::Refused(_) | Delivery::QuotaSpent(_) => None,
             };
             let _ = self.answers.0.try_send(Receipt { alert: letter.id, delivery });

@@ -218,6 +218,11 @@ pub fn log_behind(bytes: u64, left: u64) {
     );
 }
 
+/// New lines are not noticed at once.
+pub fn log_late(why: &str) {
+    warn!(subject = "logs", result = "NG", action = "scan", "{why}");
+}
+
 /// The channel did not say how many messages are left, so none are kept back.
 pub fn quota_unknown(why: &str) {
     info!(subject = "line", result = "NG", action = "quota", "the quota is not known anew: {why}");

@@ -93,6 +93,7 @@ impl Host {
         if scan.left > 0 {
             chronicle::log_behind(scan.bytes, scan.left);
         }
+        scan.late.iter().for_each(|why| chronicle::log_late(why));
         for source in self.config.scan.sources.iter().map(|source| source.name.clone()).collect::<Vec<_>>() {
             let told: Vec<&str> = scan
                 .troubles

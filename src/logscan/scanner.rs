@@ -2,7 +2,7 @@
 //! into the state together, so that a crash neither loses an event nor counts one twice.
 
 use super::engine::Refused;
-use super::follow::{Follow, Sink};
+use super::follow::{Follow, Progress, Sink};
 use super::matcher::{Event, Matcher};
 use super::{Plan, Watched};
 use crate::recovery::evidence::{Name, ProbeReport};
@@ -44,6 +44,8 @@ pub struct Scan {
     pub left: u64,
     /// Logs that cannot be read as they should, with the reason.
     pub troubles: Vec<(Name, String)>,
+    /// Why new lines may be noticed late, said once.
+    pub late: Option<String>,
 }
 
 impl Scanner {
@@ -102,7 +104,8 @@ impl Scanner {
             tally.add(events, quote(&line, secrets), now, watched.rule.within);
             touched.insert(watched.target.clone());
         }
-        Some(Scan { touched, bytes: progress.bytes, left: progress.left, troubles: progress.troubles })
+        let Progress { bytes, left, troubles, late, .. } = progress;
+        Some(Scan { touched, bytes, left, troubles, late })
     }
 
     /// What the rules of the targets in question say now.

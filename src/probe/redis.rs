@@ -5,7 +5,7 @@ use super::http::error::Fault;
 use super::http::span;
 use super::object::MISCONFIGURED;
 use super::wire::{Place, broke};
-use crate::recovery::evidence::Reading;
+use crate::recovery::evidence::{LEAVE_UP, Reading};
 use crate::section::{Section, parse};
 use crate::values::{Secret, one_line};
 use std::time::Duration;
@@ -122,8 +122,15 @@ fn judge(answer: &str, login: Option<&str>) -> Reading {
             Reading::Unknown("it is still loading its data; a restart would make it begin anew".to_owned())
         }
         "BUSY" => Reading::Fail(format!("a script keeps it busy, `redis-cli SCRIPT KILL` ends it: {error}")),
-        "MISCONF" => Reading::Fail(format!("it cannot save its data, is the disk full? {error}")),
+        // It would refuse to stop as long as it cannot save, and whoever kills it loses what it has not saved.
+        "MISCONF" => Reading::Fail(format!(
+            "{LEAVE_UP}it takes no changes, for it cannot save its data; make room on its disk or let it write there, \
+             its log says which: {error}"
+        )),
         "MASTERDOWN" => Reading::Fail(format!("a replica without its master: {error}")),
+        _ if error.contains("max number of clients") => Reading::Fail(format!(
+            "it refuses: {error}; `redis-cli CLIENT LIST` shows who holds them, maxclients is how many there may be"
+        )),
         _ => Reading::Fail(format!("it refuses: {error}")),
     }
 }

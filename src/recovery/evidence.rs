@@ -63,6 +63,10 @@ impl fmt::Display for Name {
     }
 }
 
+/// How a failure begins that a restart would make worse: what serves what it still can is not interrupted, and people
+/// are told at once.
+pub const LEAVE_UP: &str = "a restart would make it worse: ";
+
 /// One answer of a probe. `Unknown` is the probe's own trouble and never counts against the target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is", content = "detail")]
@@ -179,6 +183,13 @@ pub enum Delivery {
     },
     /// Try again with the same key and body.
     Retry(String),
+    /// The same, but not for so long: the channel has asked for peace.
+    Later {
+        /// What it said.
+        reason: String,
+        /// For how many seconds.
+        seconds: u64,
+    },
     /// The month's quota is spent: try again, but slowly.
     QuotaSpent(String),
     /// It will never be accepted.

@@ -33,7 +33,7 @@ pub enum Hold {
         /// Since when.
         since: Timestamp,
     },
-    /// Only a person can help: no such unit, or one that cannot be used.
+    /// Only a person can help: no such unit, one that cannot be used, or a failure that a restart would make worse.
     Unusable(String),
     /// A person switched it off.
     OnPurpose(String),
@@ -186,6 +186,7 @@ pub fn ask(question: &Question<'_>) -> Result<(), Hold> {
     unit(question, target)?;
     if question.asker == Asker::Policy {
         first_look(question)?;
+        harm(question, target)?;
         still_starting(question.target, target, question.now)?;
         offline(question)?;
         upstream(question)?;
@@ -205,6 +206,14 @@ fn unit(question: &Question<'_>, target: &TargetState) -> Result<(), Hold> {
         Some(Err(why)) => Err(Hold::Blind(why.clone())),
         Some(Ok(Standing::Busy(why))) => Err(Hold::Busy(why.clone())),
         Some(Ok(Standing::Running | Standing::Dead(_) | Standing::Off(_))) | None => Ok(()),
+    }
+}
+
+/// What an interruption would make worse is left to what interrupts nothing, and to people.
+fn harm(question: &Question<'_>, target: &TargetState) -> Result<(), Hold> {
+    match health::left_up(question.target, target) {
+        Some(why) if question.rung.disruptive => Err(Hold::Unusable(why.to_owned())),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Readings become health: consecutive thresholds with hysteresis per probe, folded in every phase, then
 //! one judgement per target. No decision about actions is made here.
 
-use super::evidence::{Evidence, Name, ProbeReport, Reading, Resting, UnitReport};
+use super::evidence::{Evidence, LEAVE_UP, Name, ProbeReport, Reading, Resting, UnitReport};
 use super::policy::{Policy, ProbePolicy, Role, TargetPolicy};
 use super::starts;
 use super::state::{LastReading, ProbeHealth, ProbeState, State, TargetState, UnitView};
@@ -312,6 +312,15 @@ pub(super) fn counts(policy: &ProbePolicy, probe: &ProbeState) -> bool {
 pub fn failing_since(policy: &TargetPolicy, target: &TargetState) -> Option<Timestamp> {
     let failing = liveness(policy, target).filter(|(_, probe)| probe.health == ProbeHealth::Unhealthy);
     failing.filter_map(|(_, probe)| probe.trouble_since).min()
+}
+
+/// Why a restart would do harm, when what fails says so of itself.
+pub(super) fn left_up<'a>(policy: &'a TargetPolicy, target: &'a TargetState) -> Option<&'a str> {
+    let failing = liveness(policy, target).filter(|(_, probe)| probe.health == ProbeHealth::Unhealthy);
+    failing.map(|(_, probe)| probe).find_map(|probe| match &probe.last {
+        Some(LastReading(Reading::Fail(why))) if why.starts_with(LEAVE_UP) => Some(why.as_str()),
+        Some(LastReading(Reading::Fail(_) | Reading::Pass(_) | Reading::Unknown(_))) | None => None,
+    })
 }
 
 /// Whether a probe that may cause recovery has begun to fail.

@@ -26,6 +26,9 @@ const PENDING_MAX: usize = 200;
 /// A spent monthly quota can also be a reservation that is given back, so it is asked again, but rarely.
 const QUOTA_GAP: Duration = Duration::from_secs(3600);
 
+/// The longest that a channel is left in peace because it asks for that: somebody waits to hear of a fault.
+const PEACE_MAX: Duration = Duration::from_secs(3600);
+
 /// The queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,6 +112,11 @@ impl Outbox {
                 // It gave way, and the next letter need not wait.
                 Delivery::QuotaSpent(_) if self.push(*push).is_empty() => Some(Timestamp::default()),
                 Delivery::QuotaSpent(_) => Some(now.at.after(QUOTA_GAP)),
+                Delivery::Later { seconds, .. } => {
+                    let peace = now.at.after(Duration::from_secs(*seconds).min(PEACE_MAX));
+                    // The gap of its own tries counts all the same.
+                    Some(self.next_try.get(&channel).map_or(peace, |next| peace.max(*next)))
+                }
                 Delivery::Retry(_) => None,
             };
             self.next_try.extend(next.map(|at| (channel.clone(), at)));
@@ -134,7 +142,7 @@ impl Outbox {
                 self.note(push, reason);
                 self.give_way(push, reason)
             }
-            Delivery::Retry(reason) => {
+            Delivery::Retry(reason) | Delivery::Later { reason, .. } => {
                 self.note(push, reason);
                 Vec::new()
             }

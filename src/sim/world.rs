@@ -108,7 +108,8 @@ impl World for Sim {
             self.ledger.received(push.iter().filter_map(|letter| letter.target.as_ref()), got, reserve);
         }
         if letter.tries == 1
-            && let Delivery::Retry(why) | Delivery::QuotaSpent(why) = &delivery
+            && let Delivery::Retry(why) | Delivery::QuotaSpent(why) | Delivery::Later { reason: why, .. } =
+                &delivery
         {
             self.story
                 .tell_later(What::Line, format!("message {}{} has to wait: {why}", letter.id, to(letter)));

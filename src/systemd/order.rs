@@ -7,6 +7,9 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use zbus::{MessageStream, OwnedObjectPath};
 
+/// The number that ends every process.
+const SIGKILL: i32 = 9;
+
 /// How a job that we asked for ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobEnd {
@@ -73,7 +76,19 @@ impl Bus {
     /// # Errors
     /// Why systemd could not be asked, or what it answered instead.
     pub async fn signal_main(&self, unit: &UnitName, signal: i32) -> Result<(), String> {
-        let arguments = (unit.as_str(), "main", signal);
+        self.signal(unit, "main", signal).await
+    }
+
+    /// Kills all processes of `unit` at once.
+    ///
+    /// # Errors
+    /// Why systemd could not be asked, or what it answered instead.
+    pub async fn kill(&self, unit: &UnitName) -> Result<(), String> {
+        self.signal(unit, "all", SIGKILL).await
+    }
+
+    async fn signal(&self, unit: &UnitName, whom: &str, signal: i32) -> Result<(), String> {
+        let arguments = (unit.as_str(), whom, signal);
         self.asking(async |link| manager(link, "KillUnit", &arguments).await.map(drop)).await
     }
 }

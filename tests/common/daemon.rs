@@ -82,7 +82,7 @@ impl Home {
     #[track_caller]
     pub(crate) fn start_with(&self, environment: &[(&str, &str)]) -> Daemon<'_> {
         let cycles = self.log().cycles();
-        let daemon = self.spawn(environment);
+        let daemon = self.spawn(&[], environment);
         daemon.wait("the first cycle is over", |log| log.cycles() > cycles);
         daemon
     }
@@ -90,20 +90,29 @@ impl Home {
     /// Starts the daemon, and waits until it is in the middle of a repair.
     #[track_caller]
     pub(crate) fn start_until_attempt(&self) -> Daemon<'_> {
-        let daemon = self.spawn(&[]);
+        let daemon = self.spawn(&[], &[]);
         daemon.wait("a repair has begun", |log| !log.lines(&["action=diagnostics"]).is_empty());
         daemon
     }
 
     /// Starts the daemon, and waits for nothing.
     pub(crate) fn start_without_a_cycle(&self) -> Daemon<'_> {
-        self.spawn(&[])
+        self.spawn(&[], &[])
     }
 
-    fn spawn(&self, environment: &[(&str, &str)]) -> Daemon<'_> {
+    /// As [`Self::start`], by a command that is followed by that of the daemon, and becomes it.
+    #[track_caller]
+    pub(crate) fn start_by(&self, command: &[&str]) -> Daemon<'_> {
+        let daemon = self.spawn(command, &[]);
+        daemon.wait("the first cycle is over", |log| log.cycles() > 0);
+        daemon
+    }
+
+    fn spawn(&self, by: &[&str], environment: &[(&str, &str)]) -> Daemon<'_> {
         let errors = fs::File::create(self.path("stderr")).unwrap();
-        let mut command = self.clean(Command::new(watchdog_binary()));
-        command.arg("run");
+        let mut argv = by.iter().map(PathBuf::from).chain([watchdog_binary(), "run".into()]);
+        let mut command = self.clean(Command::new(argv.next().unwrap()));
+        command.args(argv);
         let child =
             command.envs(environment.iter().copied()).stderr(errors).process_group(0).spawn().unwrap();
         Daemon { home: self, child }

@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A rule whose repair is a program that leaves a mark, so that how often it ran can be counted.
@@ -158,6 +159,29 @@ fn a_new_line_is_noticed_long_before_the_next_cycle() {
     }
     println!("noticed, counted and saved after {took:?}");
     assert!(took.iter().all(|took| *took < Duration::from_secs(1)), "{took:?}");
+}
+
+/// Where the kernel has no bell to spare, in a user namespace of our own, every cycle is the net.
+#[test]
+fn without_inotify_lines_are_found_all_the_same_and_why_they_are_late_is_said_once() {
+    for (key, limit) in [("instances", "max_user_instances"), ("watches", "max_user_watches")] {
+        let script = format!("echo 0 >/proc/sys/user/max_inotify_{key}; exec \"$@\"");
+        let by = ["unshare", "-Ur", "sh", "-euc", &script, "by"];
+        if !Command::new("unshare").args(&by[1..]).arg("true").status().is_ok_and(|status| status.success()) {
+            eprintln!("!!!! SKIPPED: no user namespace can be had here");
+            return;
+        }
+        let app = App::new(CONFIG);
+        let daemon = app.home.start_by(&by);
+        app.writes(&FULL.repeat(3));
+        daemon.wait("the lines are counted", |_| app.counted() == 3);
+        fs::rename(&app.log, app.home.path("logs/app.log.1")).unwrap();
+        app.writes(&FULL.repeat(4));
+        daemon.wait("those of the next file too", |_| app.counted() == 7);
+        let log = daemon.cycles(2);
+        let said = log.lines(&["level=WARN", "action=scan", limit, "picoclaw-watchdog doctor"]);
+        assert_eq!(said.len(), 1, "{}", log.0);
+    }
 }
 
 /// A log that is written faster than it may be read: that is said, and what is left comes later, each line once.

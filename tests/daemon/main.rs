@@ -13,6 +13,7 @@ mod mirai;
 mod offline;
 mod processes;
 mod profiles;
+mod servers;
 mod supervised;
 mod system;
 mod units;

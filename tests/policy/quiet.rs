@@ -29,6 +29,24 @@ fn both(gateway: Reading, funnel: Reading) -> Evidence {
 }
 
 #[test]
+fn what_a_restart_would_make_worse_is_left_up_and_told() {
+    let mut policy = bare(&[("clean", 1), ("restart", 3)]);
+    policy.targets[0].ladder[0].disruptive = false;
+    let mut bench = Bench::new(policy);
+    let full = || health(fail(&format!("{LEAVE_UP}its disk is full")));
+    assert_eq!(done(&bench.pass(0, full())), ["clean"], "what interrupts nothing may help");
+    let mut last = bench.pass(1000, full());
+    for _ in 0..5 {
+        assert!(done(&last).is_empty());
+        last = bench.pass(1000, full());
+    }
+    assert_eq!(held(&last, 0), &Hold::Unusable(format!("{LEAVE_UP}its disk is full")));
+    assert_eq!(bench.keys(), ["health_consecutive"]);
+    // Once it is only down, it is restarted as ever.
+    assert_eq!(done(&bench.pass(1000, health(fail("refused")))), ["restart"]);
+}
+
+#[test]
 fn what_fails_beside_a_suspect_upstream_waits_for_it() {
     let mut policy = with_funnel();
     policy.targets[0].probes[0].fail_after = 3;

@@ -1,7 +1,7 @@
 //! A server to which messages are posted: ntfy, Slack, Discord or anything else.
 //!
 //! Every request is recorded as one line of JSON in `--record FILE`. The control file `answer` holds the status that is
-//! given instead of 200; `hang` and `close` give none.
+//! given instead of 200, and after a space what it says in `Retry-After`; `hang` and `close` give none.
 
 use crate::announce;
 use crate::args::Args;
@@ -27,10 +27,16 @@ pub(crate) fn start(mut args: Args) -> Result<()> {
             Some("hang") => Answer::Hang,
             Some("close") => Answer::Close,
             steered => {
-                let status = steered.and_then(|text| text.parse().ok()).unwrap_or(200);
+                let steered = steered.unwrap_or("200");
+                let (status, wait) =
+                    steered.split_once(' ').map_or((steered, None), |(status, wait)| (status, Some(wait)));
                 let echo =
                     format!("{} {}", request.path, request.header("authorization").unwrap_or_default());
-                Answer::Reply(Reply::text(status, echo))
+                let reply = Reply::text(status.parse().unwrap_or(200), echo);
+                Answer::Reply(match wait {
+                    Some(wait) => reply.with("Retry-After", wait),
+                    None => reply,
+                })
             }
         };
         let header = |name: &&str| Some((name.to_string(), json!(request.header(name)?)));

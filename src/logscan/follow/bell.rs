@@ -1,6 +1,7 @@
 //! Notices new lines and new files the moment they are there. It is only a bell: where inotify is missing, or its
-//! watches are used up, it never rings, and looking at every cycle is the net.
+//! watches are used up, it never rings, which is said once, and looking at every cycle is the net.
 
+use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use std::fs::File;
 use std::io;
@@ -24,27 +25,47 @@ pub(super) struct Bell {
     /// When it first rang since somebody looked.
     rang: Option<Instant>,
     new_names: bool,
+    /// Which limit of the kernel keeps it from ringing, if one does; said once.
+    mute: Option<&'static str>,
+    said: bool,
 }
 
 impl Bell {
     pub(super) fn new() -> Self {
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok();
-        Self { inotify, waiting: None, rang: None, new_names: false }
+        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC);
+        let mute = matches!(inotify, Err(Errno::EMFILE)).then_some("max_user_instances");
+        Self { inotify: inotify.ok(), waiting: None, rang: None, new_names: false, mute, said: false }
+    }
+
+    /// Why it does not ring for all that it should, the first time that this is asked.
+    pub(super) fn news(&mut self) -> Option<String> {
+        let limit = self.mute.filter(|_| !self.said)?;
+        self.said = true;
+        Some(format!(
+            "new lines may be seen only once a cycle, for fs.inotify.{limit} is used up; picoclaw-watchdog doctor says \
+             how to raise it"
+        ))
     }
 
     /// Rings when an open file changes. It is named by its descriptor, so that no rename comes in between.
-    pub(super) fn watch_file(&self, file: &File) -> Option<WatchDescriptor> {
+    pub(super) fn watch_file(&mut self, file: &File) -> Option<WatchDescriptor> {
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-        self.inotify.as_ref()?.add_watch(path.as_str(), AddWatchFlags::IN_MODIFY).ok()
+        self.watch(Path::new(&path), AddWatchFlags::IN_MODIFY)
+    }
+
+    /// One that is missing or forbidden is looked at without a bell.
+    fn watch(&mut self, path: &Path, events: AddWatchFlags) -> Option<WatchDescriptor> {
+        let watch = self.inotify.as_ref()?.add_watch(path, events);
+        if watch == Err(Errno::ENOSPC) {
+            self.mute = Some("max_user_watches");
+        }
+        watch.ok()
     }
 
     /// Rings when a name appears in a directory. To say it twice is to say it once.
-    pub(super) fn watch_directory(&self, directory: &Path) {
+    pub(super) fn watch_directory(&mut self, directory: &Path) {
         let appears = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_ONLYDIR;
-        if let Some(inotify) = &self.inotify {
-            // One that is missing or forbidden is looked at without a bell.
-            let _ = inotify.add_watch(directory, appears);
-        }
+        self.watch(directory, appears);
     }
 
     /// Watches a file no longer.

@@ -71,7 +71,7 @@ impl Files {
     }
 
     /// Looks which files lie at the paths by now.
-    pub(super) fn look(&mut self, bell: &Bell, now: Instant, wall: u64) {
+    pub(super) fn look(&mut self, bell: &mut Bell, now: Instant, wall: u64) {
         let due = self.expanded.is_none_or(|at| now.saturating_duration_since(at) >= EXPAND_EVERY);
         if due || bell.has_new_names() {
             if self.expanded.is_some() {
@@ -212,7 +212,7 @@ impl Files {
     }
 
     /// Listens for new names, wherever they may appear.
-    fn watch(&self, bell: &Bell) {
+    fn watch(&self, bell: &mut Bell) {
         let fixed = self.patterns.iter().map(Pattern::base);
         let found = self.trails.iter().map(|trail| parent(trail.path()));
         for directory in fixed.chain(found).collect::<BTreeSet<_>>() {

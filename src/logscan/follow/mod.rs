@@ -102,6 +102,8 @@ pub struct Progress {
     pub flush_at: Option<Instant>,
     /// Sources that cannot be read, or not all of them, and why.
     pub troubles: Vec<(Name, String)>,
+    /// Why new lines may be noticed late, said once.
+    pub late: Option<String>,
 }
 
 /// Follows all sources.
@@ -193,6 +195,7 @@ impl Follow {
         for journal in &mut self.journals {
             progress.troubles.extend(journal.news().map(|news| (journal.name().clone(), news)));
         }
+        progress.late = self.bell.news();
         let trails = || self.files.iter().flat_map(Files::trails);
         progress.left = trails().map(Trail::left).sum();
         let journals = self.journals.iter().filter_map(Journal::wake_at);
@@ -220,7 +223,7 @@ impl Follow {
         self.bell.answer();
         let wall = wall();
         for files in &mut self.files {
-            files.look(&self.bell, now, wall);
+            files.look(&mut self.bell, now, wall);
         }
         self.bell.names_are_known();
     }

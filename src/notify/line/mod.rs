@@ -97,6 +97,9 @@ impl Line {
                 Delivery::Accepted { request_id: tidy(request_id, ID_CHARS_MAX) }
             }
             Delivery::Retry(reason) => Delivery::Retry(tidy(reason, REASON_CHARS_MAX)),
+            Delivery::Later { reason, seconds } => {
+                Delivery::Later { reason: tidy(reason, REASON_CHARS_MAX), seconds }
+            }
             Delivery::QuotaSpent(reason) => Delivery::QuotaSpent(tidy(reason, REASON_CHARS_MAX)),
             Delivery::Refused(reason) => Delivery::Refused(tidy(reason, REASON_CHARS_MAX)),
         }
@@ -119,6 +122,7 @@ async fn answered(request: RequestBuilder, deadline: Instant) -> Result<Response
     let answer = timeout_at(deadline, request.send()).await.map_err(|_| "LINE did not answer in time")?;
     answer.map_err(|error| match failed(error) {
         Delivery::Retry(why) | Delivery::Refused(why) | Delivery::QuotaSpent(why) => why,
+        Delivery::Later { reason, .. } => reason,
         Delivery::Accepted { .. } => "LINE cannot be asked".to_owned(),
     })
 }
@@ -237,6 +241,7 @@ mod tests {
         match delivery {
             Delivery::Accepted { .. } => "accepted",
             Delivery::Retry(_) => "retry",
+            Delivery::Later { .. } => "later",
             Delivery::QuotaSpent(_) => "quota",
             Delivery::Refused(_) => "refused",
         }
@@ -250,6 +255,7 @@ mod tests {
         match delivery {
             Delivery::Accepted { request_id } => panic!("accepted as {request_id}"),
             Delivery::Retry(text) | Delivery::QuotaSpent(text) | Delivery::Refused(text) => text,
+            Delivery::Later { reason, .. } => reason,
         }
     }
 

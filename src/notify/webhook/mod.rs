@@ -79,14 +79,18 @@ impl Webhook {
         let status = answer.status;
         let said = String::from_utf8_lossy(&answer.body).into_owned();
         let said = if said.trim().is_empty() { String::new() } else { format!(": {said}") };
-        let wait = answer.header(RETRY_AFTER).map(|wait| format!(", it wants {wait} s of peace"));
         match status {
             200..=299 => Delivery::Accepted { request_id: String::new() },
-            408 | 425 | 429 => {
-                Delivery::Retry(self.tidy(&format!("{status}{}{said}", wait.unwrap_or_default())))
+            400..=499 if ![408, 425, 429].contains(&status) => {
+                Delivery::Refused(self.tidy(&format!("{status}{said}")))
             }
-            400..=499 => Delivery::Refused(self.tidy(&format!("{status}{said}"))),
-            _ => Delivery::Retry(self.tidy(&format!("{status}{said}"))),
+            _ => match answer.header(RETRY_AFTER).and_then(peace) {
+                Some(seconds) => {
+                    let reason = self.tidy(&format!("{status}, it wants {seconds} s of peace{said}"));
+                    Delivery::Later { reason, seconds }
+                }
+                None => Delivery::Retry(self.tidy(&format!("{status}{said}"))),
+            },
         }
     }
 
@@ -103,5 +107,29 @@ impl Webhook {
     /// What must be masked everywhere.
     pub(super) fn secrets(&self) -> Vec<&Secret> {
         std::iter::once(&self.url).chain(self.headers.iter().map(|(_, value)| value)).collect()
+    }
+}
+
+/// Seconds as `Retry-After` has them, rounded up: Discord writes fractions. A date, which none of these servers sends,
+/// is taken for no wish at all: it would need both clocks to be right.
+fn peace(wish: &str) -> Option<u64> {
+    let (whole, fraction) = wish.trim().split_once('.').unwrap_or((wish.trim(), ""));
+    let seconds: u64 = whole.parse().ok()?;
+    Some(seconds.saturating_add(u64::from(fraction.contains(|c| c != '0'))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::peace;
+
+    #[test]
+    fn only_seconds_are_a_wish() {
+        assert_eq!(
+            [peace("30"), peace(" 1.5 "), peace("2.0"), peace("0")],
+            [Some(30), Some(2), Some(2), Some(0)]
+        );
+        for none in ["", "-1", "soon", "Sun, 06 Nov 1994 08:49:37 GMT", "99999999999999999999"] {
+            assert_eq!(peace(none), None, "{none}");
+        }
     }
 }

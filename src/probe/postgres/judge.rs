@@ -2,7 +2,7 @@
 //! server. Pure.
 
 use crate::probe::object::MISCONFIGURED;
-use crate::recovery::evidence::Reading;
+use crate::recovery::evidence::{LEAVE_UP, Reading};
 use crate::values::one_line;
 
 /// Characters quoted of what it says.
@@ -11,6 +11,9 @@ const SAID_CHARS: usize = 200;
 const CANNOT_CONNECT_NOW: &str = "57P03";
 /// All connections are taken.
 const TOO_MANY: &str = "53300";
+
+/// Its disk is full.
+const DISK_FULL: &str = "53100";
 
 /// A refusal that meets everybody; none when it is only about who asks.
 pub(super) fn of_everybody(code: &str, message: &str) -> Option<Reading> {
@@ -26,6 +29,8 @@ pub(super) fn of_everybody(code: &str, message: &str) -> Option<Reading> {
         TOO_MANY => Some(Reading::Fail(format!(
             "rejects connections: {said}; who holds them is in pg_stat_activity, how many there may be in max_connections"
         ))),
+        // It still answers whoever only reads. On its way down it writes, and might not come up again.
+        DISK_FULL => Some(Reading::Fail(format!("{LEAVE_UP}its disk is full; make room there: {said}"))),
         // Before there were codes: it has no process to spare for us.
         "" => Some(Reading::Fail(format!("rejects connections: {said}"))),
         _ => None,

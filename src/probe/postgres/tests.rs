@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::probe::wire::Place;
+use crate::recovery::evidence::LEAVE_UP;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -115,8 +116,10 @@ fn who_is_refused_is_told_apart_from_what_fails() {
         "not to us: password authentication failed",
     );
     unknown("3D000", "database \"app\" does not exist", "misconfigured probe");
+    let full = judge::of_us("53100", "could not extend file \"base/5/1\": No space left on device");
+    assert!(matches!(&full, Reading::Fail(why) if why.starts_with(LEAVE_UP)), "{full:?}");
     unknown("42P01", "relation \"x\" does not exist", "misconfigured probe");
-    for code in ["57P01", "57014", "53100", "XX000", "58030", "é!"] {
+    for code in ["57P01", "57014", "53200", "XX000", "58030", "é!"] {
         assert!(matches!(judge::of_us(code, "no"), Reading::Fail(_)), "{code}");
     }
 }

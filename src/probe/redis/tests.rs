@@ -53,7 +53,11 @@ async fn every_answer_has_its_meaning() {
         ("-DENIED Redis is running in protected mode\r\n", "", "Unknown(\"misconfigured probe"),
         ("-LOADING Redis is loading the dataset in memory\r\n", "", "Unknown(\"it is still loading"),
         ("-BUSY Redis is busy running a script.\r\n", "", "Fail(\"a script keeps it busy"),
-        ("-MISCONF Redis is configured to save RDB snapshots\r\n", "", "Fail(\"it cannot save its data"),
+        (
+            "-MISCONF Redis is configured to save RDB snapshots\r\n",
+            "",
+            "Fail(\"a restart would make it worse: it takes no changes, for it cannot save its data",
+        ),
         ("-MASTERDOWN Link with MASTER is down\r\n", "", "Fail(\"a replica without its master"),
         // Said instead of an answer to the login, and then it hangs up.
         ("-ERR max number of clients reached\r\n", "pw", "Fail(\"it refuses: ERR max number of clients"),

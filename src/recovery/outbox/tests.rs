@@ -117,6 +117,22 @@ fn what_the_channel_answered_last_can_be_read() {
 }
 
 #[test]
+fn a_channel_that_asks_for_peace_gets_it_within_bounds() {
+    // Seconds that it asks for, and when it is tried again: never sooner than usual, never later than in an hour.
+    for (seconds, next) in [(0, 15), (5, 15), (120, 121), (u64::MAX, 3601)] {
+        let mut outbox = Outbox::default();
+        let id = outbox.write(draft("k"), &channel(), at(0));
+        assert_eq!(outbox.charge(&channel(), at(0)), Some(id));
+        let later = Delivery::Later { reason: "429".into(), seconds };
+        assert!(outbox.receive(&answer(id, later), &alerts(), at(1)).is_empty());
+        assert_eq!(outbox.wake_at(&channel()), Some(at(next).at), "{seconds}");
+        assert_eq!(outbox.charge(&channel(), at(next - 1)), None, "{seconds}");
+        assert_eq!(outbox.charge(&channel(), at(next)), Some(id), "{seconds}");
+        assert_eq!(outbox.letters[0].last_answer, "429");
+    }
+}
+
+#[test]
 fn a_spent_quota_is_asked_about_every_hour() {
     let mut outbox = Outbox::default();
     let first = outbox.write(draft("a"), &channel(), at(0));

@@ -18,5 +18,6 @@ fuzz_target!(|data: &[u8]| {
         // What is refused is given up for good: never for a server's passing trouble.
         Delivery::Refused(why) => assert!((400..500).contains(&status) && status != 429, "{status}: {why}"),
         Delivery::Retry(why) => assert!(!why.is_empty()),
+        Delivery::Later { .. } => panic!("LINE asks nobody for peace"),
     }
 });

@@ -22,7 +22,7 @@ pub(super) async fn check(config: &Config, user: &str, uid: u32) -> Vec<Finding>
     for Source { name, kind, .. } in &config.scan.sources {
         match kind {
             Kind::Files { patterns } => {
-                let looked = patterns.iter().flat_map(|pattern| look(name, pattern, user));
+                let looked = patterns.iter().flat_map(|pattern| look(name, &pattern.to_string(), user));
                 findings.extend(looked);
                 files += 1;
             }

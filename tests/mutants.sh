@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Tests of the core. What they import decides which modules and crates come along.
-TESTS=(stories policy alerts texts)
+TESTS=(stories policy alerts telling texts)
 CRATE=${CARGO_TARGET_DIR:-target}/mutants-crate
 JOBS=${JOBS:-2}
 

@@ -3,35 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests may fail like tests.
 
 mod core;
-mod shipped;
 
 use core::*;
 use picoclaw_watchdog::recovery::outbox::{Fate, Kind, Letter};
-use picoclaw_watchdog::recovery::policy::{AlertPolicy, ChannelPolicy, Policy, Severity};
+use picoclaw_watchdog::recovery::policy::{ChannelPolicy, Severity};
 use picoclaw_watchdog::recovery::state::Incident;
-use picoclaw_watchdog::sim::blueprint::Blueprint;
-use picoclaw_watchdog::sim::channel::{Channel, Mood};
-use picoclaw_watchdog::sim::{BEGIN, Sim};
-use shipped::{load, shipped};
-
-const ALL: [Severity; 3] = [Severity::Warning, Severity::Error, Severity::Critical];
-
-/// A channel that takes one message at a time and has no quota.
-fn plain(text: &str, severities: &[Severity]) -> ChannelPolicy {
-    ChannelPolicy {
-        name: name(text),
-        severities: severities.to_vec(),
-        batch: 1,
-        metered: false,
-        ..line_policy()
-    }
-}
-
-/// LINE, for which mail stands in, and a webhook.
-fn three() -> Vec<ChannelPolicy> {
-    let line = ChannelPolicy { fallback: vec![name("email")], ..line_policy() };
-    vec![line, plain("email", &[]), plain("hook", &ALL)]
-}
+use picoclaw_watchdog::sim::Sim;
+use picoclaw_watchdog::sim::channel::Mood;
 
 /// A gateway that crashes for good, and these channels.
 fn hopeless(channels: Vec<ChannelPolicy>) -> Sim {
@@ -39,10 +17,6 @@ fn hopeless(channels: Vec<ChannelPolicy>) -> Sim {
     service(&mut sim).exits_at_once = true;
     sim.policy_mut().alerts.channels = channels;
     sim
-}
-
-fn channel<'a>(sim: &'a mut Sim, of: &str) -> &'a mut Channel {
-    if of == "line" { &mut sim.channel } else { sim.others.entry(name(of)).or_default() }
 }
 
 /// What this recipient has read, in short: the kinds of letters.
@@ -194,60 +168,6 @@ fn killed_after_every_step_each_recipient_hears_of_the_fault_once_and_of_its_end
             assert_eq!(count("repairs do not help"), 1, "{context}, {of}: {bodies:#?}");
             assert_eq!(count("\nIt was: "), 1, "{context}, {of}: {bodies:#?}");
         }
-    }
-}
-
-/// Every letter was accepted, still waits or says why it never will be; who was told of a fault is told of its end.
-fn assert_told(sim: &Sim, context: &str) {
-    let targets = sim.state().targets.values().flat_map(|of| [&of.incident, &of.not_ready, &of.blind]);
-    let troubles = sim.state().troubles.values();
-    let open: Vec<u64> =
-        targets.flatten().map(Box::as_ref).chain(troubles).map(|incident| incident.id).collect();
-    for channel in &sim.policy().alerts.channels {
-        let letters = letters(sim, channel.name.as_str());
-        for letter in letters.iter().filter(|letter| letter.kind == Kind::Fault && letter.incident != 0) {
-            let told = matches!(letter.fate, Fate::Accepted { .. } | Fate::Pending);
-            let ends = |other: &&&Letter| other.kind == Kind::Recovery && other.incident == letter.incident;
-            assert!(
-                !told || open.contains(&letter.incident) || letters.iter().find(ends).is_some(),
-                "told of a fault, not of its end: {letter:?} ({context})"
-            );
-        }
-        assert!(letters.len() <= 300, "{context}");
-    }
-}
-
-#[test]
-fn random_worlds_keep_their_promises_to_every_recipient() {
-    let text = shipped("random").replace("[env]\n", "[env]\nPICOCLAW_WATCHDOG_INTERVAL_SEC = \"600\"\n");
-    let (scenario, blueprint) = load("random", &text);
-    let alerts = AlertPolicy { channels: three(), ..blueprint.policy.alerts.clone() };
-    let policy = Policy { alerts, ..blueprint.policy.clone() };
-    let blueprint = Blueprint { policy, ..blueprint };
-    for seed in 1..=20 {
-        let context = format!("seed {seed}");
-        let span = secs(7 * 86_400);
-        let mut sim = scenario.world(&blueprint, seed, span, None);
-        let mut chance = seed;
-        for hour in 1..7 * 24 {
-            for of in ["email", "hook"] {
-                chance = chance.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(0x9e37_79b9_7f4a_7c15);
-                let moods =
-                    [Mood::Fine, Mood::Fine, Mood::Unreachable, Mood::AnswerLost, Mood::Busy, Mood::Refusing];
-                channel(&mut sim, of).mood = moods[usize::try_from(chance >> 40).unwrap() % moods.len()];
-            }
-            sim.run_until(BEGIN.after(secs(hour * 3600)), |_, _| {});
-            assert_told(&sim, &context);
-        }
-        sim.others.values_mut().for_each(|channel| channel.mood = Mood::Fine);
-        sim.run_until(BEGIN.after(span + secs(7200)), |_, _| {});
-        assert_told(&sim, &context);
-        let waiting = |of| letters(&sim, of).iter().filter(|letter| letter.is_waiting()).count();
-        assert_eq!((waiting("email"), waiting("hook"), sim.totals().doubled), (0, 0, 0), "{context}");
-        assert!(
-            sim.others.values().any(|channel| channel.accepted.len() > 5),
-            "{context}: something was told"
-        );
     }
 }
 

@@ -208,6 +208,7 @@ fn faults(add: &mut Add<'_>) {
         Ruling::Held(Hold::Upstream(name("gateway"))),
         Ruling::Held(Hold::Paused { until, reason: "new disk".to_owned() }),
         Ruling::Held(Hold::FirstLook { until }),
+        Ruling::Held(Hold::Cooldown { until }),
         Ruling::Held(Hold::Offline { since: since(60) }),
     ];
     for ruling in others {

@@ -7,6 +7,7 @@ use picoclaw_watchdog::recovery::policy::*;
 use picoclaw_watchdog::recovery::time::Timestamp;
 use picoclaw_watchdog::recovery::window::Window;
 use picoclaw_watchdog::sim::blueprint::Blueprint;
+use picoclaw_watchdog::sim::channel::Channel;
 use picoclaw_watchdog::sim::fault::{Act, Deed, Event, Fault};
 use picoclaw_watchdog::sim::service::Service;
 use picoclaw_watchdog::sim::thing::Thing;
@@ -94,6 +95,26 @@ pub(crate) fn line_policy() -> ChannelPolicy {
     }
 }
 
+/// Everything that there is to tell.
+pub(crate) const ALL: [Severity; 3] = [Severity::Warning, Severity::Error, Severity::Critical];
+
+/// A channel that takes one message at a time and has no quota.
+pub(crate) fn plain(text: &str, severities: &[Severity]) -> ChannelPolicy {
+    ChannelPolicy {
+        name: name(text),
+        severities: severities.to_vec(),
+        batch: 1,
+        metered: false,
+        ..line_policy()
+    }
+}
+
+/// LINE, for which mail stands in, and a webhook.
+pub(crate) fn three() -> Vec<ChannelPolicy> {
+    let line = ChannelPolicy { fallback: vec![name("email")], ..line_policy() };
+    vec![line, plain("email", &[]), plain("hook", &ALL)]
+}
+
 pub(crate) fn policy() -> Policy {
     Policy {
         cadence: Cadence::every(secs(60)),
@@ -162,4 +183,9 @@ pub(crate) fn performed(sim: &Sim) -> Vec<Timestamp> {
 /// What people received.
 pub(crate) fn received(sim: &Sim) -> Vec<&str> {
     sim.channel.accepted.iter().map(|got| got.body.as_str()).collect()
+}
+
+/// A channel as it really is.
+pub(crate) fn channel<'a>(sim: &'a mut Sim, of: &str) -> &'a mut Channel {
+    if of == "line" { &mut sim.channel } else { sim.others.entry(name(of)).or_default() }
 }

@@ -209,12 +209,13 @@ fn a_pause_in_which_nothing_happened_ends_without_a_word() {
 
 #[test]
 fn resuming_ends_a_pause_at_once() {
-    let mut bench = Bench::new(bare(&[("restart", 3)]));
-    let _ = bench.pass(0, ordered(pause(Some("gateway"), 7200), health(pass())));
-    let _ = bench.pass(60, health(fail("refused")));
-    let resume = Order::Resume { target: Some(name("gateway")) };
-    let decision = bench.pass(60, ordered(resume, health(fail("refused"))));
-    assert_eq!(done(&decision), ["restart"]);
+    for target in [Some(name("gateway")), None] {
+        let mut bench = Bench::new(bare(&[("restart", 3)]));
+        let _ = bench.pass(0, ordered(pause(Some("gateway"), 7200), health(pass())));
+        let _ = bench.pass(60, health(fail("refused")));
+        let decision = bench.pass(60, ordered(Order::Resume { target }, health(fail("refused"))));
+        assert_eq!(done(&decision), ["restart"]);
+    }
 }
 
 #[test]

@@ -280,3 +280,36 @@ fn keys_are_version_4_uuids_and_differ() {
     assert!("89ab".contains(&one[19..20]), "{one}");
     assert_ne!(one, uuid(0x1234, 2));
 }
+
+#[test]
+fn each_channel_forgets_its_own() {
+    let (other, mut outbox) = (ChannelPolicy { name: Name::known("mail"), ..channel() }, Outbox::default());
+    let kept = outbox.write(draft("kept"), &other, at(0));
+    for second in 0..300 {
+        let id = outbox.write(draft("k"), &channel(), at(second));
+        outbox.charge(&channel(), at(second));
+        outbox.receive(&answer(id, Delivery::Refused("no".into())), &alerts(), at(second));
+    }
+    assert_eq!(outbox.to(&line()).count(), FINISHED_MAX);
+    assert!(outbox.letter(kept).is_some_and(Letter::is_waiting));
+}
+
+#[test]
+fn what_waits_for_a_channel_that_is_gone_waits_in_vain_and_for_one_that_is_off_it_waits() {
+    let mail = ChannelPolicy { name: Name::known("mail"), on: Err("no password".into()), ..channel() };
+    let mut outbox = Outbox::default();
+    outbox.write(draft("k"), &mail, at(0));
+    outbox.release(&AlertPolicy { channels: vec![channel(), mail], ..alerts() }, |_| true);
+    assert_eq!(fates(&outbox), [&Fate::Withheld]);
+    outbox.release(&alerts(), |_| true);
+    let Fate::Superseded { reason } = &outbox.letters[0].fate else { panic!("{:?}", outbox.letters) };
+    assert_eq!(reason, "its channel is configured no more");
+}
+
+#[test]
+fn the_next_try_of_an_older_version_was_that_of_line() {
+    let mut document = serde_json::to_value(Outbox::default()).unwrap();
+    document["next_try"] = 7000.into();
+    let outbox: Outbox = serde_json::from_value(document).unwrap();
+    assert_eq!(outbox.next_try, [(line(), Timestamp(7000))].into());
+}

@@ -5,9 +5,10 @@
 mod core;
 
 use core::*;
-use picoclaw_watchdog::recovery::outbox::{Fate, Kind, Letter};
+use picoclaw_watchdog::recovery::outbox::{Draft, Fate, Kind, Letter, Outbox};
 use picoclaw_watchdog::recovery::policy::{ChannelPolicy, Severity};
 use picoclaw_watchdog::recovery::state::Incident;
+use picoclaw_watchdog::recovery::time::{Now, Timestamp};
 use picoclaw_watchdog::sim::Sim;
 use picoclaw_watchdog::sim::channel::Mood;
 
@@ -182,4 +183,23 @@ fn what_line_was_told_before_there_was_a_choice_is_not_told_again() {
     let again: Incident = serde_json::from_str(&serde_json::to_string(&incident).unwrap()).unwrap();
     assert_eq!(again, incident);
     assert!(serde_json::from_str::<Incident>(&old.replace("\"raised\":[\"gateway_limit\"],", "")).is_err());
+}
+
+#[test]
+fn the_next_try_of_an_older_version_was_that_of_line() {
+    let mut document = serde_json::to_value(Outbox::default()).unwrap();
+    document["next_try"] = 7000.into();
+    let mut outbox: Outbox = serde_json::from_value(document).unwrap();
+    let draft = Draft {
+        key: "k".to_owned(),
+        kind: Kind::Fault,
+        severity: Severity::Critical,
+        target: None,
+        incident: 0,
+        text: "x".to_owned(),
+    };
+    for (channel, next) in [(line_policy(), 7000), (plain("email", &ALL), 0)] {
+        outbox.write(draft.clone(), &channel, Now { at: Timestamp(0), wall: 0, entropy: 0 });
+        assert_eq!(outbox.wake_at(&channel), Some(Timestamp(next)), "{}", channel.name);
+    }
 }

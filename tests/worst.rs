@@ -88,3 +88,12 @@ fn the_worst_follows_from_the_window_and_the_times_of_the_probes() {
     assert_eq!(worst.targets[1].attempts_per_hour, 0, "nothing here mends ollama");
     assert!(worst.messages_per_month > 200, "more than LINE gives away: {}", worst.messages_per_month);
 }
+
+#[test]
+fn messages_count_wherever_they_go() {
+    let mut blueprint = everything();
+    let alerts = &mut blueprint.policy.alerts;
+    alerts.channels[0].on = Err("switched off".to_owned());
+    alerts.channels.push(plain("phone", &ALL));
+    assert!(worst(&blueprint).messages_per_month > 200);
+}

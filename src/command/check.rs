@@ -90,9 +90,10 @@ fn summary(config: &Config) {
             target.ladder.iter().map(|rung| format!("{} ×{}", rung.action, rung.tries)).collect();
         let ladder = if ladder.is_empty() { "people are told".to_owned() } else { ladder.join(", then ") };
         println!(
-            "{:<10} {} probes; on failure: {ladder}; at most {}",
+            "{:<10} {} probe{}; on failure: {ladder}; at most {}",
             target.name,
             target.probes.len(),
+            if target.probes.len() == 1 { "" } else { "s" },
             target.window
         );
     }

@@ -14,7 +14,7 @@ const LOW_PERCENT: u64 = 10;
 /// Asks LINE.
 pub(super) async fn check(config: &Config, clients: &Clients) -> Vec<Finding> {
     let line = match &config.line {
-        LineSettings::Off { reason } => return vec![off(reason)],
+        LineSettings::Off { reason } => return vec![off(config, reason)],
         LineSettings::On { endpoint, to, token } => {
             Line { endpoint: endpoint.clone(), token: token.clone(), to: to.clone() }
         }
@@ -34,7 +34,11 @@ pub(super) async fn check(config: &Config, clients: &Clients) -> Vec<Finding> {
     vec![token, self::recipient(recipient), self::form(form), self::quota(quota)]
 }
 
-fn off(reason: &str) -> Finding {
+fn off(config: &Config, reason: &str) -> Finding {
+    let others: Vec<&str> = config.policy.alerts.open().map(|channel| channel.name.as_str()).collect();
+    if !others.is_empty() {
+        return Finding::ok("line", format!("off ({reason}); messages go to {}", others.join(", ")));
+    }
     Finding::warn(
         "line",
         format!("nobody is written to, alerts are only in the log: {reason}"),
@@ -116,6 +120,7 @@ fn quota(reading: Result<QuotaReading, String>) -> Finding {
 mod tests {
     use super::super::Grade;
     use super::*;
+    use crate::config::{SourceFile, Sources, compile};
 
     fn no(status: u16) -> Said {
         Said::No(status, "said so".to_owned())
@@ -161,6 +166,19 @@ mod tests {
         );
         assert_eq!([grade(Some(200), 200), grade(Some(200), 999)], [Grade::Fail, Grade::Fail]);
         assert_eq!(quota(Err("no".to_owned())).grade, Grade::Unknown);
-        assert!(off("switched off").fix.is_some());
+    }
+
+    #[test]
+    fn without_line_somebody_else_is_told_or_nobody_is() {
+        let told = |text: &str| {
+            let text = format!("{text}[[target]]\nname = \"a\"\nunit = \"a.service\"\n");
+            let toml = Some(SourceFile { path: "w.toml".into(), text, mode: 0o600 });
+            let compiled = compile(&Sources { toml, home: "/home/x".into(), ..Sources::default() });
+            off(&compiled.config.unwrap(), "switched off")
+        };
+        let nobody = told("");
+        assert!(nobody.grade == Grade::Warn && nobody.fix.is_some(), "{nobody:?}");
+        let phone = told("[[webhook]]\nname = \"phone\"\nurl = \"https://x.example/y\"\n");
+        assert_eq!(phone, Finding::ok("line", "off (switched off); messages go to phone"));
     }
 }

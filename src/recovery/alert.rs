@@ -40,16 +40,15 @@ pub fn receive(policy: &AlertPolicy, state: &mut State, evidence: &Evidence, now
 }
 
 /// An accepted letter starts the clock of the reminders, a refused one counts as never told. A reminder that
-/// gave way to the reserve is not written again at once: the next one is due when it would have been.
+/// gave way to the reserve, as no fault does, is not written again at once: the next one is due when it would have been.
 fn follow(state: &mut State, finished: &[u64], now: Now) {
     for id in finished {
         let Some(letter) = state.outbox.letter(*id).cloned() else { continue };
         let all = incidents(state).flat_map(|incident| incident.heard.values_mut());
         for heard in all.filter(|heard| heard.letter == Some(*id)) {
             match letter.fate {
-                Fate::Accepted { .. } => heard.told = Some(now.at),
-                Fate::Superseded { .. } if letter.kind == Kind::Reminder => heard.told = Some(now.at),
-                Fate::Refused { .. } | Fate::Superseded { .. } | Fate::Pending | Fate::Withheld => {
+                Fate::Accepted { .. } | Fate::Superseded { .. } => heard.told = Some(now.at),
+                Fate::Refused { .. } | Fate::Pending | Fate::Withheld => {
                     heard.raised.remove(&letter.key);
                 }
             }

@@ -275,7 +275,8 @@ fn by_channel<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Name, Times
 /// A random (version 4) UUID from the entropy of the pass; the letter's number keeps two letters of one
 /// pass apart.
 fn uuid(entropy: u128, id: u64) -> String {
-    let mixed = entropy ^ (u128::from(id) << 64) ^ u128::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // An odd factor: no two numbers give the same product.
+    let mixed = entropy ^ u128::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     let bits = mixed & !(0xf000 << 64) & !(0xc000 << 48) | 0x4000 << 64 | 0x8000 << 48;
     let hex = format!("{bits:032x}");
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])

@@ -181,8 +181,13 @@ impl Sim {
     /// The numbers so far.
     pub fn totals(&self) -> Totals {
         let incidents = self.state.targets.values().filter(|target| target.incident.is_some()).count();
-        let channels = std::iter::once(&self.channel).chain(self.others.values());
-        self.ledger.close(channels.flat_map(|channel| &channel.accepted), incidents as u64, self.now)
+        let accepted = self.channels().flat_map(|channel| &channel.accepted);
+        self.ledger.close(accepted, incidents as u64, self.now)
+    }
+
+    /// All channels as they really are, LINE first.
+    pub fn channels(&self) -> impl Iterator<Item = &Channel> {
+        std::iter::once(&self.channel).chain(self.others.values())
     }
 
     /// One target as it really is.

@@ -138,7 +138,7 @@ fn messages(blueprint: &Blueprint) -> u64 {
         names.iter().for_each(|name| harass(&mut sim, name));
         sim.run_until(sim.clock().after(LOOK), |_, _| {});
     }
-    sim.channel.accepted.len() as u64 * 30
+    sim.channels().map(|channel| channel.accepted.len() as u64 * 30).sum()
 }
 
 fn harass(sim: &mut Sim, name: &Name) {

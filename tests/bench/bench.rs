@@ -3,7 +3,7 @@
 //! nothing else: a missed figure is printed, never a failed test, for the host's speed is not ours.
 //!
 //! ```text
-//! bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only-scan]
+//! bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|daemon|reaction|musl]
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness fails by panicking")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
@@ -37,29 +37,36 @@ const CROWD: u16 = 1_000;
 
 fn main() {
     let mut words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--").collect();
-    let markdown = words
-        .iter()
-        .position(|word| word == "--markdown")
-        .map(|at| words.drain(at..at + 2).next_back().unwrap());
-    let only_scan = words.iter().position(|word| word == "--only-scan").map(|at| words.remove(at)).is_some();
+    let mut option = |name: &str| {
+        let at = words.iter().position(|word| word == name)?;
+        words.drain(at..at + 2).next_back()
+    };
+    let (markdown, only) = (option("--markdown"), option("--only"));
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let binaries: Vec<PathBuf> = words.iter().map(PathBuf::from).collect();
     let Some(binary) = binaries.first().filter(|path| path.exists()) else {
-        eprintln!("usage: bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only-scan]");
+        eprintln!(
+            "usage: bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|daemon|reaction|musl]"
+        );
         std::process::exit(2);
     };
     let mut table = Table::new();
-    scan::rows(&mut table, binary);
-    if only_scan {
-        return println!("\n{table}");
+    if wanted("scan") {
+        scan::rows(&mut table, binary);
     }
     let site = Site::set_up();
     if !site.has_systemd() {
         table.note("NO SYSTEMD MACHINE HERE: measured without the unit check; no figures from kill to restart, none of Monit");
     }
-    binary_rows(&mut table, &site, "glibc", binary, 7.0);
-    reaction_rows(&mut table, &site, binary);
+    if wanted("daemon") {
+        binary_rows(&mut table, &site, "glibc", binary, 7.0);
+    }
+    if wanted("reaction") {
+        reaction_rows(&mut table, &site, binary);
+    }
     match binaries.get(1).filter(|path| path.exists()) {
-        Some(musl) => binary_rows(&mut table, &site, "musl", musl, 4.0),
+        Some(musl) if wanted("musl") => binary_rows(&mut table, &site, "musl", musl, 4.0),
+        Some(_) => {}
         None => table.note(
             "no static musl build: `rustup target add x86_64-unknown-linux-musl` and musl-gcc are needed",
         ),

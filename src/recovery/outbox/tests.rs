@@ -242,6 +242,7 @@ fn a_reminder_of_what_is_over_is_dropped_unless_it_was_tried() {
     outbox.charge(&channel(), at(0));
     outbox.write(reminder, &channel(), at(1));
     outbox.drop_reminders(8);
+    assert_eq!(fates(&outbox), [&Fate::Pending; 2], "another one goes on");
     outbox.drop_reminders(7);
     assert_eq!(outbox.letters[0].fate, Fate::Pending);
     assert!(matches!(outbox.letters[1].fate, Fate::Superseded { .. }));
@@ -279,6 +280,23 @@ fn keys_are_version_4_uuids_and_differ() {
     assert_eq!((one.len(), &one[14..15]), (36, "4"));
     assert!("89ab".contains(&one[19..20]), "{one}");
     assert_ne!(one, uuid(0x1234, 2));
+    assert_ne!(uuid(u128::MAX, 1), uuid(u128::MAX, 2));
+    assert_eq!(uuid(0, 0), "00000000-0000-4000-8000-000000000000");
+    assert_eq!(uuid(u128::MAX, 0), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+}
+
+#[test]
+fn where_too_many_wait_the_oldest_reminders_give_way() {
+    let mut outbox = Outbox::default();
+    let tried = outbox.write(of(Kind::Reminder), &channel(), at(0));
+    outbox.charge(&channel(), at(0));
+    let fault = outbox.write(draft("k"), &channel(), at(1));
+    for second in 0..PENDING_MAX as u64 + 5 {
+        outbox.write(of(Kind::Reminder), &channel(), at(2 + second));
+    }
+    let waiting: Vec<u64> = outbox.letters.iter().map(|letter| letter.id).collect();
+    let newest = 3 + 7..3 + PENDING_MAX as u64 + 5;
+    assert_eq!(waiting, [tried, fault].into_iter().chain(newest).collect::<Vec<_>>());
 }
 
 #[test]
@@ -304,12 +322,4 @@ fn what_waits_for_a_channel_that_is_gone_waits_in_vain_and_for_one_that_is_off_i
     outbox.release(&alerts(), |_| true);
     let Fate::Superseded { reason } = &outbox.letters[0].fate else { panic!("{:?}", outbox.letters) };
     assert_eq!(reason, "its channel is configured no more");
-}
-
-#[test]
-fn the_next_try_of_an_older_version_was_that_of_line() {
-    let mut document = serde_json::to_value(Outbox::default()).unwrap();
-    document["next_try"] = 7000.into();
-    let outbox: Outbox = serde_json::from_value(document).unwrap();
-    assert_eq!(outbox.next_try, [(line(), Timestamp(7000))].into());
 }

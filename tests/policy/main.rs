@@ -7,6 +7,7 @@ mod cooldown;
 mod core;
 mod futility;
 mod limits;
+mod passed_on;
 mod quiet;
 mod rare;
 mod readings;

@@ -323,3 +323,18 @@ fn what_waits_for_a_channel_that_is_gone_waits_in_vain_and_for_one_that_is_off_i
     let Fate::Superseded { reason } = &outbox.letters[0].fate else { panic!("{:?}", outbox.letters) };
     assert_eq!(reason, "its channel is configured no more");
 }
+
+#[test]
+fn after_an_hour_of_tries_it_is_asked_less_often() {
+    let (mut outbox, mut now) = (Outbox::default(), 0);
+    outbox.write(draft("k"), &channel(), at(0));
+    let mut gaps = Vec::new();
+    for _ in 0..152 {
+        assert!(outbox.charge(&channel(), at(now)).is_some());
+        let next = outbox.wake_at(&channel()).unwrap().0 / 1000;
+        gaps.push(next - now);
+        now = next;
+    }
+    assert_eq!(gaps[..4], [15, 20, 25, 25]);
+    assert_eq!(gaps[148..], [25, 25, 300, 300], "the 151st");
+}

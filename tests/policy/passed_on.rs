@@ -1,0 +1,165 @@
+//! What is passed on to the channel that stands in, what counts for whom, and what lasts without being a fault: pass
+//! by pass.
+
+use crate::bench::*;
+use crate::core::*;
+use picoclaw_watchdog::recovery::evidence::*;
+use picoclaw_watchdog::recovery::outbox::{Kind, Letter};
+use picoclaw_watchdog::recovery::policy::*;
+
+/// One target that nothing repairs, and mail that stands in for LINE.
+fn two_channels() -> Bench {
+    let mut policy = bare(&[]);
+    let line = ChannelPolicy { fallback: vec![name("email")], ..line_policy() };
+    policy.alerts.channels = vec![line, plain("email", &[])];
+    Bench::new(policy)
+}
+
+fn forged() -> Evidence {
+    let wish = Err(KickRefusal::Forged);
+    let kick = Kick { action: "restart_gateway".to_owned(), source: "cli".to_owned(), wish };
+    Evidence { kicks: vec![kick], ..health(pass()) }
+}
+
+fn trouble() -> Evidence {
+    let trouble = SelfTrouble { key: "state_lost".to_owned(), text: "it was empty".to_owned() };
+    Evidence { troubles: vec![trouble], ..health(pass()) }
+}
+
+fn answered(alert: u64, delivery: Delivery, evidence: Evidence) -> Evidence {
+    Evidence { receipts: vec![Receipt { alert, delivery }], ..evidence }
+}
+
+fn refused(alert: u64, evidence: Evidence) -> Evidence {
+    answered(alert, Delivery::Refused("no".to_owned()), evidence)
+}
+
+fn accepted() -> Delivery {
+    Delivery::Accepted { request_id: "r".to_owned() }
+}
+
+/// The keys of the letters to a channel.
+fn told(bench: &Bench, of: &str) -> Vec<String> {
+    bench.state.outbox.to(&name(of)).map(|letter| letter.key.clone()).collect()
+}
+
+#[test]
+fn each_notice_that_is_refused_is_passed_on_for_itself() {
+    let mut bench = two_channels();
+    let _ = bench.pass(0, forged());
+    let _ = bench.pass(60, refused(1, health(pass())));
+    assert_eq!(told(&bench, "email"), ["kick_auth_failed"]);
+    let _ = bench.pass(2000, forged());
+    let again = bench.state.outbox.letters.last().map(|letter| letter.id).unwrap();
+    let _ = bench.pass(60, refused(again, health(pass())));
+    assert_eq!(told(&bench, "email"), ["kick_auth_failed"; 2], "it is another one");
+}
+
+#[test]
+fn one_letter_is_passed_on_and_the_others_still_may_be() {
+    let mut bench = two_channels();
+    let _ = bench.pass(0, forged());
+    let _ = bench.pass(60, Evidence { receipts: refused(1, forged()).receipts, ..trouble() });
+    let passed_on = |bench: &Bench| -> Vec<(u64, bool)> {
+        bench.state.outbox.letters.iter().map(|letter| (letter.id, letter.passed_on)).collect()
+    };
+    let fault = |letter: &&std::sync::Arc<Letter>| letter.key == "state_lost";
+    let fault = bench.state.outbox.letters.iter().find(fault).map(|letter| letter.id).unwrap();
+    for (id, is) in passed_on(&bench) {
+        assert_eq!(is, id != fault, "{id}");
+    }
+    let _ = bench.pass(60, refused(fault, trouble()));
+    assert_eq!(told(&bench, "email"), ["kick_auth_failed", "state_lost"]);
+    assert!(bench.state.troubles["state_lost"].heard.contains_key(&name("email")));
+}
+
+#[test]
+fn who_stands_in_hears_of_the_end_of_that_fault_and_of_no_other() {
+    let mut bench = two_channels();
+    let _ = bench.pass(0, health(fail("refused")));
+    let _ = bench.pass(0, answered(1, accepted(), health(fail("refused"))));
+    let both = || Evidence { troubles: trouble().troubles, ..health(fail("refused")) };
+    let _ = bench.pass(600, both());
+    let own = bench.state.outbox.letters.last().map(|letter| letter.id).unwrap();
+    let _ = bench.pass(60, refused(own, both()));
+    assert_eq!(told(&bench, "email"), ["state_lost"]);
+    let heard = &bench.target("gateway").incident.as_ref().unwrap().heard;
+    assert!(!heard.contains_key(&name("email")), "{heard:?}");
+}
+
+#[test]
+fn a_test_of_one_channel_is_passed_on_to_nobody() {
+    let mut bench = two_channels();
+    let test = Order::TestAlert { channel: None };
+    let _ = bench.pass(0, Evidence { orders: vec![test], ..health(pass()) });
+    let _ = bench.pass(60, refused(1, health(pass())));
+    assert_eq!((told(&bench, "line").len(), told(&bench, "email").len()), (1, 0));
+}
+
+#[test]
+fn only_what_line_accepts_counts_against_its_quota() {
+    let mut bench = two_channels();
+    bench.policy.alerts.channels[1].severities = ALL.to_vec();
+    let quota = Some(QuotaReading { limit: Some(200), used: 5 });
+    let _ = bench.pass(0, Evidence { quota, ..health(fail("refused")) });
+    let receipts = [1, 2].map(|alert| Receipt { alert, delivery: accepted() }).to_vec();
+    let _ = bench.pass(1, Evidence { receipts, ..health(fail("refused")) });
+    assert_eq!(told(&bench, "line"), told(&bench, "email"));
+    assert_eq!(bench.state.outbox.quota.as_ref().map(|quota| quota.used), Some(6));
+}
+
+#[test]
+fn trouble_of_our_own_ends_when_it_is_gone() {
+    let mut bench = two_channels();
+    let _ = bench.pass(0, trouble());
+    let _ = bench.pass(60, answered(1, accepted(), trouble()));
+    let kinds = |bench: &Bench| bench.state.outbox.letters.iter().map(|of| of.kind).collect::<Vec<_>>();
+    assert_eq!(kinds(&bench), [Kind::Fault]);
+    let _ = bench.pass(60, health(pass()));
+    assert_eq!(kinds(&bench), [Kind::Fault, Kind::Recovery]);
+}
+
+/// A gateway with `/ready`, which counts once it has passed.
+fn with_ready() -> Bench {
+    let mut policy = bare(&[]);
+    let health = policy.targets[0].probes[0].clone();
+    let ready = ProbePolicy { name: name("ready"), role: Role::Readiness, arm_on_pass: true, ..health };
+    policy.targets[0].probes.push(ready);
+    Bench::new(policy)
+}
+
+fn answers(health: Reading, ready: Reading) -> Evidence {
+    let mut evidence = of("gateway", "health", health);
+    evidence.probes.extend(of("gateway", "ready", ready).probes);
+    evidence
+}
+
+#[test]
+fn what_is_not_ready_is_told_after_half_an_hour_if_it_ever_was() {
+    let unready = || answers(pass(), fail("503"));
+    let mut never = with_ready();
+    let _ = never.pass(0, unready());
+    let _ = never.pass(1800, unready());
+    assert!(never.keys().is_empty());
+
+    let mut bench = with_ready();
+    let _ = bench.pass(0, answers(pass(), pass()));
+    let _ = bench.pass(1800, answers(pass(), pass()));
+    assert!(bench.target("gateway").not_ready.is_none() && bench.keys().is_empty());
+    let _ = bench.pass(0, unready());
+    let _ = bench.pass(1799, unready());
+    assert!(bench.keys().is_empty());
+    let _ = bench.pass(1, unready());
+    assert_eq!(bench.keys(), ["gateway_not_ready"]);
+}
+
+#[test]
+fn while_it_is_down_it_is_not_told_that_it_is_not_ready() {
+    let mut bench = with_ready();
+    let _ = bench.pass(0, answers(pass(), pass()));
+    let _ = bench.pass(0, answers(pass(), fail("503")));
+    let _ = bench.pass(60, answers(fail("refused"), fail("503")));
+    let _ = bench.pass(3600, answers(fail("refused"), fail("503")));
+    assert_eq!(bench.keys(), ["health_consecutive"]);
+    assert!(bench.target("gateway").not_ready.is_some(), "it began before, and did not end");
+}

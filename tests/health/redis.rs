@@ -53,6 +53,15 @@ impl Redis {
         stream
     }
 
+    /// A connection that was let in: an earlier one may not be gone yet, where only one is allowed.
+    fn hold(&self) -> TcpStream {
+        let let_in = || {
+            let (mut stream, mut answer) = (self.send("PING"), [0; 5]);
+            stream.read_exact(&mut answer).ok().filter(|()| answer == *b"+PONG").map(|()| stream)
+        };
+        wait_until(SOON, "it lets us in", let_in)
+    }
+
     /// Sends a command, and waits for its answer.
     fn run(&self, line: &str) -> String {
         let mut answer = [0; 512];
@@ -108,7 +117,7 @@ fn a_hung_server_is_a_failure_and_one_killed_meanwhile_too() {
 fn whatever_keeps_it_from_serving_is_named() {
     let Some(redis) = Redis::make_or_skip() else { return };
     let server = redis.start(&["--save", "", "--maxclients", "1", "--busy-reply-threshold", "100"]);
-    let held = redis.send("PING");
+    let held = redis.hold();
     fails(redis.says("max number of clients"), "it refuses: ERR max number of clients reached");
     drop(held);
     redis.says("PONG");

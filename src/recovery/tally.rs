@@ -68,6 +68,17 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_and_the_span_end_to_the_millisecond() {
+        let mut tally = Tally::default();
+        let mut pieces = |seconds| {
+            tally.add(1, String::new(), at(seconds), SPAN);
+            tally.recent.iter().map(|(at, _)| at.0 / 1000).collect::<Vec<_>>()
+        };
+        assert_eq!((pieces(10), pieces(11), pieces(12)), (vec![10], vec![10, 11], vec![10, 11, 12]));
+        assert_eq!(pieces(70), [11, 12, 70], "what is a whole span old is over");
+    }
+
+    #[test]
     fn a_flood_takes_no_more_room_than_the_pieces_of_the_span() {
         let mut tally = Tally::default();
         for ms in 0..200_000 {

@@ -76,8 +76,11 @@ fn one_letter_is_passed_on_and_the_others_still_may_be() {
 #[test]
 fn who_stands_in_hears_of_the_end_of_that_fault_and_of_no_other() {
     let mut bench = two_channels();
+    let is_told = |bench: &Bench| bench.target("gateway").incident.as_ref().unwrap().is_told();
     let _ = bench.pass(0, health(fail("refused")));
+    assert!(!is_told(&bench));
     let _ = bench.pass(0, answered(1, accepted(), health(fail("refused"))));
+    assert!(is_told(&bench));
     let both = || Evidence { troubles: trouble().troubles, ..health(fail("refused")) };
     let _ = bench.pass(600, both());
     let own = bench.state.outbox.letters.last().map(|letter| letter.id).unwrap();

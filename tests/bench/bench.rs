@@ -65,8 +65,8 @@ fn main() {
         reaction_rows(&mut table, &site, binary);
     }
     match binaries.get(1).filter(|path| path.exists()) {
-        Some(musl) if wanted("musl") => binary_rows(&mut table, &site, "musl", musl, 4.0),
-        Some(_) => {}
+        _ if !wanted("musl") => {}
+        Some(musl) => binary_rows(&mut table, &site, "musl", musl, 4.0),
         None => table.note(
             "no static musl build: `rustup target add x86_64-unknown-linux-musl` and musl-gcc are needed",
         ),

@@ -12,6 +12,7 @@
 mod common;
 
 mod logfile;
+mod look;
 mod meter;
 mod monit;
 mod profile;
@@ -53,6 +54,7 @@ fn main() {
     let mut table = Table::new();
     if wanted("scan") {
         scan::rows(&mut table, binary);
+        look::rows(&mut table, binary, &scan::rules());
     }
     let site = Site::set_up();
     if !site.has_systemd() {

@@ -6,7 +6,7 @@ use crate::table::{Table, median};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) fn rows(table: &mut Table, binary: &Path) {
     let log = folder.join("bench.log");
     logfile::write(&log, BYTES).unwrap();
     let log = log.to_str().unwrap();
-    let rules = repository().join("tests/fixtures/mirai/error_patterns.json");
+    let rules = rules();
     let alternation = alternation(&rules);
     let ours = [binary.to_str().unwrap(), "logtest", "--json", "--rules", rules.to_str().unwrap(), log];
     let theirs = ["rg", "-j1", "-i", "-c", "-e", &alternation, log];
@@ -43,6 +43,11 @@ pub(crate) fn rows(table: &mut Table, binary: &Path) {
     table.at_most("  runs with another count of lines than ripgrep's", differences as f64, "", 0.0);
 }
 
+/// The patterns as they are shipped.
+pub(crate) fn rules() -> PathBuf {
+    repository().join("tests/fixtures/mirai/error_patterns.json")
+}
+
 /// The same patterns, as ripgrep wants them.
 fn alternation(rules: &Path) -> String {
     let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(rules).unwrap()).unwrap();
@@ -51,16 +56,16 @@ fn alternation(rules: &Path) -> String {
 }
 
 /// What one run of a scanner took.
-struct Run {
+pub(crate) struct Run {
     count: String,
     /// Seconds of one core, the kernel's share included.
-    cpu: f64,
+    pub(crate) cpu: f64,
     peak_mb: f64,
 }
 
 impl Run {
     /// None when there is no such program.
-    fn of(argv: &[&str]) -> Option<Self> {
+    pub(crate) fn of(argv: &[&str]) -> Option<Self> {
         let before = cpu_of_children();
         let mut child = Command::new(argv[0]).args(&argv[1..]).stdout(Stdio::piped()).spawn().ok()?;
         let mut peak_mb: f64 = 0.0;

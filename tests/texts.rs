@@ -194,6 +194,14 @@ fn faults(add: &mut Add<'_>) {
     let old = incident(97_200, "health: no answer within 12 s", &[]);
     say("reminder", &gateway, &hung, &old, Headline::StillDown, held(half_open(Spent::Window)));
 
+    // The fault is what is seen now, even where that is no more than why nothing can be known.
+    let too_many = "too many open files";
+    let last = Some(LastReading(Reading::Unknown(too_many.to_owned())));
+    let unsure = ProbeState { last, ..ProbeState::default() };
+    let unsure = TargetState { probes: [(name("health"), unsure)].into(), ..hung.clone() };
+    let ruling = Some(Ruling::Unsure(format!("health: {too_many}")));
+    say("reminder, nothing is known", &gateway, &unsure, &old, Headline::StillDown, ruling);
+
     let others = [
         Ruling::Fine,
         Ruling::LeftAlone("a person stopped it".to_owned()),
@@ -207,6 +215,7 @@ fn faults(add: &mut Add<'_>) {
         Ruling::Held(Hold::StillStarting { age: secs(61), allowance: secs(180), until }),
         Ruling::Held(Hold::Upstream(name("gateway"))),
         Ruling::Held(Hold::Paused { until, reason: "new disk".to_owned() }),
+        Ruling::Held(Hold::Paused { until, reason: String::new() }),
         Ruling::Held(Hold::FirstLook { until }),
         Ruling::Held(Hold::Cooldown { until }),
         Ruling::Held(Hold::Offline { since: since(60) }),
@@ -266,6 +275,7 @@ fn of_ourselves(add: &mut Add<'_>) {
             "the last saved state was damaged (its checksum is wrong); the one before it is used",
         ),
         ("log_not_written", "/home/pico/.picoclaw/logs/ops-watchdog.log: Permission denied"),
+        ("alerts_log_not_written", "/home/pico/.picoclaw/logs/alerts.log: Permission denied"),
         (
             "config_rejected",
             "the new configuration cannot be used, the old one stays: watchdog.toml:5:1: error: target[gateway].laddr: unknown key",

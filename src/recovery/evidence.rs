@@ -327,6 +327,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn names_are_in_the_order_of_their_letters() {
+        let [one, other] = ["funnel", "ollama"].map(|text| Name::parse(text).unwrap());
+        assert!(one < other && other > one);
+    }
+
+    #[test]
+    fn a_probe_rests_by_its_own_name_and_that_of_its_target() {
+        let [gateway, ollama, health] =
+            ["gateway", "ollama", "health"].map(|text| Name::parse(text).unwrap());
+        let resting = Resting(vec![(gateway.clone(), health.clone())]);
+        assert!(resting.has(&gateway, &health));
+        assert!(!resting.has(&ollama, &health) && !resting.has(&gateway, &ollama));
+    }
+
+    #[test]
     fn names_are_short_and_plain() {
         let longest = "a".repeat(40);
         for good in ["a", "ollama-2", "a_b", "0", &longest] {

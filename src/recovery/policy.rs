@@ -199,3 +199,17 @@ pub struct AlertKeys {
     /// It is alive but has not been ready for long.
     pub not_ready: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Severity;
+
+    #[test]
+    fn a_severity_is_read_as_it_is_written() {
+        let words = ["warning", "error", "critical"];
+        let all = [Severity::Warning, Severity::Error, Severity::Critical];
+        assert_eq!(words.map(Severity::parse), all.map(Ok));
+        assert_eq!(all.map(Severity::word), words);
+        assert!(Severity::parse("fatal").is_err_and(|why| why.contains("warning, error or critical")));
+    }
+}

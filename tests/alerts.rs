@@ -238,6 +238,16 @@ fn a_test_is_sent_or_refused_with_its_reason() {
 }
 
 #[test]
+fn without_reminders_a_fault_is_told_once_however_long_it_lasts() {
+    let mut core = Core::new();
+    core.policy.alerts.reminders.clear();
+    core.reads(true).pass(60);
+    core.reads(false).pass_for(3 * 86_400);
+    let keys: Vec<&str> = core.state.outbox.letters.iter().map(|letter| letter.key.as_str()).collect();
+    assert_eq!(keys, ["gateway_restart_failed"]);
+}
+
+#[test]
 fn many_repairs_that_all_helped_are_worth_a_word_a_day() {
     let mut core = Core::new();
     core.reads(true).pass(60);

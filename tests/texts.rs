@@ -202,6 +202,11 @@ fn faults(add: &mut Add<'_>) {
     let ruling = Some(Ruling::Unsure(format!("health: {too_many}")));
     say("reminder, nothing is known", &gateway, &unsure, &old, Headline::StillDown, ruling);
 
+    let busy = "it is starting (start)";
+    let starting = target(Ok(Standing::Busy(busy.to_owned())), "");
+    let ruling = Some(Ruling::Unsure(format!("unit: {busy}")));
+    say("reminder, it is starting", &gateway, &starting, &old, Headline::StillDown, ruling);
+
     let others = [
         Ruling::Fine,
         Ruling::LeftAlone("a person stopped it".to_owned()),

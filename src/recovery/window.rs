@@ -90,5 +90,6 @@ mod tests {
     fn nonsense_is_refused() {
         assert!(Window::new(0, Duration::from_secs(1)).is_err());
         assert!(Window::new(3, Duration::ZERO).is_err());
+        assert_eq!(Window::new(3, Duration::from_millis(10)), Ok(THREE_IN_TEN));
     }
 }

@@ -6,9 +6,11 @@ use crate::core::*;
 use picoclaw_watchdog::recovery::evidence::*;
 use picoclaw_watchdog::recovery::health::{CRASH_LOOP, Health, failing_since};
 use picoclaw_watchdog::recovery::policy::*;
+use picoclaw_watchdog::recovery::scan::{FilesMark, ScanMark};
 use picoclaw_watchdog::recovery::state::ProbeHealth;
 use picoclaw_watchdog::recovery::unit::{Active, Load, UnitFacts};
 use picoclaw_watchdog::recovery::verdict::Ruling;
+use std::sync::Arc;
 
 fn unknown(text: &str) -> Reading {
     Reading::Unknown(text.to_owned())
@@ -326,4 +328,16 @@ fn offline_nobody_who_is_out_there_is_blamed() {
     let _ = bench.pass(0, evidence);
     assert!(bench.target("ollama").blamed.is_empty());
     assert_eq!(bench.target("gateway").blamed.len(), 1, "what is ours still is");
+}
+
+#[test]
+fn how_far_the_logs_were_read_is_saved_with_what_they_said() {
+    let mut bench = Bench::new(policy());
+    let mut mark = ScanMark::default();
+    mark.files.insert(name("app"), FilesMark::default());
+    let mark = Arc::new(mark);
+    let _ = bench.pass(60, Evidence { scan: Some(Arc::clone(&mark)), ..health(pass()) });
+    assert_eq!(bench.state.scan, mark);
+    let _ = bench.pass(60, health(pass()));
+    assert_eq!(bench.state.scan, mark, "a pass that read nothing leaves it");
 }

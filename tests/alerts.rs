@@ -275,6 +275,12 @@ fn many_repairs_that_all_helped_are_worth_a_word_a_day() {
     heal(&mut core, 6);
     core.pass(0);
     assert_eq!(core.state.outbox.letters.len(), 3);
+    core.evidence.orders = vec![Order::TestAlert { channel: None }];
+    core.pass(60);
+    heal(&mut core, 6);
+    core.pass(60);
+    let said = core.state.outbox.letters.iter().filter(|letter| letter.key == "gateway_healed_often").count();
+    assert_eq!(said, 3, "letters about other things do not count");
 }
 
 #[test]

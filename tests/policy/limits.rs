@@ -229,6 +229,39 @@ fn one_disruptive_action_at_a_time() {
     }
 }
 
+fn stopped() -> UnitFacts {
+    UnitFacts {
+        active: Active::Inactive,
+        left_active_ago: Some(secs(9)),
+        main_exited_ago: Some(secs(8)),
+        ..running("a", 60)
+    }
+}
+
+/// The policy does not even ask about what a person stopped; if it did, the gate would keep it from it.
+#[test]
+fn a_person_may_undo_a_persons_stop_and_the_policy_may_not() {
+    let mut bench = Bench::new(policy());
+    let _ = bench.pass(0, with_unit(stopped(), fail("refused")));
+    let ask = |asker| {
+        let (policy, state, now) = (&bench.policy, &bench.state, bench.clock());
+        let target = &policy.targets[0];
+        gate::ask(&Question { policy, state, target, asker, rung: &target.ladder[0], durable: true, now })
+    };
+    assert!(matches!(ask(Asker::Policy), Err(Hold::OnPurpose(_))));
+    assert_eq!(ask(Asker::Person), Ok(()));
+}
+
+#[test]
+fn stopped_again_within_the_cooldown_is_not_said_again() {
+    let mut bench = Bench::new(policy());
+    for _ in 0..2 {
+        let _ = bench.pass(60, with_unit(running("a", 60), pass()));
+        let _ = bench.pass(60, with_unit(stopped(), fail("refused")));
+    }
+    assert_eq!(bench.keys(), ["gateway_left_alone"]);
+}
+
 fn kicked(evidence: Evidence) -> Evidence {
     let wish = Ok(KickWish::Recover(name("gateway")));
     let kick = Kick { action: "restart_gateway".to_owned(), source: "cli".to_owned(), wish };
@@ -237,12 +270,6 @@ fn kicked(evidence: Evidence) -> Evidence {
 
 #[test]
 fn what_systemd_says_outranks_a_person_except_for_their_own_stop() {
-    let stopped = UnitFacts {
-        active: Active::Inactive,
-        left_active_ago: Some(secs(9)),
-        main_exited_ago: Some(secs(8)),
-        ..running("a", 60)
-    };
     let cases = [
         (UnitFacts { load: Load::Masked, ..running("a", 60) }, "refused: left alone: a person masked it"),
         (UnitFacts { load: Load::NotFound, ..running("a", 60) }, "refused: only a person can help: "),
@@ -250,7 +277,7 @@ fn what_systemd_says_outranks_a_person_except_for_their_own_stop() {
             UnitFacts { job: Some("stop".to_owned()), ..running("a", 60) },
             "refused: systemd is at work on it: a",
         ),
-        (stopped, "do restart-gateway now"),
+        (stopped(), "do restart-gateway now"),
     ];
     for (facts, expected) in cases {
         let decision = Bench::new(policy()).pass(0, kicked(with_unit(facts, fail("refused"))));

@@ -11,6 +11,7 @@ mod passed_on;
 mod quiet;
 mod rare;
 mod readings;
+mod reloaded;
 mod starts;
 mod verdicts;
 mod wake;

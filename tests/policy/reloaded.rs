@@ -75,9 +75,11 @@ fn a_ladder_that_was_taken_away_makes_no_limit_of_what_was_spent() {
 #[test]
 fn a_fault_that_looks_different_hastens_a_single_try_once() {
     let mut bench = at_its_limit();
-    let next_try = |bench: &Bench| match bench.target("gateway").phase {
-        Phase::Exhausted { next_try, .. } => next_try,
-        ref other => panic!("{other:?}"),
+    let next_try = |bench: &Bench| {
+        let Phase::Exhausted { next_try, .. } = bench.target("gateway").phase else {
+            panic!("not at its limit")
+        };
+        next_try
     };
     let unsaved = |text| Evidence { unsaved: Some("disk full".to_owned()), ..health(fail(text)) };
     let usual = next_try(&bench);

@@ -9,7 +9,7 @@ use picoclaw_watchdog::recovery::policy::*;
 use picoclaw_watchdog::recovery::record::{Outcome, record};
 use picoclaw_watchdog::recovery::state::{Phase, Spent, State};
 use picoclaw_watchdog::recovery::time::{Now, Timestamp};
-use picoclaw_watchdog::recovery::unit::{Active, Load, UnitFacts};
+use picoclaw_watchdog::recovery::unit::{Active, UnitFacts};
 use picoclaw_watchdog::recovery::verdict::Ruling;
 use picoclaw_watchdog::recovery::window::Window;
 
@@ -201,7 +201,7 @@ fn a_rung_is_left_after_its_tries_and_not_before() {
 }
 
 /// The gateway and a second target, whose rungs disturb as given.
-fn two(disruptive: [bool; 2]) -> Bench {
+pub(crate) fn two(disruptive: [bool; 2]) -> Bench {
     let mut policy = quick();
     let other = TargetPolicy { name: name("other"), ..policy.targets[0].clone() };
     policy.targets.push(other);
@@ -211,7 +211,7 @@ fn two(disruptive: [bool; 2]) -> Bench {
     Bench::new(policy)
 }
 
-fn both(first: Reading, second: Reading) -> Evidence {
+pub(crate) fn both(first: Reading, second: Reading) -> Evidence {
     let mut evidence = health(first);
     evidence.probes.extend(of("other", "health", second).probes);
     evidence
@@ -227,106 +227,6 @@ fn one_disruptive_action_at_a_time() {
     for mild in [[false, true], [true, false], [false, false]] {
         assert_eq!(two(mild).pass(0, both(fail("a"), fail("a"))).attempts.len(), 2, "{mild:?}");
     }
-}
-
-fn stopped() -> UnitFacts {
-    UnitFacts {
-        active: Active::Inactive,
-        left_active_ago: Some(secs(9)),
-        main_exited_ago: Some(secs(8)),
-        ..running("a", 60)
-    }
-}
-
-/// The policy does not even ask about what a person stopped; if it did, the gate would keep it from it.
-#[test]
-fn a_person_may_undo_a_persons_stop_and_the_policy_may_not() {
-    let mut bench = Bench::new(policy());
-    let _ = bench.pass(0, with_unit(stopped(), fail("refused")));
-    let ask = |asker| {
-        let (policy, state, now) = (&bench.policy, &bench.state, bench.clock());
-        let target = &policy.targets[0];
-        gate::ask(&Question { policy, state, target, asker, rung: &target.ladder[0], durable: true, now })
-    };
-    assert!(matches!(ask(Asker::Policy), Err(Hold::OnPurpose(_))));
-    assert_eq!(ask(Asker::Person), Ok(()));
-}
-
-#[test]
-fn stopped_again_within_the_cooldown_is_not_said_again() {
-    let mut bench = Bench::new(policy());
-    for _ in 0..2 {
-        let _ = bench.pass(60, with_unit(running("a", 60), pass()));
-        let _ = bench.pass(60, with_unit(stopped(), fail("refused")));
-    }
-    assert_eq!(bench.keys(), ["gateway_left_alone"]);
-}
-
-fn kicked(evidence: Evidence) -> Evidence {
-    let wish = Ok(KickWish::Recover(name("gateway")));
-    let kick = Kick { action: "restart_gateway".to_owned(), source: "cli".to_owned(), wish };
-    Evidence { kicks: vec![kick], ..evidence }
-}
-
-#[test]
-fn what_systemd_says_outranks_a_person_except_for_their_own_stop() {
-    let cases = [
-        (UnitFacts { load: Load::Masked, ..running("a", 60) }, "refused: left alone: a person masked it"),
-        (UnitFacts { load: Load::NotFound, ..running("a", 60) }, "refused: only a person can help: "),
-        (
-            UnitFacts { job: Some("stop".to_owned()), ..running("a", 60) },
-            "refused: systemd is at work on it: a",
-        ),
-        (stopped(), "do restart-gateway now"),
-    ];
-    for (facts, expected) in cases {
-        let decision = Bench::new(policy()).pass(0, kicked(with_unit(facts, fail("refused"))));
-        let text = &decision.answers[0].text;
-        assert!(text.starts_with(expected), "{text}");
-    }
-    let unit = UnitReport { target: name("gateway"), facts: Err("no bus".to_owned()) };
-    let blind = Evidence { units: vec![unit], ..kicked(health(fail("refused"))) };
-    let decision = Bench::new(policy()).pass(0, blind);
-    assert_eq!(decision.answers[0].text, "refused: the service manager cannot be asked: no bus");
-}
-
-#[test]
-fn the_budget_of_kicks_frees_on_the_second() {
-    let mut bench = Bench::new(quick());
-    let first = bench.pass(0, kicked(health(pass())));
-    assert_eq!(first.answers[0].attempt, Some(1));
-    assert_eq!(bench.pass(10, kicked(health(pass()))).answers[0].attempt, Some(2));
-    let refused = bench.pass(589, kicked(health(pass())));
-    let text = &refused.answers[0].text;
-    assert_eq!(text, "refused: the budget of kicks is spent (2 per 10 min), next in 1 s");
-    assert_eq!(bench.pass(1, kicked(health(pass()))).answers[0].attempt, Some(3));
-}
-
-#[test]
-fn a_kick_beside_a_repair_is_refused_and_a_second_kick_too() {
-    let decision = Bench::new(quick()).pass(0, kicked(health(fail("a"))));
-    assert_eq!(decision.answers[0].text, "refused: gateway is being repaired at this moment");
-    assert_eq!(decision.attempts.len(), 1);
-    let mut bench = two([true, true]);
-    let decision = bench.pass(0, kicked(both(pass(), fail("a"))));
-    assert_eq!(decision.answers[0].text, "refused: other is being repaired: one disruptive action at a time");
-}
-
-#[test]
-fn a_kick_that_asks_hears_health_and_ruling() {
-    let ask = |target: &str, evidence: Evidence| {
-        let wish = Ok(KickWish::Check(name(target)));
-        let kick = Kick { action: "check".to_owned(), source: "cli".to_owned(), wish };
-        Bench::new(bare(&[])).pass(0, Evidence { kicks: vec![kick], ..evidence }).answers[0].text.clone()
-    };
-    let text = ask("gateway", health(fail("refused")));
-    assert_eq!(text, "gateway: health: refused; held: nothing is configured that could repair it");
-    let text = ask("gateway", health(Reading::Unknown("no route".to_owned())));
-    assert_eq!(text, "gateway: not known, so nothing is done: health: no route");
-    let wish = Ok(KickWish::Recover(name("gateway")));
-    let kick = Kick { action: "r".to_owned(), source: "cli".to_owned(), wish };
-    let decision = Bench::new(bare(&[])).pass(0, Evidence { kicks: vec![kick], ..health(pass()) });
-    assert_eq!(decision.answers[0].text, "refused: nothing is configured that could repair it");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod core;
 mod futility;
 mod limits;
 mod passed_on;
+mod persons;
 mod quiet;
 mod rare;
 mod readings;

@@ -36,7 +36,7 @@ export ACTION SOURCE TOKEN
 # How long each fuzz target runs.
 SECONDS ?= 60
 
-.PHONY: help build test lint bench contest soak demo fuzz mutants install-watchdog enable-watchdog disable-watchdog \
+.PHONY: help build test lint bench order contest soak demo fuzz mutants install-watchdog enable-watchdog disable-watchdog \
 	watchdog-status watchdog-run-once watchdog-kick uninstall-watchdog install-system uninstall-system
 
 help: ## list the targets
@@ -60,6 +60,12 @@ bench: build ## measure the release binary, beside its targets and Monit (about 
 	if rustup target list --installed 2>/dev/null | grep -qx '$(MUSL)' && command -v musl-gcc >/dev/null; then \
 	  $(CARGO) build --release --locked --target $(MUSL); fi
 	$(CARGO) test --locked --test bench -- '$(BUILT)' '$(dir $(BUILT))../$(MUSL)/release/picoclaw-watchdog' $(BENCH_OPTIONS)
+
+# Its result is kept in the repository. The next build links once more, without the symbols.
+order: ## learn which code runs on an ordinary day, for src/order.ld (needs valgrind; after large changes)
+	CARGO_PROFILE_RELEASE_STRIP=none $(CARGO) build --release --locked
+	$(CARGO) build --locked --example stand-in
+	$(CARGO) test --locked --test bench -- '$(BUILT)' --order src/order.ld
 
 contest: ## play S0 to S10 and print the table of the README
 	@$(CARGO) test --quiet --locked --test contest

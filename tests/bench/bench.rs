@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|daemon|reaction|musl]
+//! bench BINARY-WITH-SYMBOLS --order FILE
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness fails by panicking")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
@@ -15,6 +16,7 @@ mod logfile;
 mod look;
 mod meter;
 mod monit;
+mod order;
 mod profile;
 mod scan;
 mod site;
@@ -42,7 +44,7 @@ fn main() {
         let at = words.iter().position(|word| word == name)?;
         words.drain(at..at + 2).next_back()
     };
-    let (markdown, only) = (option("--markdown"), option("--only"));
+    let (markdown, only, order) = (option("--markdown"), option("--only"), option("--order"));
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let binaries: Vec<PathBuf> = words.iter().map(PathBuf::from).collect();
     let Some(binary) = binaries.first().filter(|path| path.exists()) else {
@@ -51,6 +53,9 @@ fn main() {
         );
         std::process::exit(2);
     };
+    if let Some(script) = order {
+        return order::write(&Site::set_up(), binary, Path::new(&script));
+    }
     let mut table = Table::new();
     if wanted("scan") {
         scan::rows(&mut table, binary);

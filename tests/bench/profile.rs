@@ -33,6 +33,24 @@ const R2: (&str, &str) = (
     "endpoint = \"http://127.0.0.1:18793\"\ntimeout = \"15s\"",
 );
 
+/// A source and a rule that never matches there.
+const LOG: &str = r#"
+[[source]]
+name = "app"
+files = ["~/app.log"]
+[[target]]
+name = "app"
+ladder = []
+[[target.probe]]
+name = "log"
+[target.probe.check.log]
+in = ["app"]
+pattern = '\bout of memory\b'
+trusted = true
+hits = ["kernel: Out of memory: Killed process 1"]
+misses = ["kernel: room"]
+"#;
+
 /// A configuration.
 pub(crate) struct Profile {
     /// The text of the file.
@@ -77,6 +95,12 @@ impl Profile {
     /// With one more endpoint, which speaks TLS.
     pub(crate) fn with_tls(self) -> Self {
         self.and_endpoint("tls", &format!("https://127.0.0.1:{TLS_PORT}/"))
+    }
+
+    /// With a log and a rule.
+    pub(crate) fn with_log(mut self) -> Self {
+        self.config.push_str(LOG);
+        self
     }
 
     /// With more endpoints, which accept a connection and never answer.

@@ -18,6 +18,8 @@ BINARY ?=
 MODE ?= daemon
 
 CARGO ?= cargo
+# Names that say in full what they are; by them src/order.ld finds its functions. Only here: they make debug builds slow.
+RELEASE := RUSTFLAGS='$(RUSTFLAGS) -Csymbol-mangling-version=v0' $(CARGO)
 BUILT := $(or $(CARGO_TARGET_DIR),target)/release/picoclaw-watchdog
 MUSL := $(shell uname -m)-unknown-linux-musl
 PROGRAM := $(PREFIX)/bin/picoclaw-watchdog
@@ -43,7 +45,7 @@ help: ## list the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 30
 
 build: ## build the release binary
-	$(CARGO) build --release --locked
+	$(RELEASE) build --release --locked
 
 test: ## run all tests (those with a real systemd need root, and say so when they skip)
 	$(CARGO) test --locked
@@ -58,12 +60,12 @@ lint: ## check format, lints, documentation and scripts
 bench: build ## measure the release binary, beside its targets and Monit (about 15 minutes)
 	$(CARGO) build --locked --example stand-in
 	if rustup target list --installed 2>/dev/null | grep -qx '$(MUSL)' && command -v musl-gcc >/dev/null; then \
-	  $(CARGO) build --release --locked --target $(MUSL); fi
+	  $(RELEASE) build --release --locked --target $(MUSL); fi
 	$(CARGO) test --locked --test bench -- '$(BUILT)' '$(dir $(BUILT))../$(MUSL)/release/picoclaw-watchdog' $(BENCH_OPTIONS)
 
 # Its result is kept in the repository. The next build links once more, without the symbols.
 order: ## learn which code runs on an ordinary day, for src/order.ld (needs valgrind; after large changes)
-	CARGO_PROFILE_RELEASE_STRIP=none $(CARGO) build --release --locked
+	$(RELEASE) rustc --release --locked --bin picoclaw-watchdog -- -C strip=none
 	$(CARGO) build --locked --example stand-in
 	$(CARGO) test --locked --test bench -- '$(BUILT)' --order src/order.ld
 
@@ -82,7 +84,7 @@ mutants: ## plant small faults in the core and see that a test fails each time (
 
 # A debug build is ready in a fraction of the time, and shows the same. Who has a release build sees that.
 demo: ## watch it recover a gateway that is killed and one that hangs (about 80 s, no root)
-	$(CARGO) build --locked $(if $(wildcard $(BUILT)),--release) --bin picoclaw-watchdog --example stand-in
+	$(if $(wildcard $(BUILT)),$(RELEASE) build --release,$(CARGO) build) --locked --bin picoclaw-watchdog --example stand-in
 	tests/demo.sh $(dir $(if $(wildcard $(BUILT)),$(BUILT),$(subst /release/,/debug/,$(BUILT))))
 
 install-watchdog: $(if $(BINARY),,build) ## install for this user (PREFIX=, DESTDIR=, BINARY=)

@@ -18,7 +18,7 @@ BINARY ?=
 MODE ?= daemon
 
 CARGO ?= cargo
-# Names that say in full what they are; by them src/order.ld finds its functions. Only here: they make debug builds slow.
+# Names that say in full what they are; by them src/order.ld finds its functions. A debug build has no use for it.
 RELEASE := RUSTFLAGS='$(RUSTFLAGS) -Csymbol-mangling-version=v0' $(CARGO)
 BUILT := $(or $(CARGO_TARGET_DIR),target)/release/picoclaw-watchdog
 MUSL := $(shell uname -m)-unknown-linux-musl

@@ -188,8 +188,9 @@ fn read_until(path: &Path, first: ScanMark, over: &AtomicBool) -> (Vec<u64>, u32
 
 /// Reads all, and a little later what was held back.
 fn finish(follow: &mut Follow, count: &mut Count) {
-    // What looks like a copy in the making is waited for.
-    thread::sleep(Duration::from_millis(60));
+    // What looks like a copy in the making is waited for (`COPY_TIME` of the follower), and rotated logs may have to
+    // wait for it in turn.
+    thread::sleep(Duration::from_millis(3100));
     for wait in [Duration::ZERO, HOLD, HOLD * 2] {
         let progress = follow.read(u64::MAX, Instant::now() + wait, count);
         assert_eq!(progress.troubles, []);

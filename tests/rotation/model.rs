@@ -8,14 +8,11 @@ use picoclaw_watchdog::recovery::scan::ScanMark;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// What is cut is cut in blocks of the file system.
 const DISK_BLOCK: u64 = 4096;
-/// A copy that is younger than 50 ms may still be made (`COPY_TIME` of the follower).
-const COPIED: Duration = Duration::from_millis(60);
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -48,10 +45,6 @@ pub(crate) fn play(steps: &[Happens], block: usize) {
     steps.iter().for_each(|step| stage.step(step));
     stage.end_line();
     stage.read(u64::MAX);
-    if stage.copied {
-        thread::sleep(COPIED);
-        stage.read(u64::MAX);
-    }
     stage.now += HOLD;
     assert_eq!(stage.read(u64::MAX), 0, "nothing is left");
     let text = String::from_utf8_lossy(&stage.seen.0).into_owned();

@@ -11,10 +11,9 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// The clock of file systems stands still for up to 10 ms (a kernel with 100 ticks per second); twice that.
-pub(super) const CLOCK_GRAIN: u64 = 20_000_000;
-/// Between the last byte of a copy and the truncation of the log less time passes than this.
-const COPY_TIME: u64 = 50_000_000;
+/// A copy that did not grow for so long, and whose log was not emptied, is not being made any more. On a busy machine
+/// its maker may be held up for a while; a rotated log that looks like such a copy is read that much later.
+const COPY_TIME: u64 = 3_000_000_000;
 
 /// What is known when one begins to look.
 pub(super) struct Search<'a> {
@@ -30,8 +29,8 @@ pub(super) struct Search<'a> {
     pub(super) start: Option<Start>,
     /// How many files may be opened.
     pub(super) room: usize,
-    /// The file at the path, when it is followed already.
-    pub(super) current: Option<&'a File>,
+    /// The file at the path, and how far it was read, when it is followed already.
+    pub(super) current: Option<(&'a File, Place)>,
 }
 
 /// What one came to.
@@ -40,10 +39,11 @@ pub(super) struct Choice {
     pub(super) chosen: Vec<Chosen>,
     /// What was not found.
     pub(super) lost: Vec<FileMark>,
-    /// There are newer ones, for which there was no room.
-    pub(super) more: bool,
-    /// One seems to be a copy in the making: only when the log has been emptied, or not, can one tell what it is worth.
-    pub(super) unsure: bool,
+    /// When the oldest came for which there was no room.
+    pub(super) more: Option<u64>,
+    /// When the oldest came that seems to be a copy in the making: only when the log has been emptied, or not, can one
+    /// tell what it is worth.
+    pub(super) unsure: Option<u64>,
 }
 
 /// A file that is to be read, and from where.
@@ -73,9 +73,11 @@ enum Verdict {
     Wait,
 }
 
-/// Whether a file that came then was not there when we looked.
-pub(super) fn is_new(came: u64, looked: u64) -> bool {
-    came >= looked.saturating_sub(CLOCK_GRAIN)
+impl Choice {
+    /// Since when there may be files that were not looked into yet.
+    pub(super) fn open_since(&self) -> Option<u64> {
+        self.more.into_iter().chain(self.unsure).min()
+    }
 }
 
 impl Search<'_> {
@@ -84,25 +86,30 @@ impl Search<'_> {
         let candidates = self.candidates(siblings)?;
         let at_path = candidates.last().filter(|last| last.here);
         let opened = at_path.map(|last| Opened::new(last.path)).transpose()?;
-        let current = self.current.or(opened.as_ref().map(|opened| &opened.file));
-        let mut choice = Choice { chosen: Vec::new(), lost: self.lost.to_vec(), more: false, unsure: false };
+        let mut choice = Choice { chosen: Vec::new(), lost: self.lost.to_vec(), more: None, unsure: None };
         // What is known by its number is never taken for a copy of something else.
         for candidate in &candidates {
             choice.chosen.extend(self.again(candidate, &mut choice.lost)?);
         }
+        let read = choice.chosen.iter().find(|chosen| chosen.here).map(|chosen| chosen.place);
+        let current = self.current.or(opened.as_ref().map(|opened| (&opened.file, read.unwrap_or_default())));
         for candidate in &candidates {
             if choice.chosen.iter().any(|chosen| chosen.opened.seen.id == candidate.id) {
                 continue;
             }
-            choice.more = choice.chosen.len() >= self.room;
-            if choice.more {
-                break;
-            }
             let mut chosen = Chosen::new(candidate, Place::default())?;
-            match self.judge(&mut chosen, current, &mut choice.lost)? {
-                Verdict::Read(place) => choice.chosen.push(Chosen { place, ..chosen }),
+            let mut lost = choice.lost.clone();
+            match self.judge(&mut chosen, current, &mut lost)? {
+                Verdict::Read(_) if choice.chosen.len() >= self.room => {
+                    choice.more = Some(candidate.age.0);
+                    break;
+                }
+                Verdict::Read(place) => {
+                    choice.lost = lost;
+                    choice.chosen.push(Chosen { place, ..chosen });
+                }
                 Verdict::Leave => {}
-                Verdict::Wait => choice.unsure = true,
+                Verdict::Wait => choice.unsure = choice.unsure.or(Some(candidate.age.0)),
             }
         }
         choice.chosen.sort_by_key(|chosen| (chosen.here, chosen.age));
@@ -114,13 +121,14 @@ impl Search<'_> {
         let mut found: BTreeMap<FileId, Candidate<'a>> = BTreeMap::new();
         for Sibling { path, .. } in siblings.iter().filter(|sibling| !is_packed(&sibling.path)) {
             let here = path == self.path;
-            let Seen { id, came, .. } = match Seen::at(path) {
+            let seen = match Seen::at(path) {
                 Ok(seen) => seen,
                 Err(error) if here => return Err(error),
                 // Gone already, or not a plain file: no log of ours.
                 Err(_) => continue,
             };
-            let concerns = here || !self.lost.is_empty() || is_new(came, self.looked);
+            let concerns = here || !self.lost.is_empty() || seen.is_new(self.looked);
+            let Seen { id, came, .. } = seen;
             // A file with two names, as in the middle of a rotation, is there once, and under the path.
             if concerns && !self.known.contains(&id) && (here || !found.contains_key(&id)) {
                 found.insert(id, Candidate { path, here, id, age: (came, rank(path)) });
@@ -146,7 +154,7 @@ impl Search<'_> {
     fn judge(
         &self,
         file: &mut Chosen,
-        current: Option<&File>,
+        current: Option<(&File, Place)>,
         lost: &mut Vec<FileMark>,
     ) -> io::Result<Verdict> {
         let Chosen { opened, here, age, .. } = file;
@@ -162,29 +170,39 @@ impl Search<'_> {
             Some(place) => Verdict::Read(place),
             None if *here => Verdict::Read(self.beginning(opened)?),
             None if emptied => Verdict::Read(Place::default()),
-            None if is_new(opened.seen.came, self.looked) => self.compare(opened, current),
+            None if opened.seen.is_new(self.looked) => self.compare(opened, current),
             None => Verdict::Leave,
         })
     }
 
     /// Tells a rotated log from a copy of the one at the path.
-    fn compare(&self, opened: &Opened, current: Option<&File>) -> Verdict {
-        let end = Place::at(&opened.file, opened.seen.size);
-        match end.ok().zip(current) {
-            Some((end, current)) if end.stands(current) => {
-                let recent = opened.seen.changed.saturating_add(COPY_TIME) > self.wall;
-                // A short one may be no copy, but have the same greeting.
-                let copied = if end.is_certain() { Verdict::Leave } else { Verdict::Read(Place::default()) };
-                if recent { Verdict::Wait } else { copied }
+    fn compare(&self, opened: &Opened, current: Option<(&File, Place)>) -> Verdict {
+        let anew = Verdict::Read(Place::default());
+        let Some((current, read)) = current else { return anew };
+        let Ok(end) = Place::at(&opened.file, opened.seen.size) else { return anew };
+        let recent = opened.seen.changed.saturating_add(COPY_TIME) > self.wall;
+        // What a short one holds may be the greeting of every log.
+        let greets = |place: Place| place.offset > 0 && !place.is_certain();
+        if end.stands(current) {
+            if recent {
+                Verdict::Wait
+            } else if greets(end) {
+                anew
+            } else {
+                Verdict::Leave
             }
-            Some(_) | None => Verdict::Read(Place::default()),
+        } else if read.offset > 0 && read.stands(&opened.file) {
+            // The log was emptied just now, which the next look will find.
+            if recent || !greets(read) { Verdict::Wait } else { anew }
+        } else {
+            anew
         }
     }
 
     /// Where to begin in the file at the path when it is new to us.
     fn beginning(&self, opened: &Opened) -> io::Result<Place> {
-        let Seen { came, size, .. } = opened.seen;
-        let offset = match self.start.filter(|_| !is_new(came, self.looked)) {
+        let size = opened.seen.size;
+        let offset = match self.start.filter(|_| !opened.seen.is_new(self.looked)) {
             Some(Start::End) => size,
             Some(Start::Last(lines)) => last_lines(&opened.file, size, lines)?,
             Some(Start::Beginning) | None => 0,

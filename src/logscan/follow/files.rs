@@ -167,11 +167,11 @@ impl Files {
         }
     }
 
-    /// Closes what is over.
-    pub(super) fn let_go(&mut self, bell: &Bell, now: Instant) {
-        for tail in self.trails.iter_mut().flat_map(|trail| trail.let_go(now)) {
-            bell.forget(tail.watch);
-        }
+    /// Closes what is over; says whether anything was.
+    pub(super) fn let_go(&mut self, bell: &Bell, now: Instant) -> bool {
+        let gone: Vec<_> = self.trails.iter_mut().flat_map(|trail| trail.let_go(now)).collect();
+        gone.iter().for_each(|tail| bell.forget(tail.watch));
+        !gone.is_empty()
     }
 
     /// Finds the paths that the patterns mean by now. Of those that are new, a file that lay there before we came

@@ -30,13 +30,14 @@ use files::Files;
 use futures_util::FutureExt;
 use futures_util::future::select_all;
 use journal::Journal;
+use nix::time::{ClockId, clock_gettime};
 pub use pattern::Pattern;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
-use tail::{Turn, nanoseconds};
+use std::time::{Duration, Instant};
+use tail::Turn;
 use trail::Trail;
 
 /// Bytes read at once, and the most that a sink can hold back.
@@ -170,11 +171,11 @@ impl Follow {
         loop {
             self.look(now);
             let read = self.read_around(left, now, sink, &mut progress);
-            self.let_go(now);
+            let closed = self.let_go(now);
             left = left.saturating_sub(read);
             // Files that had no room have it now.
-            let more = self.files.iter().flat_map(Files::trails).any(Trail::has_more);
-            if left == 0 || read == 0 || !more {
+            let more = closed && self.files.iter().flat_map(Files::trails).any(Trail::has_more);
+            if left == 0 || !more {
                 break;
             }
         }
@@ -182,10 +183,9 @@ impl Follow {
         progress
     }
 
-    fn let_go(&mut self, now: Instant) {
-        for files in &mut self.files {
-            files.let_go(&self.bell, now);
-        }
+    /// Closes what is over; says whether anything was.
+    fn let_go(&mut self, now: Instant) -> bool {
+        self.files.iter_mut().fold(false, |closed, files| files.let_go(&self.bell, now) | closed)
     }
 
     fn conclude(&mut self, progress: &mut Progress) {
@@ -289,9 +289,11 @@ pub fn dispensable(mark: &ScanMark, log: &File) -> io::Result<Option<u64>> {
     Ok(least)
 }
 
-/// Nanoseconds since 1970, for comparison with the times of files.
+/// Nanoseconds since 1970 by the clock that file systems use, so that no file of later seems to be older: it stands
+/// still between two ticks of the kernel, and for longer on a virtual machine that is not let run.
 fn wall() -> u64 {
-    nanoseconds(SystemTime::now())
+    clock_gettime(ClockId::CLOCK_REALTIME_COARSE)
+        .map_or(0, |now| u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

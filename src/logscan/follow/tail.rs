@@ -15,6 +15,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// short enough that the space of a deleted one comes back.
 const LINGER: Duration = Duration::from_secs(300);
 
+/// How long a log may have been prepared before it got its name, in nanoseconds: more than a busy machine holds up a
+/// program between two system calls.
+const PREPARED: u64 = 1_000_000_000;
+
 /// Takes a block, or all of it when the flag is set; says how much it took.
 pub(super) type Give<'a> = dyn FnMut(&[u8], bool) -> usize + 'a;
 
@@ -41,7 +45,6 @@ pub(super) enum Turn {
 pub(super) struct Tail {
     file: File,
     id: FileId,
-    came: u64,
     place: Place,
     /// The file as it was when it was last read.
     seen: Stamp,
@@ -83,11 +86,10 @@ impl Stamp {
 impl Tail {
     /// Reads what was opened from `place` on.
     pub(super) fn new(opened: Opened, place: Place, now: Instant) -> Self {
-        let Opened { file, seen: Seen { id, came, .. }, stamp: seen } = opened;
+        let Opened { file, seen: Seen { id, .. }, stamp: seen } = opened;
         Self {
             file,
             id,
-            came,
             place,
             seen,
             shown: place.offset,
@@ -103,12 +105,18 @@ impl Tail {
         self.id
     }
 
-    pub(super) fn came(&self) -> u64 {
-        self.came
+    /// The file as it is seen from outside by now.
+    pub(super) fn seen(&self) -> io::Result<Seen> {
+        Seen::of(&self.file.metadata()?)
     }
 
     pub(super) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// How far it was read.
+    pub(super) fn place(&self) -> Place {
+        self.place
     }
 
     /// Where it stands; `replaced` when its name belongs to another by now.
@@ -119,6 +127,11 @@ impl Tail {
     /// Whether all that was ever seen of it was taken.
     pub(super) fn is_drained(&self) -> bool {
         self.place.offset >= self.seen.size
+    }
+
+    /// Whether nothing of it was taken yet.
+    pub(super) fn is_unread(&self) -> bool {
+        self.place.offset == 0
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -180,7 +193,7 @@ impl Tail {
             if !self.find(stamp.size)? {
                 return Ok(Turn::Cut);
             }
-            if self.place.offset == 0 && !std::mem::replace(&mut self.asked, true) {
+            if self.is_unread() && !std::mem::replace(&mut self.asked, true) {
                 return Ok(Turn::Unsure);
             }
         }
@@ -243,8 +256,10 @@ pub(super) struct Seen {
     /// When it came: the earlier of its birth and its last change, so that neither a late writer nor a
     /// restored copy makes it look newer than it is.
     pub(super) came: u64,
-    /// When it was last changed.
+    /// When it was last written to.
     pub(super) changed: u64,
+    /// When anything about it was last changed, its name included.
+    touched: u64,
     pub(super) size: u64,
 }
 
@@ -254,6 +269,12 @@ impl Seen {
         Self::of(&path.metadata()?)
     }
 
+    /// Whether it was not there when one looked: it may have been made a moment before under another name, but then
+    /// it was given its own since.
+    pub(super) fn is_new(&self, looked: u64) -> bool {
+        self.touched >= looked && self.came.saturating_add(PREPARED) >= looked
+    }
+
     fn of(facts: &Metadata) -> io::Result<Self> {
         if !facts.is_file() {
             return Err(io::Error::other("it is not a plain file, and only those can be followed"));
@@ -261,10 +282,13 @@ impl Seen {
         let born = facts.created().map_or(0, nanoseconds);
         let changed = facts.modified().map_or(0, nanoseconds);
         let came = if born == 0 { changed } else { born.min(changed) };
+        let touched =
+            Duration::new(facts.ctime().unsigned_abs(), u32::try_from(facts.ctime_nsec()).unwrap_or(0));
         Ok(Self {
             id: FileId { device: facts.dev(), inode: facts.ino(), born },
             came,
             changed,
+            touched: nanoseconds(UNIX_EPOCH + touched),
             size: facts.len(),
         })
     }

@@ -3,7 +3,7 @@
 //! the one that lies there now.
 
 use super::Start;
-use super::choice::{CLOCK_GRAIN, Choice, Chosen, Search, is_new};
+use super::choice::{Choice, Chosen, Search};
 use super::siblings::{Sibling, is_packed, list};
 use super::tail::{Tail, Turn, nanoseconds};
 use crate::recovery::scan::{FileId, FileMark, PathMark};
@@ -16,6 +16,8 @@ use std::time::Instant;
 const TAILS_MAX: usize = 64;
 /// How often a directory is read again because it changed under our eyes.
 const TRIES: usize = 3;
+/// What was written while we looked is no news, in nanoseconds.
+const LOOK_TIME: u64 = 20_000_000;
 
 /// Takes a block of the file at a path, or all of it when the flag is set; says how much it took.
 pub(super) type GiveOf<'a> = dyn FnMut(&Path, &[u8], bool) -> usize + 'a;
@@ -110,8 +112,9 @@ impl Trail {
         let Some(index) = known else { return Ok(false) };
         // It may have been moved away and back.
         self.tails[index..].rotate_left(1);
-        let tail = self.tails.last_mut();
-        let same = self.settled && self.lost.is_empty() && tail.map_or(Ok(false), Tail::is_intact)?;
+        // Asked first, for it also says whether there is anything to be read.
+        let intact = self.tails.last_mut().map_or(Ok(false), Tail::is_intact)?;
+        let same = intact && self.settled && self.lost.is_empty();
         if same {
             // Whatever lies beside it by now is old, or a copy of it.
             self.looked = wall;
@@ -139,6 +142,7 @@ impl Trail {
         let mut give = |block: &[u8], whole| give(path, block, whole);
         for index in 0..self.tails.len() {
             let current = self.here && index + 1 == self.tails.len();
+            let first = self.tails[index].is_unread();
             let turn = match self.tails[index].turn(room, now, &mut give) {
                 Ok(turn) => turn,
                 Err(error) if current => return Err(error),
@@ -150,6 +154,8 @@ impl Trail {
             };
             match turn {
                 Turn::Idle => continue,
+                // What it held before may have been copied away after we looked: nothing of it tells.
+                Turn::Read { .. } if first => self.settled = false,
                 Turn::Read { .. } | Turn::Unsure => {}
                 Turn::Cut if index + 1 == self.tails.len() => {}
                 // A rotated file that was emptied or overwritten is nobody's log any more.
@@ -171,17 +177,19 @@ impl Trail {
         let mut index = 0;
         while index + usize::from(self.here) < self.tails.len() {
             let succeeded = self.tails[index + 1..].iter().any(|tail| !tail.is_empty());
-            let tail = &self.tails[index];
-            // Not one that would look new to us again.
-            let crowded =
-                self.tails.len() >= TAILS_MAX && tail.is_drained() && !is_new(tail.came(), self.looked);
-            if crowded || self.tails[index].is_finished(succeeded, now) {
+            if self.is_crowded_out(&self.tails[index]) || self.tails[index].is_finished(succeeded, now) {
                 gone.push(self.tails.remove(index));
             } else {
                 index += 1;
             }
         }
         gone
+    }
+
+    /// Whether a file is to make room for others: not one that would look new to us again.
+    fn is_crowded_out(&self, tail: &Tail) -> bool {
+        let crowded = self.tails.len() >= TAILS_MAX && tail.is_drained();
+        crowded && tail.seen().is_ok_and(|seen| !seen.is_new(self.looked))
     }
 
     /// Finds out what became of the files we knew, and which came after them. `known` are files that are
@@ -203,7 +211,7 @@ impl Trail {
             };
             if list(&self.path, &inodes)? == before {
                 let mut said = if self.goes_on(&choice) { Vec::new() } else { self.unreadable(&before) };
-                let over = !choice.more && !choice.unsure;
+                let over = choice.open_since().is_none();
                 let missing = choice.lost.iter().filter(|mark| over && !mark.drained);
                 said.extend(missing.map(|mark| self.said(mark)));
                 self.commit(choice, wall, now);
@@ -222,7 +230,7 @@ impl Trail {
             wall,
             start: self.start,
             room: TAILS_MAX.saturating_sub(self.tails.len()),
-            current: if self.here { self.tails.last().map(Tail::file) } else { None },
+            current: self.tails.last().filter(|_| self.here).map(|tail| (tail.file(), tail.place())),
         }
     }
 
@@ -230,7 +238,10 @@ impl Trail {
         // What is at the path is the last; so is what was emptied, for it was written before that.
         let last = self.here || !self.lost.is_empty();
         let behind = self.tails.split_off(self.tails.len().saturating_sub(usize::from(last)));
-        let newest = choice.chosen.iter().map(|chosen| chosen.opened.seen.came).max().unwrap_or(self.looked);
+        let open_since = choice.open_since();
+        // A candidate may be older than all that is new to us.
+        self.looked = open_since.map_or(wall, |came| came.max(self.looked));
+        self.lost = if open_since.is_some() { choice.lost } else { Vec::new() };
         let mut at_path = None;
         for Chosen { opened, here, place, .. } in choice.chosen {
             let tail = Tail::new(opened, place, now);
@@ -238,12 +249,7 @@ impl Trail {
         }
         self.here |= at_path.is_some();
         self.tails.extend(behind.into_iter().chain(at_path));
-        (self.start, self.more, self.settled) = (None, choice.more, !choice.unsure);
-        (self.looked, self.lost) = match (choice.more, choice.unsure) {
-            (false, false) => (wall, Vec::new()),
-            (true, false) => (newest, choice.lost),
-            (_, true) => (self.looked, choice.lost),
-        };
+        (self.start, self.more, self.settled) = (None, choice.more.is_some(), open_since.is_none());
     }
 
     /// Whether the file at the path is the one that was read before, so that nothing can have been renamed away since.
@@ -263,7 +269,7 @@ impl Trail {
         let packed = siblings.iter().map(|sibling| &sibling.path).filter(|path| is_packed(path));
         let unseen = packed.filter(|path| {
             let time = changed(path.metadata());
-            time > self.looked.saturating_add(CLOCK_GRAIN) && !open.contains(&time)
+            time > self.looked.saturating_add(LOOK_TIME) && !open.contains(&time)
         });
         let said = |path: &PathBuf| {
             format!("{} was compressed before it was read; its lines are not seen", path.display())

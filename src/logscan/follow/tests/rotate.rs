@@ -1,6 +1,7 @@
 //! Every kind of rotation, seen while it happens and found afterwards.
 
 use super::*;
+use std::collections::BTreeSet;
 
 type Story = (&'static str, fn(&Stage));
 
@@ -169,6 +170,64 @@ fn a_log_made_anew_while_we_were_stopped_is_read_from_its_beginning() {
 }
 
 #[test]
+fn a_copy_whose_maker_is_held_up_is_no_log_of_its_own() {
+    let held_up = Duration::from_millis(150);
+    for count in [3, 300] {
+        let lines: String = (0..count).map(|line| format!("12:00:00 line {line}\n")).collect();
+        // Nothing of it written yet, or a part, or all of it but the log not emptied.
+        for made in [0, lines.len() / 2, lines.len()] {
+            let mut stage = Stage::new();
+            stage.append("app.log", &lines);
+            stage.all();
+            stage.append("app.log.1", &lines[..made]);
+            std::thread::sleep(held_up);
+            // The daemon may come back in the middle of it, which looks at everything anew.
+            stage.reopen();
+            stage.all();
+            stage.append("app.log.1", &lines[made..]);
+            fs::write(stage.path("app.log"), "").unwrap();
+            stage.append("app.log", "after\n");
+            assert_eq!(stage.all(), format!("{lines}after\n"), "{made} bytes of {} were copied", lines.len());
+        }
+    }
+}
+
+#[test]
+fn rotated_logs_beyond_those_that_we_can_hold_wait_for_their_turn() {
+    let copied: fn(&Stage, &str) = |stage, aside| {
+        fs::copy(stage.path("app.log"), stage.path(aside)).unwrap();
+        fs::write(stage.path("app.log"), "").unwrap();
+    };
+    let renamed: fn(&Stage, &str) = |stage, aside| stage.rename("app.log", aside);
+    for rotate in [copied, renamed] {
+        for stopped in [false, true] {
+            let mut stage = Stage::new();
+            stage.append("app.log", "first\n");
+            stage.all();
+            if stopped {
+                stage.follow = None;
+            }
+            let mut written = String::from("first\n");
+            for number in 0..200 {
+                let line = format!("line {number}\n");
+                stage.append("app.log", &line);
+                rotate(&stage, &format!("app.log-{}", 20_000_000 + number));
+                written += &line;
+                // Between two ticks of the kernel's clock all files seem to come at once.
+                std::thread::sleep(Duration::from_micros(500));
+            }
+            stage.append("app.log", "last\n");
+            // For the clock of the file system, all of that is over.
+            std::thread::sleep(Duration::from_millis(50));
+            // A log that goes on under its name is not kept waiting by its many copies.
+            let sorted = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+            let (seen, written) = (stage.all(), format!("{written}last\n"));
+            assert_eq!((sorted(&seen), seen.len()), (sorted(&written), written.len()), "stopped: {stopped}");
+        }
+    }
+}
+
+#[test]
 fn what_was_compressed_unseen_is_said() {
     let mut stage = Stage::new();
     stage.append("app.log", "one\n");
@@ -217,7 +276,8 @@ fn a_collapsed_beginning_moves_the_position() {
 fn old_logs_are_not_read_again_because_they_were_touched() {
     let mut stage = Stage::new();
     stage.append("app.log.1", "ancient\n");
-    std::thread::sleep(Duration::from_millis(60));
+    // Long enough that it cannot be a new log that was prepared under another name.
+    std::thread::sleep(Duration::from_millis(1100));
     stage.append("app.log", "one\n");
     stage.all();
     stage.append("app.log.1", "touched\n");

@@ -18,9 +18,15 @@ BINARY ?=
 MODE ?= daemon
 
 CARGO ?= cargo
-# Names that say in full what they are; by them src/order.ld finds its functions. A debug build has no use for it.
-RELEASE := RUSTFLAGS='$(RUSTFLAGS) -Csymbol-mangling-version=v0' $(CARGO)
-BUILT := $(or $(CARGO_TARGET_DIR),target)/release/picoclaw-watchdog
+# Another target than this host, such as x86_64-unknown-linux-musl for a static binary.
+TARGET :=
+# A release build keeps together what runs on an ordinary day: src/order.ld tells the linker, by names that say in full
+# what they are. Whoever links in a way of his own may have a linker that takes no script.
+RELEASE = RUSTFLAGS='$(RUSTFLAGS) -Csymbol-mangling-version=v0' $(CARGO) rustc --release --locked \
+	--bin picoclaw-watchdog $(if $(TARGET),--target '$(TARGET)') -- \
+	$(if $(findstring link,$(RUSTFLAGS)),,-C link-arg='-T$(CURDIR)/src/order.ld')
+DEBUG := $(or $(CARGO_TARGET_DIR),target)/debug
+BUILT := $(or $(CARGO_TARGET_DIR),target)/$(if $(TARGET),$(TARGET)/)release/picoclaw-watchdog
 MUSL := $(shell uname -m)-unknown-linux-musl
 PROGRAM := $(PREFIX)/bin/picoclaw-watchdog
 SHARE := $(PREFIX)/share/picoclaw
@@ -44,8 +50,8 @@ SECONDS ?= 60
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 30
 
-build: ## build the release binary
-	$(RELEASE) build --release --locked
+build: ## build the release binary (TARGET=x86_64-unknown-linux-musl: a static one)
+	$(RELEASE)
 
 test: ## run all tests (those with a real systemd need root, and say so when they skip)
 	$(CARGO) test --locked
@@ -60,12 +66,12 @@ lint: ## check format, lints, documentation and scripts
 bench: build ## measure the release binary, beside its targets and Monit (about 15 minutes)
 	$(CARGO) build --locked --example stand-in
 	if rustup target list --installed 2>/dev/null | grep -qx '$(MUSL)' && command -v musl-gcc >/dev/null; then \
-	  $(RELEASE) build --release --locked --target $(MUSL); fi
+	  $(MAKE) --no-print-directory build TARGET=$(MUSL); fi
 	$(CARGO) test --locked --test bench -- '$(BUILT)' '$(dir $(BUILT))../$(MUSL)/release/picoclaw-watchdog' $(BENCH_OPTIONS)
 
 # Its result is kept in the repository. The next build links once more, without the symbols.
 order: ## learn which code runs on an ordinary day, for src/order.ld (needs valgrind; after large changes)
-	$(RELEASE) rustc --release --locked --bin picoclaw-watchdog -- -C strip=none
+	$(RELEASE) -C strip=none
 	$(CARGO) build --locked --example stand-in
 	$(CARGO) test --locked --test bench -- '$(BUILT)' --order src/order.ld
 
@@ -84,8 +90,9 @@ mutants: ## plant small faults in the core and see that a test fails each time (
 
 # A debug build is ready in a fraction of the time, and shows the same. Who has a release build sees that.
 demo: ## watch it recover a gateway that is killed and one that hangs (about 80 s, no root)
-	$(if $(wildcard $(BUILT)),$(RELEASE) build --release,$(CARGO) build) --locked --bin picoclaw-watchdog --example stand-in
-	tests/demo.sh $(dir $(if $(wildcard $(BUILT)),$(BUILT),$(subst /release/,/debug/,$(BUILT))))
+	$(if $(wildcard $(BUILT)),$(RELEASE),$(CARGO) build --locked --bin picoclaw-watchdog)
+	$(CARGO) build --locked --example stand-in
+	tests/demo.sh '$(or $(wildcard $(BUILT)),$(DEBUG)/picoclaw-watchdog)' '$(DEBUG)/examples/stand-in'
 
 install-watchdog: $(if $(BINARY),,build) ## install for this user (PREFIX=, DESTDIR=, BINARY=)
 	install -D -m755 '$(or $(BINARY),$(BUILT))' '$(DESTDIR)$(PROGRAM)'

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # `make demo`: the real daemon looks after a throwaway gateway on loopback while this script breaks things.
 # No root, no systemd, nothing outside one temporary directory. Exits 0 when everything came back, so it is
-# also a test. DIR is where the binaries were built: target/debug or target/release.
+# also a test.
 set -euo pipefail
 
-built=$(cd "${1:?usage: tests/demo.sh DIR}" && pwd)
-program=$built/picoclaw-watchdog
-stand_in=$built/examples/stand-in
+usage='usage: tests/demo.sh PROGRAM STAND-IN'
+program=$(realpath "${1:?$usage}")
+stand_in=$(realpath "${2:?$usage}")
 home=$(mktemp -d "${TMPDIR:-/tmp}/picoclaw-demo.XXXXXX")
 log=$home/.picoclaw/logs/ops-watchdog.log
 control=$home/control   # files in here steer the stand-ins while they run
@@ -297,7 +297,7 @@ printf '  Ollama down: a message on LINE after %s s, another %s s after its retu
   "$told" "$told_end" "$idle_restarts"
 printf '  Resident memory of the watchdog: %s MB%s\n' \
   "$(awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$daemon/status")" \
-  "$([[ $built == */release ]] || echo ' (a debug build; the release build needs less)')"
+  "$([[ $program == */release/* ]] || echo ' (a debug build; the release build needs less)')"
 if [ -n "$(last_letter | grep -F 'a-token' || true)" ] || grep -qF 'a-token' "$log"; then fail 'the token was printed'; fi
 [ "$restarts" -eq 2 ] || fail "two faults should have led to two restarts, not $restarts"
 [ "$idle_restarts" -eq 0 ] || fail 'the gateway was restarted because Ollama was down'

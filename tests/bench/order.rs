@@ -27,7 +27,7 @@ const HEAD: &str = "\
 /* What runs on an ordinary day, side by side: first what the default daemon runs, then what more probes, logs and a
    repair add. The kernel maps code in blocks of 64 kB around each page that runs, so this halves the memory that code
    takes. A name that no longer exists does no harm. Written by `make order`, to be run again after large changes;
-   build.rs passes it on. What Rust calls unlikely is little in all, and some of it runs all the time. */
+   `make build` passes it on. What Rust calls unlikely is little in all, and some of it runs all the time. */
 SECTIONS
 {
   .text.ordinary :
@@ -103,7 +103,7 @@ fn scan(machine: &Machine) {
     machine.put(&crate::scan::rules(), "/home/pico/rules.json");
     let scan =
         format!("{VALGRIND} ~/.local/bin/picoclaw-watchdog logtest --json --rules ~/rules.json ~/app.log");
-    machine.user(&["bash", "-c", &scan]);
+    machine.user_ok(&["bash", "-c", &scan]);
 }
 
 /// Writes lines for the functions that have run since.

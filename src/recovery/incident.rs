@@ -2,7 +2,7 @@
 //! single tries. When something is tried is decided elsewhere.
 
 use super::policy::TargetPolicy;
-use super::state::{Incident, Phase, Spent, TargetState, pattern};
+use super::state::{Incident, Phase, Spent, TargetState, looks, pattern};
 use super::time::Timestamp;
 
 /// Opens an incident unless there is one.
@@ -54,18 +54,22 @@ pub(super) fn exhaust(
         incident.half_open = Some(step);
         incident.spent = Some(spent);
         incident.pattern = seen.map_or(std::mem::take(&mut incident.pattern), pattern);
+        incident.looks = seen.into_iter().flat_map(looks).collect();
     }
     target.phase = Phase::Exhausted { since: now, next_try: now.after(policy.half_open_gap(step)) };
 }
 
-/// Waives the gap, once per single try, when the fault has come to look different: the cause that made the
-/// tries hopeless may be gone.
+/// Waives the gap, once per single try, when one of the reasons is gone or has come to look different: the cause that
+/// made the tries hopeless may be gone, as when a port is free again.
 pub(super) fn rearm(target: &mut TargetState, seen: &str, now: Timestamp) {
     let (Phase::Exhausted { next_try, .. }, Some(incident)) = (&mut target.phase, &mut target.incident)
     else {
         return;
     };
-    if incident.rearmed != incident.half_open && !incident.looks_as_before(seen) {
+    let looks = looks(seen).collect();
+    let gone = !incident.looks.is_subset(&looks) || !incident.looks_as_before(seen);
+    incident.looks = looks;
+    if incident.rearmed != incident.half_open && gone {
         incident.rearmed = incident.half_open;
         *next_try = now.min(*next_try);
     }

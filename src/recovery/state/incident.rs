@@ -30,6 +30,9 @@ pub struct Incident {
     /// Attempts in a row that changed nothing, by action.
     #[serde(default)]
     pub futile: BTreeMap<Name, u32>,
+    /// What the fault looked like when it was last seen, once there are single tries only.
+    #[serde(default)]
+    pub looks: BTreeSet<String>,
     /// The single try for which the gap was waived, because the fault had come to look different.
     #[serde(default)]
     pub rearmed: Option<u32>,
@@ -78,7 +81,8 @@ fn still_looks(pattern: &str, reasons: &str) -> bool {
     looks(reasons).any(|look| look == pattern)
 }
 
-fn looks(reasons: &str) -> impl Iterator<Item = String> {
+/// What each of the reasons looks like.
+pub fn looks(reasons: &str) -> impl Iterator<Item = String> {
     reasons.split("; ").map(|reason| {
         let mut look = String::with_capacity(reason.len());
         for c in unquoted(reason).chars() {
@@ -108,6 +112,7 @@ impl Incident {
             spent: None,
             pattern: String::new(),
             futile: BTreeMap::new(),
+            looks: BTreeSet::new(),
             rearmed: None,
             heard: BTreeMap::new(),
         }

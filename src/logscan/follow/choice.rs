@@ -69,7 +69,7 @@ enum Verdict {
     Read(Place),
     /// It adds nothing: it is old, or a copy of the log as it stands.
     Leave,
-    /// It is a copy of the log as it stands, and its writer may still be at it.
+    /// It is a copy of the log, and its writer may still be at it, or has emptied the log just now.
     Wait,
 }
 

@@ -146,11 +146,12 @@ watchdog-kick: ## ask it to act: ACTION=restart_gateway SOURCE=line:ID
 	unset TOKEN; exec '$(PROGRAM)' kick "$$ACTION" --source "$$SOURCE"
 
 uninstall-watchdog: ## remove it; settings, state and logs stay
-	-$(USERCTL) disable --now picoclaw-watchdog.timer picoclaw-watchdog.service
-	rm -f '$(PROGRAM)' $(UNITS:%='$(UNITDIR)/%')
-	cd '$(SHARE)' 2>/dev/null && rm -f $(notdir $(wildcard config/*)) && rmdir --ignore-fail-on-non-empty '$(SHARE)' || true
-	-$(USERCTL) daemon-reload
-	@echo 'Kept: $(PICO_HOME)'
+	$(if $(DESTDIR),,-$(USERCTL) disable --now picoclaw-watchdog.timer picoclaw-watchdog.service)
+	rm -f '$(DESTDIR)$(PROGRAM)' $(UNITS:%='$(DESTDIR)$(UNITDIR)/%')
+	cd '$(DESTDIR)$(SHARE)' 2>/dev/null && rm -f $(notdir $(wildcard config/*)) && \
+	  rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(SHARE)' || true
+	$(if $(DESTDIR),,-$(USERCTL) daemon-reload)
+	$(if $(DESTDIR),,@echo 'Kept: $(PICO_HOME)')
 
 SYSTEM_PROGRAM := $(SYSTEM_PREFIX)/bin/picoclaw-watchdog
 SYSTEM_SHARE := $(SYSTEM_PREFIX)/share/picoclaw

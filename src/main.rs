@@ -8,6 +8,9 @@ use picoclaw_watchdog::exit::Exit;
 use std::panic;
 use std::process::ExitCode;
 
+/// For cargo alone, so that it links anew when the order of the code has changed (see the Makefile).
+const _: &[u8] = include_bytes!("order.ld");
+
 /// Who closed our output (`check | head`) wants no more of it; that is no defect to be told with a backtrace.
 fn end_quietly_when_nobody_reads() {
     /// What a shell shows for a program that SIGPIPE has ended.

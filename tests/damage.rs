@@ -7,11 +7,17 @@ use picoclaw_watchdog::host::memory::{Memory, Start};
 use picoclaw_watchdog::recovery::decide::{Decision, decide};
 use picoclaw_watchdog::recovery::evidence::{Evidence, Name, ProbeReport, Reading};
 use picoclaw_watchdog::recovery::outbox::Kind;
-use picoclaw_watchdog::recovery::state::Phase;
+use picoclaw_watchdog::recovery::state::{Phase, State};
+use picoclaw_watchdog::recovery::time::Now;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const FILES: [&str; 2] = ["state.json", "state.prev.json"];
+/// More than it takes to believe in a failure and to act on it.
+const PASSES: u32 = 4;
+/// As configured. All passes lie within one window.
+const INTERVAL: Duration = Duration::from_secs(60);
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/state")
@@ -40,14 +46,33 @@ fn open(dir: &Path, documents: &[Vec<u8>; 2], config: &Config) -> Start {
     start
 }
 
+/// What a first start saves: nothing was ever tried.
+fn unspent(config: &Config) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let _opened = Memory::open(dir.path(), &config.policy);
+    fs::read(dir.path().join(FILES[0])).unwrap()
+}
+
 /// A pass in which the gateway is down, and everything that would be done about it.
-fn decide_on(start: &Start, config: &Config) -> Decision {
+fn decide_on(start: &Start, state: State, config: &Config, now: Now) -> Decision {
     let name = |text| Name::parse(text).unwrap();
     let reading = Reading::Fail("nothing listens on port 59871".to_owned());
     let report = ProbeReport { target: name("gateway"), probe: name("port"), reading, blames: Vec::new() };
     let troubles = start.trouble.iter().cloned().collect();
     let evidence = Evidence { probes: vec![report], troubles, ..Evidence::default() };
-    decide(&config.policy, start.state.clone(), &evidence, start.clock.now())
+    decide(&config.policy, state, &evidence, now)
+}
+
+/// How often anything is done about a gateway that stays down.
+fn attempts_on(start: &Start, config: &Config) -> usize {
+    let (mut state, mut now, mut attempts) = (start.state.clone(), start.clock.now(), 0);
+    for _ in 0..PASSES {
+        let decision = decide_on(start, state, config, now);
+        attempts += decision.attempts.len();
+        state = decision.state;
+        now.at = now.at.after(INTERVAL);
+    }
+    attempts
 }
 
 #[test]
@@ -63,11 +88,12 @@ fn the_state_of_an_older_release_is_taken_over_whole() {
     assert_eq!(gateway.incident.as_ref().unwrap().heard[&line].raised.len(), 2);
 }
 
-/// Damages one or both generations in one way and checks what follows.
+/// Checks what follows from generations of which the current one, or both, are damaged. The window counts as spent
+/// then, whatever the older one says, so it allows nothing.
 fn check(dir: &Path, documents: &[Vec<u8>; 2], config: &Config, what: &str) {
     let start = open(dir, documents, config);
-    let decision = decide_on(&start, config);
-    assert!(decision.attempts.is_empty(), "{what}: {:?}", decision.attempts);
+    assert_eq!(attempts_on(&start, config), 0, "{what}");
+    let decision = decide_on(&start, start.state.clone(), config, start.clock.now());
     assert_eq!(
         start.trouble.as_ref().map(|trouble| trouble.key.as_str()),
         Some("state_unreadable"),
@@ -83,20 +109,24 @@ fn check(dir: &Path, documents: &[Vec<u8>; 2], config: &Config, what: &str) {
 #[test]
 fn every_flipped_byte_and_every_truncation_keeps_the_limits_and_is_told_once() {
     let (dir, config) = (tempfile::tempdir().unwrap(), config());
-    let [current, previous] = generations();
+    let ([current, previous], unspent) = (generations(), unspent(&config));
+    let whole = open(dir.path(), &[unspent.clone(), unspent.clone()], &config);
+    assert!(attempts_on(&whole, &config) > 0, "without damage these passes are enough to act");
     for at in 0..current.len() {
         let mut flipped = current.clone();
         flipped[at] ^= 1 << (at % 8);
-        check(
-            dir.path(),
-            &[flipped.clone(), previous.clone()],
-            &config,
-            &format!("bit {} of byte {at}", at % 8),
-        );
         let cut = current[..at].to_vec();
-        check(dir.path(), &[cut, previous.clone()], &config, &format!("cut at {at}"));
-        let mut both = previous.clone();
-        both.truncate(at.min(previous.len() - 1));
-        check(dir.path(), &[flipped, both], &config, &format!("both, at {at}"));
+        let short = previous[..at.min(previous.len() - 1)].to_vec();
+        let cases = [
+            ("flipped", &flipped, &previous),
+            ("flipped, unspent before", &flipped, &unspent),
+            ("cut", &cut, &previous),
+            ("cut, unspent before", &cut, &unspent),
+            ("both", &flipped, &short),
+        ];
+        for (how, current, previous) in cases {
+            let documents = [current.clone(), previous.clone()];
+            check(dir.path(), &documents, &config, &format!("{how}, bit {} of byte {at}", at % 8));
+        }
     }
 }

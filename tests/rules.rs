@@ -138,6 +138,31 @@ fn every_field_of_the_original_takes_effect() {
     assert!(problems.iter().any(|problem| problem.contains(told)), "{problems:#?}");
 }
 
+/// It names nobody but e-mail, which is not there: then whoever is there is told.
+#[test]
+fn a_channel_that_is_not_there_silences_no_other() {
+    let (config, problems) = original(ALLOWED);
+    let Some(config) = config else { panic!("{}", problems.join("\n")) };
+    assert!(config.policy.targets.iter().all(|target| target.channels.is_none()));
+    let told =
+        "notification_channels: email cannot be used, so the usual channels are told; add a table [email]";
+    assert!(problems.iter().any(|problem| problem.contains(told)), "{problems:#?}");
+}
+
+/// Whoever is not root sees whose a port is, but not which unit holds it.
+#[test]
+fn the_ports_of_the_servers_are_known_by_their_users() {
+    let (config, problems) = original(ALLOWED);
+    let Some(config) = config else { panic!("{}", problems.join("\n")) };
+    for (name, user) in
+        [("database_connection_error-fix", "postgres"), ("redis_connection_error-fix", "redis")]
+    {
+        let action = config.actions.values().find(|action| action.name.as_str() == name).unwrap();
+        let steps = format!("{:?}", action.steps());
+        assert!(steps.contains(&format!("rightful: User(\"{user}\")")), "{steps}");
+    }
+}
+
 /// Without the word of the operator what stands in a log leads to nothing but a message.
 #[test]
 fn untrusted_patterns_tell_and_do_not_act() {

@@ -6,8 +6,10 @@ use crate::cli::Output;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::host::kicks::{self, KickResult};
+use crate::host::view::SCHEMA;
 use crate::host::{clock, publish};
 use crate::values::Secret;
+use serde::Serialize;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
@@ -72,6 +74,14 @@ pub async fn run(config: &Config, request: &Request, output: Output) -> Exit {
     answer(config, request, epoch, output).await
 }
 
+/// The answer of `--json`.
+#[derive(Serialize)]
+struct Told<'a> {
+    schema: u32,
+    #[serde(flatten)]
+    result: &'a KickResult,
+}
+
 async fn answer(config: &Config, request: &Request, epoch: u64, output: Output) -> Exit {
     let until = Instant::now() + PATIENCE;
     let ours = |result: &KickResult| {
@@ -80,7 +90,7 @@ async fn answer(config: &Config, request: &Request, epoch: u64, output: Output) 
     while Instant::now() < until {
         if let Some(result) = kicks::read_result(&config.kick.file).filter(ours) {
             match output.json {
-                true => println!("{}", to_json(&result)),
+                true => println!("{}", to_json(&Told { schema: SCHEMA, result: &result })),
                 false => println!("{}: {}", result.action, result.outcome),
             }
             return if result.outcome.starts_with("refused") { Exit::Refused } else { Exit::Ok };

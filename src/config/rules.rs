@@ -8,12 +8,21 @@ use crate::logscan::follow::Kind;
 use crate::logscan::lint;
 use crate::logscan::matcher::Matcher;
 use crate::logscan::rule::Rule;
+use crate::recovery::evidence::{Name, QUOTED};
+use crate::recovery::policy::{Language, Manager};
+use crate::recovery::text::fault::{Advice, Fault, Headline};
+use crate::recovery::text::{Message, render};
 use crate::section::{Section, Spot};
 use glob::Pattern;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What the journal has of us.
 const OWN_UNITS: [&str; 2] = ["picoclaw-watchdog.service", "picoclaw-watchdog-once.service"];
+/// What we run in: the journal counts our lines as theirs, too.
+const HOLDERS: [&str; 4] = ["system.slice", "app.slice", "user@1000.service", "user-1000.slice"];
+/// The same of any user, without the number.
+const HOLDERS_OF_USERS: [&str; 2] = ["user@.service", "user-.slice"];
 
 /// Reports all that is wrong with the rules and with the logs that they read; `own` are the files that we write.
 pub(super) fn check(root: &Section<'_>, plan: &Plan, own: &[PathBuf]) {
@@ -72,9 +81,18 @@ fn logs_are_not_our_own(root: &Section<'_>, plan: &Plan, own: &[PathBuf]) {
 
 /// The unit of ours that journalctl would read for this name or pattern, which it completes.
 fn own_unit(unit: &str) -> Option<String> {
-    let pattern = Pattern::new(unit).ok()?;
-    let read = |own: &&str| pattern.matches(own) || pattern.matches(own.trim_end_matches(".service"));
-    OWN_UNITS.into_iter().find(read).map(str::to_owned)
+    if let Some(own) = OWN_UNITS.into_iter().find(|own| reads(unit, own)) {
+        return Some(own.to_owned());
+    }
+    let anybody: String = unit.chars().filter(|c| !c.is_ascii_digit()).collect();
+    let holds = HOLDERS.iter().any(|holder| reads(unit, holder))
+        || HOLDERS_OF_USERS.iter().any(|holder| reads(&anybody, holder));
+    holds.then(|| format!("{unit} has the lines of all units in it, ours too"))
+}
+
+fn reads(unit: &str, name: &str) -> bool {
+    let short = name.trim_end_matches(".service");
+    Pattern::new(unit).is_ok_and(|pattern| pattern.matches(name) || pattern.matches(short))
 }
 
 fn findings(root: &Section<'_>, target: &Draft, asked: &Question, rule: &Rule) {
@@ -87,14 +105,58 @@ fn findings(root: &Section<'_>, target: &Draft, asked: &Question, rule: &Rule) {
     }
 }
 
-/// What we write about a target: our names for things are in the log, in alerts and in what actions say.
+/// What we write about a target: our names for things are in the log, in alerts and in what actions say. What it would
+/// quote is left out, for that is what the rule is about.
 fn own_texts(target: &Draft, asked: &Question) -> Vec<String> {
-    let name = &target.policy.name;
-    let actions = target.ladder.iter().map(|step| step.action.to_string());
-    let names = std::iter::once(name.to_string()).chain([asked.policy.name.to_string()]).chain(actions);
-    names
-        .map(|name| format!("level=ERROR target={name} result=FAIL action={name} detail=\"{name} failed\""))
-        .collect()
+    let (name, probe) = (&target.policy.name, &asked.policy.name);
+    let actions: Vec<String> = target.ladder.iter().map(|step| step.action.to_string()).collect();
+    let seen = format!("{probe}: {QUOTED}");
+    let mut texts = own_lines(name, &seen);
+    texts.extend(actions.iter().flat_map(|action| own_attempts(name, action, &seen)));
+    texts.extend([Language::En, Language::Ja].iter().flat_map(|language| {
+        let alert = own_alert(*language, name, &seen, &actions);
+        alert.lines().map(str::to_owned).collect::<Vec<_>>()
+    }));
+    texts
+}
+
+/// Lines of the log about what is seen, in each of its levels.
+fn own_lines(name: &Name, seen: &str) -> Vec<String> {
+    vec![
+        format!("level=ERROR target={name} result=NG action=detect detail=\"{seen}\""),
+        format!("level=WARN target={name} result=NG action=detect detail=\"{seen}\""),
+        format!("level=INFO target={name} result=OK action=none detail=\"healthy\""),
+        format!("level=INFO target={name} result=OK action=recovered detail=\"{name} recovered by itself\""),
+    ]
+}
+
+/// Lines of the log about what is done.
+fn own_attempts(name: &Name, action: &str, seen: &str) -> [String; 3] {
+    let line = |level: &str, result: &str, detail: &str| {
+        let end = format!("action={action} id=1 detail=\"attempt 1{detail}\"");
+        format!("level={level} target={name} result={result} {end}")
+    };
+    [
+        line("WARN", "NG", &format!(" (1 of 3 in the window): {seen}")),
+        line("ERROR", "NG", " failed: "),
+        line("INFO", "OK", " done: ; now verifying"),
+    ]
+}
+
+/// A message about it.
+fn own_alert(language: Language, name: &Name, seen: &str, tried: &[String]) -> String {
+    let headline = if tried.is_empty() { Headline::NothingRepairs } else { Headline::NoHelp };
+    let fault = Fault {
+        target: name,
+        headline,
+        age: Duration::from_secs(132),
+        seen: seen.to_owned(),
+        tried,
+        ruling: None,
+        dependents: Vec::new(),
+        advice: Advice::None,
+    };
+    render(language, Manager::User, &Message::Fault(fault))
 }
 
 /// Each compiles alone, or it would not be here; together they may still be too much.

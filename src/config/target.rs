@@ -195,7 +195,8 @@ fn question(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Question> {
         check_pace(section, check, every);
         check_timeout(section, check, excuse.as_ref(), frame);
     }
-    let policy = ProbePolicy { name: name?, role, fail_after, pass_after, arm_on_pass, every };
+    let least = check.as_ref().and_then(Check::needs_every);
+    let policy = ProbePolicy { name: name?, role, fail_after, pass_after, arm_on_pass, every, least };
     let (spot, blame) = (section.spot("name"), section.spot("check.http.blame"));
     let keys =
         ["in", "pattern", "hits", "misses"].map(|key| (key, section.spot(&format!("check.log.{key}"))));

@@ -24,7 +24,7 @@ pub struct Chronicle {
 impl Chronicle {
     /// Letters that were there before this process started are old news.
     pub fn new(outbox: &Outbox) -> Self {
-        let fates = outbox.letters.iter().map(|letter| (letter.id, fate(letter))).collect();
+        let fates = outbox.letters.iter().map(|letter| (letter.id, letter.fate.word())).collect();
         Self { targets: BTreeMap::new(), fates }
     }
 
@@ -66,22 +66,12 @@ impl Chronicle {
 
     fn letters(&mut self, outbox: &Outbox) {
         for letter in &outbox.letters {
-            let now = fate(letter);
+            let now = letter.fate.word();
             if self.fates.insert(letter.id, now) != Some(now) {
                 self::letter(letter);
             }
         }
         self.fates.retain(|id, _| outbox.letter(*id).is_some());
-    }
-}
-
-fn fate(letter: &Letter) -> &'static str {
-    match letter.fate {
-        Fate::Pending => "pending",
-        Fate::Withheld => "withheld",
-        Fate::Accepted { .. } => "accepted",
-        Fate::Refused { .. } => "refused",
-        Fate::Superseded { .. } => "superseded",
     }
 }
 

@@ -176,12 +176,10 @@ impl LetterView {
     pub fn new(letter: &Letter, outbox: &Outbox, alerts: &AlertPolicy, now: Timestamp) -> Self {
         let channel = alerts.channel(&letter.channel).filter(|_| letter.is_waiting());
         let next = channel.and_then(|channel| outbox.wake_at(channel));
-        let (fate, reason) = match &letter.fate {
-            Fate::Pending => ("pending", &letter.last_answer),
-            Fate::Withheld => ("withheld", &letter.last_answer),
-            Fate::Accepted { .. } => ("accepted", &String::new()),
-            Fate::Refused { reason, .. } => ("refused", reason),
-            Fate::Superseded { reason } => ("superseded", reason),
+        let reason = match &letter.fate {
+            Fate::Pending | Fate::Withheld => letter.last_answer.clone(),
+            Fate::Accepted { .. } => String::new(),
+            Fate::Refused { reason, .. } | Fate::Superseded { reason } => reason.clone(),
         };
         let (accepted_at, request_id) = match &letter.fate {
             Fate::Accepted { request_id, wall, .. } => (Some(*wall), Some(request_id.clone())),
@@ -194,10 +192,10 @@ impl LetterView {
             key: letter.key.clone(),
             kind: letter.kind,
             target: letter.target.as_ref().map(ToString::to_string),
-            fate: fate.to_owned(),
+            fate: letter.fate.word().to_owned(),
             accepted_at,
             request_id,
-            reason: reason.clone(),
+            reason,
             tries: letter.tries,
             next_try_in_s: next.map(|at| at.since(now).as_secs()),
             merged_into: letter.push.filter(|push| *push != letter.id),

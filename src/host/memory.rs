@@ -200,8 +200,8 @@ fn export(policy: &Policy, state: &State, now: Now) -> Legacy {
         legacy.restarts = target.attempts.iter().map(|at| wall(*at)).collect();
     }
     legacy.health_fail_count = fails(policy, state, "gateway", "health");
-    legacy.ollama_fail_count = fails(policy, state, "ollama", "models");
-    legacy.webhook_fail_count = fails(policy, state, "funnel", "webhook");
+    legacy.ollama_fail_count = fails(policy, state, "ollama", "answers");
+    legacy.webhook_fail_count = fails(policy, state, "webhook", "reach");
     for letter in &state.outbox.letters {
         if let Fate::Accepted { wall, .. } = &letter.fate
             && letter.kind != Kind::Recovery
@@ -229,7 +229,13 @@ mod tests {
     use std::fs;
 
     fn policy() -> Policy {
-        compile(&Sources { home: "/home/pico".into(), ..Sources::default() }).config.unwrap().policy
+        policy_of(&[])
+    }
+
+    fn policy_of(env: &[(&str, &str)]) -> Policy {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let sources = Sources { env, home: "/home/pico".into(), ..Sources::default() };
+        compile(&sources).config.unwrap().policy
     }
 
     fn gateway(state: &State) -> &crate::recovery::state::TargetState {
@@ -284,16 +290,27 @@ mod tests {
     #[test]
     fn the_predecessors_files_follow_the_state() {
         let dir = tempfile::tempdir().unwrap();
-        let policy = policy();
+        let policy = policy_of(&[
+            ("PICOCLAW_WATCHDOG_OLLAMA_MODELS_URL", "http://ollama.example:11434/v1/models"),
+            ("PICOCLAW_WATCHDOG_WEBHOOK_URL", "https://gateway.example/webhook/line"),
+        ]);
         let (mut memory, start) = Memory::open(dir.path(), &policy);
         let (mut state, now) = (start.state, start.clock.now());
         let entry = state.targets.entry(policy.targets[0].name.clone()).or_default();
         entry.attempts = vec![now.at.before(std::time::Duration::from_secs(7))];
-        entry.probes.entry(Name::parse("health").unwrap()).or_default().fails = 2;
+        let counted = [("gateway", "health", 2), ("ollama", "answers", 3), ("webhook", "reach", 4)];
+        for (target, probe, fails) in counted {
+            let [target, probe] = [target, probe].map(|text| Name::parse(text).unwrap());
+            assert!(policy.target(&target).unwrap().probe(&probe).is_some(), "the built-in file has it");
+            let entry = state.targets.entry(target).or_default();
+            entry.probes.entry(probe).or_default().fails = fails;
+        }
         memory.mirror(&policy, &state, now).unwrap();
         let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
         assert_eq!(read("restart_gateway_times.log"), format!("{}\n", now.wall - 7));
         assert_eq!(read("health_fail_count"), "2\n");
+        assert_eq!(read("ollama_fail_count"), "3\n");
+        assert_eq!(read("webhook_fail_count"), "4\n");
     }
 
     #[test]

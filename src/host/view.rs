@@ -15,7 +15,7 @@ use crate::recovery::time::{Age, Now};
 use crate::recovery::verdict::{self, Ruling, Seen, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The version of this schema; it grows when a field changes its meaning.
@@ -196,26 +196,41 @@ pub struct AlertsView {
     pub withheld: usize,
     /// Refused for good.
     pub refused: usize,
-    /// What the channel answered last, when it was not yes.
+    /// What a channel answered to its newest letter, and which one, when that was not yes.
     pub last_answer: String,
+}
+
+/// The newest answer that was not yes, of a channel that has accepted nothing since.
+fn last_answer(outbox: &Outbox) -> String {
+    let mut well = BTreeSet::new();
+    for letter in outbox.letters.iter().rev() {
+        let answer = match &letter.fate {
+            Fate::Accepted { .. } => {
+                well.insert(&letter.channel);
+                continue;
+            }
+            Fate::Refused { reason, .. } => reason,
+            Fate::Pending => &letter.last_answer,
+            Fate::Withheld | Fate::Superseded { .. } => continue,
+        };
+        if !answer.is_empty() && !well.contains(&letter.channel) {
+            return format!("{} said: {answer}", letter.channel);
+        }
+    }
+    String::new()
 }
 
 impl AlertsView {
     /// Counts the letters by fate.
     pub fn new(outbox: &Outbox, channel: &Result<(), String>) -> Self {
-        let mut view = Self { channel_off: channel.clone().err().unwrap_or_default(), ..Self::default() };
+        let channel_off = channel.clone().err().unwrap_or_default();
+        let mut view = Self { channel_off, last_answer: last_answer(outbox), ..Self::default() };
         for letter in &outbox.letters {
             match &letter.fate {
                 Fate::Accepted { .. } => view.accepted += 1,
                 Fate::Withheld => view.withheld += 1,
-                Fate::Refused { reason, .. } => {
-                    view.refused += 1;
-                    view.last_answer.clone_from(reason);
-                }
-                Fate::Pending => {
-                    view.pending += 1;
-                    view.last_answer.clone_from(&letter.last_answer);
-                }
+                Fate::Refused { .. } => view.refused += 1,
+                Fate::Pending => view.pending += 1,
                 Fate::Superseded { .. } => {}
             }
         }

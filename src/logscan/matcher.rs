@@ -4,7 +4,7 @@ use super::engine::{self, Engine, Hits, Refused};
 use super::rule::Rule;
 use super::traceback;
 use crate::recovery::evidence::Name;
-use memchr::memrchr;
+use memchr::{memmem, memrchr};
 use regex_automata::meta::Regex;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,6 +21,11 @@ pub struct Event<'b> {
     /// The exclusion that took it out, by its number; none when it counts.
     pub excluded: Option<usize>,
 }
+
+/// How we are called in the system's log, which takes over the journal with our lines in it.
+const OWN_TAG: &[u8] = b"picoclaw-watchdog";
+/// What stands in each of our lines, in this order; the stamp before it is in brackets.
+const OWN_FIELDS: [&[u8]; 4] = [b"] level=", b" target=", b" result=", b" action="];
 
 /// All rules, compiled together.
 #[derive(Debug)]
@@ -107,7 +112,8 @@ impl<'b> Pass<'_, 'b> {
         if self.trace.as_ref().is_some_and(|trace| line.start >= trace.lines.end) {
             self.close();
         }
-        if line.start >= self.used {
+        // Our own line quotes what a rule has found already.
+        if line.start >= self.used || is_own(&self.lines[line.clone()]) {
             return;
         }
         if self.trace.is_none() && hits.contains(self.rules.len()) {
@@ -164,6 +170,27 @@ impl<'b> Pass<'_, 'b> {
             (self.tell)(Event { rule, line: last, at: lines.start, excluded });
         }
     }
+}
+
+/// Whether the system's log has this line from us: `Feb 20 12:00:00 host picoclaw-watchdog[7]: [… JST] level=…`. The
+/// name has to stand where syslog writes it, or a stranger could hide a line by putting it there.
+fn is_own(line: &[u8]) -> bool {
+    let Some(colon) = memmem::find(line, b": ") else { return false };
+    let (head, text) = (&line[..colon], &line[colon + 2..]);
+    let program = head.rsplit(|byte| *byte == b' ').next().unwrap_or(head);
+    let ends = |rest: &[u8]| rest.is_empty() || rest.starts_with(b"[");
+    program.strip_prefix(OWN_TAG).is_some_and(ends) && text.starts_with(b"[") && has_own_fields(text)
+}
+
+fn has_own_fields(text: &[u8]) -> bool {
+    let mut rest = text;
+    OWN_FIELDS.iter().all(|field| match memmem::find(rest, field) {
+        Some(at) => {
+            rest = &rest[at + field.len()..];
+            true
+        }
+        None => false,
+    })
 }
 
 /// One rule by itself, for lines that are few.
@@ -246,6 +273,28 @@ mod tests {
         let (events, used) = found(&rules, &unfinished, false);
         assert_eq!((events.len(), used), (1, 12), "it may go on");
         assert_eq!(found(&rules, &unfinished, true).0.len(), 4, "nothing more comes");
+    }
+
+    #[test]
+    fn what_we_quote_in_a_copy_of_our_own_line_is_no_event() {
+        let rules = [rule("no space left", &[]), rule("Traceback", &[])];
+        let original = "Feb 20 12:00:00 host app[9]: ERROR: No space left on device";
+        let ours = "[2026-02-20 12:00:01 JST] level=ERROR target=disk result=NG action=detect detail=\"log: in the \
+                    log: ERROR: No space left on device, Traceback (most recent call last): (1 in 1 min)\"";
+        let copies = format!(
+            "Feb 20 12:00:01 host picoclaw-watchdog[7]: {ours}\n\
+             2026-02-20T12:00:01.5+09:00 host picoclaw-watchdog: {ours}\n"
+        );
+        let (events, used) = found(&rules, &format!("{original}\n{copies}"), false);
+        assert_eq!(events, [(0, original.to_owned(), 0, false)]);
+        assert_eq!(used, original.len() + 1 + copies.len());
+        let strangers = format!(
+            "Feb 20 12:00:01 host app[9]: picoclaw-watchdog[7]: {ours}\n\
+             Feb 20 12:00:01 host picoclaw-watchdog-x[9]: {ours}\n\
+             Feb 20 12:00:01 host picoclaw-watchdog[7]: No space left on device\n"
+        );
+        let (events, _) = found(&rules[..1], &strangers.replace("Traceback", "trace"), false);
+        assert_eq!(events.len(), 3, "the name alone hides nothing: {events:?}");
     }
 
     #[test]

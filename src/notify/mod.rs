@@ -73,7 +73,7 @@ impl Way {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::recovery::evidence::Name;
     use crate::recovery::outbox::{Fate, Kind, line as line_name};

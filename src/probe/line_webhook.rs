@@ -211,7 +211,11 @@ fn refused(reply: &Reply) -> Reading {
     })
 }
 
+/// The name of a host, or the one in the URL of the webhook.
 fn host(text: &str) -> Result<String, String> {
+    if text.contains("://") {
+        return parse::url(text).map(|url| url.host_str().unwrap_or_default().to_ascii_lowercase());
+    }
     let good = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
     match text.chars().all(good) {
         true => Ok(text.to_ascii_lowercase()),

@@ -85,7 +85,8 @@ fn fold_unit(target: &mut TargetState, report: &UnitReport, now: Timestamp) {
     });
 }
 
-/// After an attempt, and in a new run, every probe has to show its health anew.
+/// After an attempt, and in a new run, every probe has to show its health anew. When it was asked is not
+/// forgotten: what a question costs somebody does not depend on what it is asked for.
 pub fn forget_readings(target: &mut TargetState) {
     for probe in target.probes.values_mut() {
         probe.health = ProbeHealth::Unsettled;
@@ -93,7 +94,6 @@ pub fn forget_readings(target: &mut TargetState) {
         probe.passes = 0;
         probe.last = None;
         probe.trouble_since = None;
-        probe.asked = None;
     }
     target.streak = 0;
     target.healthy_since = None;
@@ -122,7 +122,8 @@ fn fold_reading(policy: &ProbePolicy, probe: &mut ProbeState, reading: &Reading,
             probe.trouble_since.get_or_insert(now);
         }
     }
-    probe.asked = policy.every.map(|_| now);
+    // Of what is asked in every pass it is kept only while it fails: a healthy pass changes nothing.
+    probe.asked = (policy.every.is_some() || probe.fails > 0).then_some(now);
     probe.last = Some(LastReading(reading.clone()));
 }
 
@@ -277,9 +278,16 @@ pub(super) fn counting<'a>(
     probes.filter(|(policy, probe)| counts(policy, probe))
 }
 
-/// When a probe may be asked again; at once, unless it is one that is asked rarely.
+/// When a probe may be asked again; at once, unless it is one that is asked rarely. What was forgotten is asked
+/// anew before its time, as soon as its cost allows.
 fn due(policy: &ProbePolicy, probe: &ProbeState) -> Timestamp {
-    policy.every.zip(probe.asked).map_or(Timestamp::default(), |(every, asked)| asked.after(every))
+    let pace = if is_forgotten(probe) { policy.least } else { policy.every };
+    pace.zip(probe.asked).map_or(Timestamp::default(), |(pace, asked)| asked.after(pace))
+}
+
+/// Whether nothing is known of a probe, not even that it could not be told.
+fn is_forgotten(probe: &ProbeState) -> bool {
+    probe.health == ProbeHealth::Unsettled && probe.passes == 0 && probe.trouble_since.is_none()
 }
 
 /// The probes that are not asked in this pass, since they were not long ago. A pass that comes a little early,
@@ -321,6 +329,12 @@ pub(super) fn left_up<'a>(policy: &'a TargetPolicy, target: &'a TargetState) -> 
         Some(LastReading(Reading::Fail(why))) if why.starts_with(LEAVE_UP) => Some(why.as_str()),
         Some(LastReading(Reading::Fail(_) | Reading::Pass(_) | Reading::Unknown(_))) | None => None,
     })
+}
+
+/// When what fails was asked last. What is asked rarely does not count, for it rests until its own time.
+pub(super) fn failed_at(policy: &TargetPolicy, target: &TargetState) -> Option<Timestamp> {
+    let often = liveness(policy, target).filter(|(policy, _)| policy.every.is_none());
+    often.filter(|(_, probe)| probe.fails > 0).filter_map(|(_, probe)| probe.asked).max()
 }
 
 /// Whether a probe that may cause recovery has begun to fail.

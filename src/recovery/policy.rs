@@ -174,6 +174,9 @@ pub struct ProbePolicy {
     pub arm_on_pass: bool,
     /// The least time between two questions, for those that cost something; none means in every pass.
     pub every: Option<Duration>,
+    /// The least time between two questions even when what it saw was forgotten, for those that cost somebody
+    /// something.
+    pub least: Option<Duration>,
 }
 
 /// One step of the ladder.

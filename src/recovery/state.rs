@@ -188,7 +188,7 @@ pub struct ProbeState {
     pub armed: bool,
     /// Since when it has failed or known nothing.
     pub trouble_since: Option<Timestamp>,
-    /// When it was asked last; kept only of a probe that is not asked in every pass.
+    /// When it was asked last; kept only of a probe that is not asked in every pass, or that fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Timestamp>,
     /// What it saw last. Of a passing probe it is not kept, so that a healthy cycle changes no state.

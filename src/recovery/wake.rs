@@ -4,6 +4,8 @@ use super::decide::{Pass, Quick};
 use super::evidence::Name;
 use super::gate::Hold;
 use super::health;
+use super::policy::TargetPolicy;
+use super::state::TargetState;
 use super::time::Timestamp;
 use super::verdict::{Ruling, Verdict};
 
@@ -35,9 +37,19 @@ impl Pass<'_> {
     /// When a target is asked again that is being watched closely.
     fn soon(&self, name: &Name) -> Timestamp {
         let found = self.policy.target(name).zip(self.state.targets.get(name));
-        let pace = found.map_or(self.policy.reprobe, |(policy, _)| policy.reprobe);
-        let soon = self.now.at.after(pace);
-        found.map_or(soon, |(policy, target)| health::next_question(policy, target, soon))
+        found.map_or(self.now.at.after(self.policy.reprobe), |(policy, target)| {
+            health::next_question(policy, target, self.again(policy, target))
+        })
+    }
+
+    /// Counts from when it failed, so that the passes over others do not put it off. What is overdue, because one
+    /// of them took long, joins the next; at once would be without an end where it cannot be asked.
+    fn again(&self, policy: &TargetPolicy, target: &TargetState) -> Timestamp {
+        let now = self.now.at;
+        let latest = now.after(policy.reprobe);
+        let again = health::failed_at(policy, target).map_or(latest, |at| at.after(policy.reprobe));
+        let overdue = now.after(self.policy.reprobe);
+        if again > now { again.min(latest) } else { overdue.min(latest) }
     }
 
     fn is_unsettled(&self, name: &Name) -> bool {

@@ -51,6 +51,7 @@ fn main() {
         eprintln!(
             "usage: bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|daemon|reaction|musl]"
         );
+        eprintln!("       bench BINARY-WITH-SYMBOLS --order FILE");
         std::process::exit(2);
     };
     if let Some(script) = order {

@@ -33,6 +33,9 @@ SECTIONS
   .text.ordinary :
   {
     *crt1.o(.text)
+    /* The C library of a static build. */
+    *libc.a:*(.text .text.*)
+    *liblibc-*.rlib:*(.text .text.*)
     *(.text.main .text.unlikely.*)
 ";
 const TAIL: &str = "  }

@@ -57,7 +57,8 @@ fn alternation(rules: &Path) -> String {
 
 /// What one run of a scanner took.
 pub(crate) struct Run {
-    count: String,
+    /// The lines that it counted, as it printed them.
+    pub(crate) count: String,
     /// Seconds of one core, the kernel's share included.
     pub(crate) cpu: f64,
     peak_mb: f64,

@@ -1,8 +1,9 @@
 //! What a person chooses with a word: a profile, a rung, everything off.
 #![allow(clippy::unwrap_used)] // Helpers of tests may fail like tests.
 
-use crate::{ALL_ON, built_in, file, said, sources, url};
+use crate::{ALL_ON, built_in, check, file, said, sources, url};
 use picoclaw_watchdog::config::{Config, Sources, compile};
+use picoclaw_watchdog::probe::Check;
 
 /// The variable that chooses the generation of the gateway.
 fn of_profile(name: &str, more: &[(&str, &str)]) -> Config {
@@ -46,6 +47,28 @@ fn a_rung_by_choice_is_there_only_when_chosen() {
     };
     assert_eq!(ladder("true"), ["x", "y"]);
     assert_eq!(ladder("\"${NOT_SET:-}\""), ["y"]);
+}
+
+#[test]
+fn the_webhook_that_line_is_asked_about_must_be_ours() {
+    let view = [
+        ("PICOCLAW_WATCHDOG_LINE_VIEW", "true"),
+        ("PICOCLAW_CHANNELS_LINE_CHANNEL_ACCESS_TOKEN", "a-line-token"),
+    ];
+    let config = built_in(&[&ALL_ON[..], &view[..]].concat());
+    let line = check(&config, "webhook", "line");
+    assert!(matches!(line, Check::LineWebhook(line) if line.host == "gateway.example"), "{line:?}");
+}
+
+#[test]
+fn ollama_is_asked_for_the_model_that_is_named_and_for_none_otherwise() {
+    let models = |more: &[(&str, &str)]| -> Vec<String> {
+        let config = built_in(&[&ALL_ON[..], more].concat());
+        let Check::Ollama(ollama) = check(&config, "ollama", "answers") else { return Vec::new() };
+        ollama.models.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(models(&[]), [""; 0]);
+    assert_eq!(models(&[("PICOCLAW_WATCHDOG_OLLAMA_MODEL", "chat-v1")]), ["chat-v1:latest"]);
 }
 
 #[test]

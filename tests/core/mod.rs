@@ -35,6 +35,7 @@ pub(crate) fn gateway_policy() -> TargetPolicy {
             pass_after: 1,
             arm_on_pass: false,
             every: None,
+            least: None,
         }],
         ladder: vec![Rung { action: name("restart-gateway"), tries: 3, disruptive: true }],
         window: Window { attempts: 3, per: secs(600) },
@@ -71,6 +72,7 @@ pub(crate) fn policy_with_ollama() -> Policy {
         pass_after: 1,
         arm_on_pass: true,
         every: None,
+        least: None,
     });
     policy.targets.push(TargetPolicy {
         name: name("ollama"),

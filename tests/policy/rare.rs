@@ -83,6 +83,20 @@ fn after_an_attempt_it_is_asked_at_once() {
 }
 
 #[test]
+fn what_costs_somebody_something_keeps_its_least_gap_even_after_an_attempt() {
+    let mut bench = Bench::new(rare());
+    bench.policy.targets[0].probes[0].least = Some(secs(120));
+    let decision = bench.pass(0, health(fail("stale")));
+    assert_eq!(done(&decision), ["backup"]);
+    assert_eq!(wakes_at(&decision), Some(bench.clock().after(secs(120))));
+    let decision = bench.pass(117, Evidence::default());
+    assert!(rests(&bench) && matches!(decision.verdicts[0].ruling, Ruling::Verifying { .. }));
+    let _ = bench.pass(1, Evidence::default());
+    assert!(!rests(&bench), "the repair is judged before the five minutes are over");
+    assert_eq!(bench.pass(2, health(pass())).closed.len(), 1);
+}
+
+#[test]
 fn a_repair_is_proven_by_the_probes_that_are_asked_in_every_pass() {
     let mut policy = mixed();
     policy.targets[0].stable_passes = 3;

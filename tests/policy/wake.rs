@@ -73,6 +73,24 @@ fn those_due_within_half_a_reprobe_share_the_pass() {
     }
 }
 
+#[test]
+fn passes_over_others_do_not_put_off_who_has_a_pace_of_its_own() {
+    let mut policy = two();
+    policy.targets[1].reprobe = secs(10);
+    policy.targets.iter_mut().for_each(|target| target.probes[0].fail_after = 9);
+    let mut bench = Bench::new(policy);
+    let _ = bench.pass(0, both(fail("a"), fail("b")));
+    let due = bench.clock().after(secs(10));
+    for _ in 0..3 {
+        let quick = bench.pass(2, health(fail("a"))).quick.unwrap();
+        assert_eq!((quick.at, quick.targets), (bench.clock().after(secs(2)), [name("gateway")].into()));
+    }
+    let quick = bench.pass(2, health(fail("a"))).quick.unwrap();
+    assert_eq!((quick.at, quick.targets.len()), (due, 2), "ten seconds after it was asked itself");
+    let quick = bench.pass(14, health(fail("a"))).quick.unwrap();
+    assert_eq!((quick.at, quick.targets.len()), (bench.clock().after(secs(2)), 2), "overdue");
+}
+
 fn paused(target: Option<&str>, span: u64) -> Order {
     Order::Pause { target: target.map(name), span: secs(span), reason: String::new() }
 }

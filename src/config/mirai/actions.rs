@@ -155,12 +155,17 @@ fn permissions(root: &str, fix: &Fix, check_only: bool) -> String {
 /// Whoever listens on the port must belong to the program, else it is nobody that we may end.
 fn port(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) -> Option<String> {
     let port = fix.port?;
-    let kind = if fix.kind == "check_port" { "check-port" } else { "kill-listener" };
-    let service = match port {
-        5432 => "postgresql",
-        6379 => "redis",
-        _ => "flask_app",
+    let (service, user) = match port {
+        5432 => ("postgresql", Some("postgres")),
+        6379 => ("redis", Some("redis")),
+        _ => ("flask_app", None),
     };
+    // Only root sees which unit the process of another user is in, but everybody sees the user; and the unit that
+    // Debian calls postgresql.service holds no process at all.
+    if let Some(user) = user.filter(|_| fix.kind == "check_port") {
+        return Some(format!("do.check-port = {{ port = {port}, user = {} }}", quoted(user)));
+    }
+    let kind = if fix.kind == "check_port" { "check-port" } else { "kill-listener" };
     let (Service::User(unit) | Service::System(unit)) = known(settings, pattern, service, tables)?;
     Some(format!("do.{kind} = {{ port = {port}, unit = {} }}", quoted(unit)))
 }

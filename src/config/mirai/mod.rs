@@ -120,12 +120,7 @@ pub(super) fn translate(settings: &Settings, file: &SourceFile) -> (String, Vec<
     for check in &parsed.health_checks {
         checks::target(settings, check, &mut tables);
     }
-    for channel in parsed.auto_fix_config.channels().unwrap_or_default() {
-        if !settings.channels.contains(&channel) {
-            let what = format!("auto_fix_config.notification_channels: {channel} cannot be used");
-            tables.warn(what, format!("add a table [{channel}] to the configuration, or take it out"));
-        }
-    }
+    missing_channels(settings, &parsed, &mut tables);
     for unread in parsed.unread() {
         tables.warn(unread, "nothing reads this field; remove it");
     }
@@ -133,6 +128,28 @@ pub(super) fn translate(settings: &Settings, file: &SourceFile) -> (String, Vec<
         tables.problems.drain(..).map(|(what, hint)| Problem::new(Severity::Warning, &name, what, hint));
     let told = told.collect();
     (tables.text, told)
+}
+
+/// Says which of the channels that it names are not there.
+fn missing_channels(settings: &Settings, file: &PatternsFile, tables: &mut Tables) {
+    let named = file.auto_fix_config.channels().unwrap_or_default();
+    let instead = match named.iter().any(|channel| settings.channels.contains(channel)) {
+        true => "",
+        false => ", so the usual channels are told",
+    };
+    for channel in named.iter().filter(|channel| !settings.channels.contains(channel)) {
+        let what = format!("auto_fix_config.notification_channels: {channel} cannot be used{instead}");
+        tables.warn(what, format!("add a table [{channel}] to the configuration, or take it out"));
+    }
+}
+
+/// Who alone is told; none when that is left to the configuration, as it is where nothing that the file names is there:
+/// it wants somebody to be told.
+fn channels(settings: &Settings, file: &PatternsFile) -> Option<Vec<String>> {
+    let named = file.auto_fix_config.channels()?;
+    let there: Vec<String> =
+        named.iter().filter(|channel| settings.channels.contains(channel)).cloned().collect();
+    (named.is_empty() || !there.is_empty()).then_some(there)
 }
 
 /// The logs that its own program read.
@@ -169,8 +186,7 @@ fn target(settings: &Settings, file: &PatternsFile, pattern: &Pattern, tables: &
     }
     if !fix.enable_notifications {
         tables.line("channels = []");
-    } else if let Some(mut channels) = fix.channels() {
-        channels.retain(|channel| settings.channels.contains(channel));
+    } else if let Some(channels) = channels(settings, file) {
         tables.texts("channels", &channels);
     }
     tables.begin("[[target.probe]]");

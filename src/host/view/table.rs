@@ -123,8 +123,38 @@ impl AlertsView {
             self.accepted, self.pending, self.refused
         );
         if !self.last_answer.is_empty() {
-            let _ = write!(line, "; LINE said: {}", self.last_answer);
+            let _ = write!(line, "; {}", self.last_answer);
         }
         line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::tests::letter;
+    use crate::recovery::evidence::Name;
+    use crate::recovery::outbox::{Fate, Letter, Outbox};
+    use crate::recovery::time::Timestamp;
+    use std::sync::Arc;
+
+    fn of(channel: &str, fate: Fate, last_answer: &str) -> Arc<Letter> {
+        let channel = Name::parse(channel).unwrap();
+        Arc::new(Letter { channel, fate, last_answer: last_answer.to_owned(), ..letter() })
+    }
+
+    fn line(letters: Vec<Arc<Letter>>) -> String {
+        AlertsView::new(&Outbox { letters, ..Outbox::default() }, &Ok(())).line()
+    }
+
+    #[test]
+    fn what_a_channel_answered_last_is_said_under_its_name() {
+        let refused = || Fate::Refused { reason: "550 no such user".to_owned(), at: Timestamp(0) };
+        let accepted = || Fate::Accepted { request_id: String::new(), at: Timestamp(0), wall: 0 };
+        let waits = || of("line", Fate::Pending, "500");
+        assert!(line(vec![of("email", refused(), "")]).ends_with("; email said: 550 no such user"));
+        assert!(line(vec![waits(), of("line", Fate::Pending, "")]).ends_with("; line said: 500"));
+        assert!(line(vec![waits(), of("line", accepted(), "")]).ends_with(" 0 refused"), "it is well again");
+        assert!(line(vec![waits(), of("email", accepted(), "")]).ends_with("; line said: 500"));
     }
 }

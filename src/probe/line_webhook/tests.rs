@@ -77,6 +77,16 @@ fn a_failed_test_names_the_hop() {
 }
 
 #[test]
+fn the_host_may_be_given_as_the_url_of_the_webhook() {
+    assert_eq!(host("https://Box.tail1234.ts.net:8443/webhook/line").as_deref(), Ok("box.tail1234.ts.net"));
+    assert_eq!(host("Box.tail1234.ts.net").as_deref(), Ok("box.tail1234.ts.net"));
+    assert_eq!(host("").as_deref(), Ok(""), "any will do");
+    for bad in ["box.ts.net/webhook", "box.ts.net:8443", "ftp://box.ts.net/", "https://"] {
+        assert!(host(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn only_a_test_call_needs_a_pace_of_its_own() {
     assert_eq!(probe().needs_every(), Some(Duration::from_secs(300)));
     assert_eq!(LineWebhook { test: false, ..probe() }.needs_every(), None);

@@ -22,7 +22,8 @@ impl Ollama {
     pub fn read(section: &mut Section<'_>) -> Option<Self> {
         let base = section.need("url", base);
         let ask = section.or("ask", Ask::Answers, ask);
-        let models = section.list("models", Model::parse).unwrap_or_default();
+        let models: Vec<Model> =
+            section.list("models", model).unwrap_or_default().into_iter().flatten().collect();
         let gpu = section.or("gpu", false, parse::flag);
         let stuck_after =
             section.or("stuck_after", STUCK_AFTER, parse::span(Duration::ZERO..=MOST_STUCK_AFTER));
@@ -49,6 +50,11 @@ fn base(text: &str) -> Result<Url, String> {
     url.set_query(None);
     url.set_fragment(None);
     Ok(url)
+}
+
+/// One of the models; none where a variable that may name one is not set.
+fn model(text: &str) -> Result<Option<Model>, String> {
+    if text.is_empty() { Ok(None) } else { Model::parse(text).map(Some) }
 }
 
 fn ask(text: &str) -> Result<Ask, String> {

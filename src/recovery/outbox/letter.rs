@@ -129,6 +129,19 @@ pub enum Fate {
     },
 }
 
+impl Fate {
+    /// In one word, for logs and lists.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Withheld => "withheld",
+            Self::Accepted { .. } => "accepted",
+            Self::Refused { .. } => "refused",
+            Self::Superseded { .. } => "superseded",
+        }
+    }
+}
+
 /// A letter about to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {

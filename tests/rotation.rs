@@ -9,6 +9,8 @@
 mod count;
 #[path = "rotation/model.rs"]
 mod model;
+#[path = "rotation/writer.rs"]
+mod writer;
 
 use count::Count;
 use model::{Happens, play};
@@ -17,103 +19,19 @@ use picoclaw_watchdog::recovery::evidence::Name;
 use picoclaw_watchdog::recovery::scan::ScanMark;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use writer::{Dice, Writer};
 
 /// How long it lasts.
 const LONG: Duration = Duration::from_secs(3);
-/// Rotated logs that are kept: more than a follower can be behind.
-const KEPT: usize = 2000;
 /// The child that follows, by the variable that names its directory.
 const FOLLOWER: &str = "ROTATION_FOLLOWER";
-
-/// A small generator of random numbers (xorshift): the same story for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
-
-/// Writes numbered lines and rotates its log now and then.
-struct Writer {
-    path: PathBuf,
-    log: File,
-    written: u64,
-    rotated: usize,
-}
-
-impl Writer {
-    fn new(directory: &Path) -> Self {
-        let path = directory.join("app.log");
-        let log = open(&path);
-        Self { path, log, written: 0, rotated: 0 }
-    }
-
-    fn write(&mut self, lines: u64) {
-        for _ in 0..lines {
-            self.written += 1;
-            let text = format!("line {} {}\n", self.written, "x".repeat((self.written % 80) as usize));
-            // In two halves, so that a reader meets half lines.
-            let (first, second) = text.split_at(text.len() / 2);
-            self.log.write_all(first.as_bytes()).unwrap();
-            self.log.write_all(second.as_bytes()).unwrap();
-        }
-    }
-
-    fn rotate(&mut self, kind: u64) {
-        self.rotated += 1;
-        let aside = self.path.with_file_name(format!("app.log-{:08}", 20_000_000 + self.rotated));
-        match kind {
-            // Renamed, and written on for a while.
-            0 => {
-                fs::rename(&self.path, aside).unwrap();
-                self.write(20);
-                self.log = open(&self.path);
-            }
-            1 => {
-                fs::copy(&self.path, aside).unwrap();
-                self.log.set_len(0).unwrap();
-            }
-            // A new one takes its place in one step.
-            _ => {
-                fs::hard_link(&self.path, aside).unwrap();
-                let new = self.path.with_file_name("new");
-                self.log = open(&new);
-                fs::rename(new, &self.path).unwrap();
-            }
-        }
-        if self.rotated > KEPT {
-            let old = format!("app.log-{:08}", 20_000_000 + self.rotated - KEPT);
-            let _ = fs::remove_file(self.path.with_file_name(old));
-        }
-    }
-
-    fn torture(&mut self, dice: &mut Dice, until: Instant, mut step: impl FnMut(&mut Dice)) {
-        while Instant::now() < until {
-            let lines = dice.throw(300);
-            self.write(lines);
-            step(dice);
-            if dice.throw(3) == 0 {
-                let kind = dice.throw(3);
-                self.rotate(kind);
-            }
-        }
-    }
-}
-
-fn open(path: &Path) -> File {
-    OpenOptions::new().append(true).create(true).open(path).unwrap()
-}
 
 fn follow(directory: &Path, mark: &ScanMark, block: usize) -> Follow {
     let patterns = vec![Pattern::parse(directory.join("app.log").to_str().unwrap()).unwrap()];
@@ -149,7 +67,7 @@ fn dropped_and_opened_again() {
     let path = directory.path().to_owned();
     let over = AtomicBool::new(false);
     let until = Instant::now() + LONG;
-    let mut writer = Writer::new(&path);
+    let mut writer = Writer::new(&path, "");
     let first = first_look(&path);
     thread::scope(|scope| {
         let reader = scope.spawn(|| read_until(&path, first, &over));
@@ -205,7 +123,7 @@ fn killed_at_random() {
         return follow_until_killed(Path::new(&directory));
     }
     let directory = tempfile::tempdir().unwrap();
-    let mut writer = Writer::new(directory.path());
+    let mut writer = Writer::new(directory.path(), "");
     save(directory.path(), &first_look(directory.path()), &Count::default());
     let mut child = start(directory.path());
     let mut kills = 0;

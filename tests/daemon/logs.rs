@@ -2,10 +2,11 @@
 //! counted twice, whatever happens to the file or to us.
 
 use crate::common::{Home, OpsLog};
+use crate::writer::{Dice, Writer};
 use nix::sys::signal::Signal;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -149,80 +150,29 @@ fn every_line_is_counted_once_through_rotation_and_death() {
 #[test]
 fn every_line_is_counted_once_whoever_is_killed_meanwhile() {
     let app = App::new(CONFIG);
-    let mut daemon = app.home.start();
+    let daemon = app.home.start();
     daemon.cycles(1);
-    let mut writer = Writer { path: app.log.clone(), log: appended(&app.log), written: 0, rotated: 0 };
-    // The same story each time (a linear congruence of Knuth's), but for the clock.
-    let mut chance = 7_u64;
-    let mut throw = |sides: u64| {
-        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (chance >> 33) % sides
-    };
-    let (until, mut deaths) = (Instant::now() + Duration::from_secs(6), 0);
+    // Gone before the next one starts, which would find the lock held.
+    let mut daemon = Some(daemon);
+    let mut writer = Writer::new(app.log.parent().unwrap(), " No space left on device");
+    let mut deaths = 0;
     let mut death = Instant::now() + Duration::from_millis(300);
-    while Instant::now() < until {
-        writer.write(throw(60));
-        if throw(8) == 0 {
-            writer.rotate(throw(3));
-        }
+    writer.torture(&mut Dice(7), Instant::now() + Duration::from_secs(6), |dice| {
         if Instant::now() >= death {
-            daemon.signal(Signal::SIGKILL);
-            drop(daemon);
+            if let Some(daemon) = daemon.take() {
+                daemon.signal(Signal::SIGKILL);
+            }
+            daemon = Some(app.home.start());
             deaths += 1;
-            daemon = app.home.start();
-            death = Instant::now() + Duration::from_millis(100 + throw(500));
+            death = Instant::now() + Duration::from_millis(100 + dice.throw(500));
         }
-        std::thread::sleep(Duration::from_millis(1));
-    }
+        std::thread::sleep(Duration::from_millis(10));
+    });
+    let daemon = daemon.unwrap();
     println!("{} lines, {} rotations, {deaths} deaths", writer.written, writer.rotated);
     daemon.wait("all lines are counted", |_| app.counted() >= writer.written);
     daemon.cycles(2);
     assert_eq!(app.counted(), writer.written, "none twice");
-}
-
-/// Who writes and rotates a log.
-struct Writer {
-    path: PathBuf,
-    log: File,
-    written: u64,
-    rotated: u64,
-}
-
-impl Writer {
-    fn write(&mut self, lines: u64) {
-        for _ in 0..lines {
-            self.written += 1;
-            write!(self.log, "{} {FULL}", self.written).unwrap();
-        }
-    }
-
-    fn rotate(&mut self, kind: u64) {
-        self.rotated += 1;
-        let aside = self.path.with_file_name(format!("app.log-{:08}", 20_000_000 + self.rotated));
-        match kind {
-            // Renamed, and written on for a while.
-            0 => {
-                fs::rename(&self.path, aside).unwrap();
-                self.write(10);
-                self.log = appended(&self.path);
-            }
-            1 => {
-                fs::copy(&self.path, aside).unwrap();
-                self.log.set_len(0).unwrap();
-            }
-            // A new one takes its place in one step.
-            _ => {
-                fs::hard_link(&self.path, aside).unwrap();
-                let new = self.path.with_file_name("new");
-                self.log = appended(&new);
-                fs::rename(new, &self.path).unwrap();
-            }
-        }
-    }
-}
-
-fn appended(path: &Path) -> File {
-    OpenOptions::new().append(true).create(true).open(path).unwrap()
 }
 
 /// With a minute between cycles it is the bell alone that brings a line: within 50 ms, and a pass.

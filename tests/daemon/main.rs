@@ -4,6 +4,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../rotation/writer.rs"]
+mod writer;
 
 // Under a real user manager, in a machine of its own.
 mod bus;

@@ -65,8 +65,9 @@ async fn one_that_ignores_sigterm_is_killed() {
 
 #[tokio::test]
 async fn one_that_has_stopped_listening_may_finish_its_work() {
-    let mut server = Server::start("", "signal.signal(signal.SIGTERM, lambda *_: s.close())");
-    let action = KillListener { grace: Duration::from_millis(500), ..ours(server.port).await };
+    // The handler is there before the port is told, so that no signal comes too early for it.
+    let mut server = Server::start("signal.signal(signal.SIGTERM, lambda *_: s.close())", "");
+    let action = KillListener { grace: Duration::from_secs(2), ..ours(server.port).await };
     assert!(matches!(action.perform().await, Outcome::Done(_)));
     assert!(!server.has_ended());
 }

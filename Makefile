@@ -54,7 +54,7 @@ build: ## build the release binary (TARGET=x86_64-unknown-linux-musl: a static o
 	$(RELEASE)
 
 test: ## run all tests (those with a real systemd need root, and say so when they skip)
-	$(CARGO) test --locked
+	$(CARGO) test --locked --no-fail-fast
 
 lint: ## check format, lints, documentation and scripts
 	$(CARGO) fmt --check

@@ -98,7 +98,7 @@ fn scan(log: &Path) {
     assert!((scan.left, scan.troubles) == (0, Vec::new()));
     let reading = scanner.reports(Timestamp(1_000_000), |_, _| true).next().unwrap().reading;
     assert!(matches!(&reading, Reading::Fail(why) if why.contains('3')), "{reading:?}");
-    assert!(took < Duration::from_secs(2), "{} bytes in {took:?}", scan.bytes);
+    assert!(took < Duration::from_secs(30), "{} bytes in {took:?}", scan.bytes);
     assert!(grown <= MEMORY_MAX, "{grown} KB");
 }
 

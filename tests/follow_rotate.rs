@@ -31,6 +31,8 @@ use tempfile::TempDir;
 
 /// How long the writer writes.
 const LONG: Duration = Duration::from_secs(3);
+/// How much of a log nobody has packed yet, in bytes.
+const ROOM: u64 = 24 << 20;
 /// Bytes per block that is read: small, so that a cut finds us in the middle.
 const BLOCK: usize = 16 << 10;
 
@@ -99,14 +101,21 @@ fn write_until(log: &Path, over: &AtomicBool) -> u64 {
         let (first, second) = text.split_at(text.len() / 2);
         log.write_all(first.as_bytes()).unwrap();
         log.write_all(second.as_bytes()).unwrap();
+        // Whoever packs it may be slower, and a tmpfs is small.
+        while written % 1000 == 0
+            && log.metadata().unwrap().blocks() * 512 > ROOM
+            && !over.load(Ordering::Relaxed)
+        {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
     written
 }
 
 /// Reads now more and now less, sometimes saves, and sometimes begins again from what was saved.
-async fn follow_until(stage: &RefCell<Stage>, until: Instant) {
+async fn follow_until(stage: &RefCell<Stage>, over: &AtomicBool) {
     for round in 1_u64.. {
-        if Instant::now() > until {
+        if over.load(Ordering::Relaxed) {
             return;
         }
         look(&mut stage.borrow_mut(), round);
@@ -124,10 +133,10 @@ fn look(stage: &mut Stage, round: u64) {
     }
 }
 
-/// Rotates whenever there is enough, and says how often.
-async fn rotate_until(stage: &RefCell<Stage>, until: Instant) -> usize {
-    let mut rotated = 0;
-    while Instant::now() < until && rotated < 95 {
+/// Rotates whenever there is enough, until there was time for it and it was done a few times, and says how often.
+async fn rotate_until(stage: &RefCell<Stage>, over: &AtomicBool) -> usize {
+    let (began, mut rotated) = (Instant::now(), 0);
+    while rotated < 95 && (began.elapsed() < LONG || (rotated <= 3 && began.elapsed() < LONG * 20)) {
         let (rotate, tools) = (stage.borrow().rotate.clone(), stage.borrow().tools());
         match rotate.perform(&tools, Hand::Real).await {
             Outcome::Done(text) => rotated += usize::from(text.starts_with("rotated")),
@@ -136,6 +145,7 @@ async fn rotate_until(stage: &RefCell<Stage>, until: Instant) -> usize {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    over.store(true, Ordering::Relaxed);
     rotated
 }
 
@@ -147,9 +157,7 @@ async fn torture(dir: TempDir) -> u64 {
         let over = Arc::clone(&over);
         move || write_until(&log, &over)
     });
-    let until = Instant::now() + LONG;
-    let ((), rotated) = tokio::join!(follow_until(&stage, until), rotate_until(&stage, until));
-    over.store(true, Ordering::Relaxed);
+    let ((), rotated) = tokio::join!(follow_until(&stage, &over), rotate_until(&stage, &over));
     let written = writer.join().unwrap();
     let mut stage = stage.into_inner();
     for wait in [Duration::ZERO, HOLD, HOLD * 2] {

@@ -6,7 +6,7 @@ mod common;
 use common::{Installation, Machine, StandIn, exchange, install, status, wait_until};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 const GATEWAY: &str = "picoclaw-gateway.service";
 
 #[test]

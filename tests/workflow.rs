@@ -11,9 +11,9 @@
 use serde_json::Value;
 use std::env;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 const DAY: i64 = 86_400;
@@ -88,8 +88,13 @@ fn run(name: &str, environment: &[(&str, &str)], programs: &[(&str, &str)]) -> O
     let dir = tempfile::tempdir().unwrap();
     for (program, text) in programs {
         let path = dir.path().join(program);
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        // Written by another process: a child that another test starts meanwhile could hold it open, and then nobody
+        // can run it.
+        let mut install = Command::new("install");
+        install.args(["-m755", "/dev/stdin"]).arg(&path).stdin(Stdio::piped());
+        let mut installing = install.spawn().unwrap();
+        installing.stdin.take().unwrap().write_all(format!("#!/bin/sh\n{text}\n").as_bytes()).unwrap();
+        assert!(installing.wait().unwrap().success());
     }
     let mut bash = Command::new("bash");
     bash.args(["-e", "-c", &script]).current_dir(dir.path()).env_clear().envs(environment.iter().copied());

@@ -17,12 +17,13 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How long a running watchdog may take: it is told at once, but may be in the middle of a pass.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a running watchdog may take: it is told at once, but may be in the middle of a pass. Whoever asks waits only
+/// as long as that takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// What lies between the save that removes the order and the status that shows it.
-const PUBLISHED_WITHIN: Duration = Duration::from_secs(1);
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is printed with `--json`.
 #[derive(Serialize)]

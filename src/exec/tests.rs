@@ -23,6 +23,20 @@ fn gone_within(pid: &str, bound: Duration) -> impl Future<Output = bool> + use<>
     }
 }
 
+/// Runs it with growing deadlines until it came so far: a busy machine may need longer than the first to start it.
+async fn in_time(command: impl Fn(Duration) -> Command, came_so_far: impl Fn(&Finished) -> bool) -> Finished {
+    for deadline in [300, 3_000, 15_000].map(Duration::from_millis) {
+        let started = Instant::now();
+        let finished = run(&command(deadline)).await;
+        assert_eq!(finished.end, End::TimedOut { after: deadline });
+        assert!(started.elapsed() < deadline + LONG, "{:?}", started.elapsed());
+        if came_so_far(&finished) {
+            return finished;
+        }
+    }
+    panic!("not even with the longest deadline");
+}
+
 #[tokio::test]
 async fn words_and_codes_come_back() {
     let finished = run(&sh("echo out; echo err >&2; exit 3", LONG)).await;
@@ -64,9 +78,8 @@ async fn endless_output_is_drained_but_not_kept() {
     let finished = run(&sh("head -c 20000000 /dev/zero; yes | head -c 300000 >&2; echo end", LONG)).await;
     assert_eq!(finished.end, End::Exited { code: 0 });
     assert_eq!((finished.stdout.len(), finished.stderr.len()), (OUTPUT_CAP, OUTPUT_CAP));
-    let endless = run(&Command::new(["yes"], Duration::from_millis(200))).await;
-    assert_eq!(endless.end, End::TimedOut { after: Duration::from_millis(200) });
-    assert_eq!(endless.stdout.len(), OUTPUT_CAP);
+    let full = |finished: &Finished| finished.stdout.len() == OUTPUT_CAP;
+    in_time(|deadline| Command::new(["yes"], deadline), full).await;
 }
 
 #[tokio::test]
@@ -74,22 +87,18 @@ async fn a_grandchild_that_holds_the_pipe_does_not_hold_us() {
     let started = Instant::now();
     let finished = run(&sh("sleep 60 & echo $!", LONG)).await;
     assert_eq!(finished.end, End::Exited { code: 0 });
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(40), "{:?}", started.elapsed());
     let left = Pid::from_raw(finished.stdout.trim().parse().unwrap());
     nix::sys::signal::kill(left, Signal::SIGKILL).unwrap();
 }
 
 #[tokio::test]
 async fn a_family_that_ignores_sigterm_is_killed_whole() {
-    let started = Instant::now();
     let script =
         "trap '' TERM; (trap '' TERM; while :; do sleep 1; done) & echo $$ $!; while :; do sleep 1; done";
-    let finished = run(&sh(script, Duration::from_millis(300))).await;
-    assert_eq!(finished.end, End::TimedOut { after: Duration::from_millis(300) });
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
-    let pids: Vec<&str> = finished.stdout.split_whitespace().collect();
-    assert_eq!(pids.len(), 2);
-    for pid in pids {
+    let both = |finished: &Finished| finished.stdout.split_whitespace().count() == 2;
+    let finished = in_time(|deadline| sh(script, deadline), both).await;
+    for pid in finished.stdout.split_whitespace() {
         assert!(gone_within(pid, LONG).await, "{pid} is left");
     }
 }
@@ -99,8 +108,8 @@ async fn sigterm_lets_a_child_clean_up() {
     let dir = tempfile::tempdir().unwrap();
     let mark = dir.path().join("mark");
     let script = format!("trap 'echo bye > {}; exit 0' TERM; while :; do sleep 0.05; done", mark.display());
-    assert!(matches!(run(&sh(&script, Duration::from_millis(300))).await.end, End::TimedOut { .. }));
-    assert_eq!(std::fs::read_to_string(mark).unwrap(), "bye\n");
+    let cleaned_up = |_: &Finished| std::fs::read_to_string(&mark).is_ok_and(|text| text == "bye\n");
+    in_time(|deadline| sh(&script, deadline), cleaned_up).await;
 }
 
 #[tokio::test]

@@ -174,6 +174,7 @@ fn cause(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::nobody::nobody;
 
     const CHECK: &str = "https://hc-ping.com/5bfc5fb5-1e5a-4f41-8f2f-2a1b0d4b6a10";
     const KUMA: &str = "https://kuma.example/api/push/tok3n?status=up&msg=OK&ping=";
@@ -217,9 +218,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_loss_is_noted_and_shows_no_path() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/secret-path", listener.local_addr().unwrap());
-        drop(listener);
+        let url = format!("http://{}/secret-path", nobody());
         let settings = LifeSignSettings { url: Secret::new(&url), every: Duration::from_secs(12) };
         let clients = Arc::new(Clients::new());
         let mut sign = LifeSign::new(Some(settings));

@@ -9,6 +9,8 @@ pub mod figures;
 pub mod http;
 pub mod line_webhook;
 pub mod machine;
+#[cfg(test)]
+pub(crate) mod nobody;
 pub mod object;
 pub mod ollama;
 pub mod port;

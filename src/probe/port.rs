@@ -222,6 +222,7 @@ fn leads_to(link: impl AsRef<Path>, target: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::nobody::close;
     use std::net::TcpListener;
 
     fn probe(port: u16) -> Port {
@@ -246,7 +247,7 @@ mod tests {
             assert_eq!(found.len(), 1, "{address}");
             assert_eq!(found[0].uid, getuid().as_raw());
             assert_eq!(owner(found[0].inode, 0).unwrap().pid, std::process::id());
-            drop(open);
+            close(open);
             assert_eq!(probe(port).check().await, PortState::Closed, "{address}");
         }
     }
@@ -269,7 +270,7 @@ mod tests {
         let (open, port) = listener("127.0.0.1:0");
         let client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let (server, _) = open.accept().unwrap();
-        drop(open);
+        close(open);
         assert_eq!(probe(port).check().await, PortState::Closed);
         drop((client, server));
     }
@@ -288,7 +289,7 @@ mod tests {
     async fn connecting_finds_ipv6_and_nobody() {
         let (open, port) = listener("[::1]:0");
         assert_eq!(probe(port).connect().await, PortState::Listening(Vec::new()));
-        drop(open);
+        close(open);
         assert_eq!(probe(port).connect().await, PortState::Closed);
     }
 
@@ -322,7 +323,7 @@ mod tests {
     async fn without_a_rightful_owner_listening_is_enough() {
         let (open, port) = listener("127.0.0.1:0");
         assert_eq!(probe(port).ask(None).await, Reading::Pass("listening".to_owned()));
-        drop(open);
+        close(open);
         assert_eq!(probe(port).ask(None).await, Reading::Fail(format!("nothing listens on port {port}")));
     }
 }

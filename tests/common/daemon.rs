@@ -126,7 +126,7 @@ impl Home {
 
 impl Daemon<'_> {
     /// How long anything may take that does not wait for a configured time.
-    const SOON: Duration = Duration::from_secs(10);
+    const SOON: Duration = Duration::from_secs(60);
 
     /// Its process.
     pub(crate) fn pid(&self) -> Pid {

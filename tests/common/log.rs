@@ -17,7 +17,7 @@ impl OpsLog {
         self.lines(&[&format!("target={target} "), "in the window): "]).len()
     }
 
-    /// When each repair was begun, in seconds of the day.
+    /// When each repair was begun, in seconds since the midnight before the first.
     pub(crate) fn attempt_seconds(&self) -> Vec<u64> {
         let time = |line: &&str| {
             line.split(' ')
@@ -26,7 +26,9 @@ impl OpsLog {
                 .split(':')
                 .fold(0, |sum, part| sum * 60 + part.parse::<u64>().unwrap())
         };
-        self.lines(&["in the window): "]).iter().map(time).collect()
+        let begun: Vec<u64> = self.lines(&["in the window): "]).iter().map(time).collect();
+        // Later ones may lie in the next day; no story is longer.
+        begun.iter().map(|at| if *at < begun[0] { at + 86_400 } else { *at }).collect()
     }
 
     /// Full cycles completed.

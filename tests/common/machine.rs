@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const NONE_TO_BE_HAD: i32 = 77;
 /// Seconds after which any command inside is ended, so that no test hangs; longer than every wait of ours.
 const COMMAND_LIMIT: &str = "150";
+/// The same for what runs as long as its machine, whose end is its end.
+const RESIDENT_LIMIT: &str = "3600";
 
 /// A machine that is up; dropping it takes it down with everything in it.
 pub(crate) struct Machine {
@@ -82,7 +84,12 @@ impl Machine {
 
     /// Starts a command as pico and leaves it running; the machine's end is its end.
     pub(crate) fn spawn_user(&self, argv: &[&str]) -> Child {
-        self.script("user", argv).spawn().unwrap()
+        self.resident(argv).spawn().unwrap()
+    }
+
+    /// As [`Self::user`], for what lives as long as the machine.
+    pub(crate) fn resident(&self, argv: &[&str]) -> Command {
+        self.limited(RESIDENT_LIMIT, "user", argv)
     }
 
     /// One property of a user unit, such as `ActiveState`.
@@ -129,9 +136,13 @@ impl Machine {
 
     /// The verb of the script for this machine, with a limit in time.
     pub(crate) fn script(&self, verb: &str, argv: &[&str]) -> Command {
+        self.limited(COMMAND_LIMIT, verb, argv)
+    }
+
+    fn limited(&self, limit: &str, verb: &str, argv: &[&str]) -> Command {
         let script: PathBuf = repository().join("tests/machine");
         let mut command = Command::new("timeout");
-        command.args(["--kill-after=5", COMMAND_LIMIT]).arg(script).arg(verb).arg(&self.name).args(argv);
+        command.args(["--kill-after=5", limit]).arg(script).arg(verb).arg(&self.name).args(argv);
         command.stdin(Stdio::null());
         command
     }

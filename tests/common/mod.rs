@@ -7,6 +7,7 @@
 mod daemon;
 mod http;
 mod installation;
+mod kept_port;
 mod log;
 mod machine;
 mod stand_in;
@@ -16,6 +17,7 @@ mod watched;
 pub(crate) use daemon::{Daemon, Home, read};
 pub(crate) use http::{exchange, status};
 pub(crate) use installation::{Installation, copy_sources, install};
+pub(crate) use kept_port::KeptPort;
 pub(crate) use log::OpsLog;
 pub(crate) use machine::Machine;
 pub(crate) use stand_in::{Recorded, StandIn};

@@ -15,7 +15,7 @@ pub(crate) const UNIT: &str = "picoclaw-watchdog.service";
 const LOG: &str = "/home/pico/.picoclaw/logs/ops-watchdog.log";
 const RECORD: &str = "/home/pico/line/record";
 /// How long anything may take that does not wait for a configured time; five machines may be busy at once.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(90);
 /// A message that follows another within a minute waits for that minute to end.
 const A_MINUTE_OF_COMPANY: Duration = Duration::from_secs(60);
 
@@ -70,7 +70,7 @@ impl Watched {
         machine.write("/home/pico/.picoclaw/watchdog.toml", &config(changes));
         machine.write("/home/pico/line/control/.keep", "");
         let line = ["stand-in", "line", "--control", "line/control", "--record", "line/record"];
-        let line = machine.script("user", &line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let line = machine.resident(&line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         Some(Self { machine, gateway: wanted.gateway.to_owned(), _line: line })
     }
 

@@ -4,7 +4,7 @@
 use crate::common::{Installation, UNIT, Watched};
 
 /// Half the watchdog's patience in this configuration; a bus call has a deadline far below.
-const BOUNDED_MS: u64 = 5_000;
+const BOUNDED_MS: u64 = 8_000;
 
 #[test]
 fn the_bus_goes_and_comes_back() {

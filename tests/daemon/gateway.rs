@@ -1,10 +1,10 @@
 //! The whole line under a real user manager, as an unprivileged user who installed it with make: what becomes of a
 //! gateway that dies, hangs, cannot start, starts slowly, or has lost its port.
 
-use crate::common::{GATEWAY, Installation, Watched, wait_until};
+use crate::common::{GATEWAY, Installation, OpsLog, Watched, wait_until};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(90);
 
 #[test]
 fn a_gateway_that_is_killed_or_hangs_is_restarted_and_nobody_is_told() {
@@ -81,7 +81,9 @@ fn a_gateway_that_exits_at_once_is_tried_twice_and_then_people_are_told() {
     let body = machine.wait_for_push("gateway: repairs do not help");
     assert!(body.contains("exit-code") && body.contains("Tried: ") && body.contains("journalctl"), "{body}");
     let log = machine.log();
-    let starts = log.attempt_seconds();
+    // A single try follows soon.
+    let before = OpsLog(log.0.split("alert_raised").next().unwrap_or_default().to_owned());
+    let starts = before.attempt_seconds();
     assert_eq!(starts.len(), 2, "two changed nothing: {}", log.0);
     assert!(starts[1] - starts[0] >= 1, "the backoff is kept: {starts:?}");
     assert!(log.alerts().contains_key("gateway_restart_failed"), "{:?}", log.alerts());
@@ -97,9 +99,9 @@ fn a_gateway_that_exits_at_once_is_tried_twice_and_then_people_are_told() {
 
 #[test]
 fn a_slow_start_costs_exactly_one_restart() {
-    // 142 s against 180 s, and everything else far below both, as 1 to 15.
+    // The default of the tests, 4 s, would not do; a busy machine may take much longer than 9.5 s.
     let changes = [
-        (r#"start_allowance = "4s""#, r#"start_allowance = "12s""#),
+        (r#"start_allowance = "4s""#, r#"start_allowance = "30s""#),
         (r#"settle = "2s""#, r#"settle = "1s""#),
     ];
     let options = Installation { gateway_options: "--start-delay 9470", ..Installation::default() };
@@ -154,7 +156,7 @@ fn a_death_in_the_middle_of_a_long_pass_is_answered_at_once() {
     });
     machine.kill_gateway();
     // In far less time than the pass would take.
-    wait_until(Duration::from_secs(5), "it is restarted", || {
+    wait_until(Duration::from_secs(10), "it is restarted", || {
         (machine.log().attempts("gateway") == 1).then_some(())
     });
     machine.wait_for_gateway();

@@ -1,6 +1,6 @@
 //! Ollama away, crippled or stuck: each is called by its name, and none of them is the gateway's fault.
 
-use crate::common::{Home, StandIn};
+use crate::common::{Home, KeptPort, StandIn};
 use picoclaw_watchdog::probe::clients::Clients;
 use picoclaw_watchdog::probe::ollama::{Ask, Model, Ollama};
 use picoclaw_watchdog::recovery::evidence::Reading;
@@ -39,11 +39,11 @@ settle = "1s"
 [[target.probe]]
 name = "answers"
 fail_after = 2
-check.ollama = {{ url = "{ollama}", models = ["chat-v1", "worker-v1"], timeout = "500ms" }}
+check.ollama = {{ url = "{ollama}", models = ["chat-v1", "worker-v1"], timeout = "1500ms" }}
 [[target.probe]]
 name = "loaded"
 fail_after = 2
-check.ollama = {{ url = "{ollama}", ask = "loaded", models = ["chat-v1"], gpu = true, timeout = "500ms" }}
+check.ollama = {{ url = "{ollama}", ask = "loaded", models = ["chat-v1"], gpu = true, timeout = "1500ms" }}
 [action.restart-gateway]
 do.run = {{ argv = ["true"] }}
 "#
@@ -53,13 +53,13 @@ do.run = {{ argv = ["true"] }}
 #[test]
 fn ollama_away_is_told_once_and_never_restarts_the_gateway() {
     let (gateway, line) = (StandIn::gateway(&["--generation", "g1"]), StandIn::line());
-    let ollama = StandIn::ollama();
+    let kept = KeptPort::new();
+    let ollama = StandIn::ollama_on(kept.port());
     // The predecessor's variable names the list of models.
     let home = Home::new(&config(&gateway, &ollama.url("/v1/models"), &line, ""));
     let daemon = home.start();
     daemon.wait("all is well", |log| !log.lines(&["action=end ", "all well"]).is_empty());
 
-    let port = ollama.address().port();
     drop(ollama);
     gateway.steer("ready-503", "");
     daemon.wait("its absence is named", |log| {
@@ -70,7 +70,7 @@ fn ollama_away_is_told_once_and_never_restarts_the_gateway() {
     let log = daemon.cycles(3);
     assert_eq!((log.attempts("gateway"), line.requests().len()), (0, 1), "{}", log.0);
 
-    let _back = StandIn::ollama_on(port);
+    let _back = StandIn::ollama_on(kept.port());
     gateway.unsteer("ready-503");
     daemon.wait("its end is known", |log| !log.lines(&["target=ollama ", "action=recovered"]).is_empty());
     // A message that follows another within a minute waits for that minute to end.
@@ -136,7 +136,7 @@ async fn token(ollama: &StandIn, file: &str) -> Reading {
         models: vec![Model::parse("chat-v1").unwrap()],
         gpu: false,
         stuck_after: Duration::from_secs(300),
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_millis(if file.contains("hang") { 2_000 } else { 20_000 }),
     };
     ollama.steer(file, "");
     let reading = probe.check(&Clients::new()).await;

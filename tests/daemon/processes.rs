@@ -16,7 +16,8 @@ fn a_hung_listener_is_ended_and_a_stranger_on_its_port_is_not() {
     let gateway_service = "Restart=on-failure\nRestartSec=100ms\nTimeoutStopSec=1";
     let stubborn =
         Installation { gateway_options: "--ignore-term", gateway_service, ..Installation::default() };
-    let Some(machine) = Watched::up("listener", &[(RESTART, FREE)], &stubborn) else { return };
+    let changes = [(RESTART, FREE), (r#"start_allowance = "4s""#, r#"start_allowance = "30s""#)];
+    let Some(machine) = Watched::up("listener", &changes, &stubborn) else { return };
     machine.steer_gateway("hang", "");
     let log =
         machine.wait("it is ended", |log| !log.lines(&["SIGKILL, for SIGTERM did not help"]).is_empty());
@@ -64,12 +65,12 @@ fn only_who_handles_a_signal_is_sent_one() {
     machine.user_ok(&["systemd-run", "--user", "--unit=app", "bash", "-c", app]);
     machine.user_ok(&["systemd-run", "--user", "--unit=plain", "sleep", "600"]);
     // Its handler is set a moment after the start.
-    wait_until(Duration::from_secs(10), "the signal is sent", || {
+    wait_until(Duration::from_secs(60), "the signal is sent", || {
         let told = repaired(&machine, "do.signal-unit = { unit = \"app.service\", signal = \"HUP\" }");
         told.contains("SIGHUP sent to the main process of app.service").then_some(())
     });
     let reloaded = || machine.user(&["test", "-e", "reloaded"]).status.success().then_some(());
-    wait_until(Duration::from_secs(10), "it has reloaded", reloaded);
+    wait_until(Duration::from_secs(60), "it has reloaded", reloaded);
     let told = repaired(&machine, "do.signal-unit = { unit = \"plain.service\" }");
     assert!(told.contains("plain.service: its main process does not handle SIGHUP"), "{told}");
     assert_eq!(machine.unit("plain.service", "ActiveState"), "active");

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const SOON: Duration = Duration::from_secs(10);
-/// Systemd would be told to wait no longer than this for a stop.
-const STOP: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(60);
+/// Far less than what is under way takes; a busy machine needs a little for everything.
+const STOP: Duration = Duration::from_secs(20);
 const LINE_TOKEN: &str = "line-token-that-nobody-may-see";
 const KICK_TOKEN: &str = "kick-token-that-nobody-may-see";
 

@@ -7,7 +7,7 @@ use crate::common::{GATEWAY, Installation, UNIT, Watched};
 const STUBBORN: Installation<'_> = Installation {
     gateway: GATEWAY,
     gateway_options: "--ignore-term",
-    gateway_service: "TimeoutStopSec=4",
+    gateway_service: "TimeoutStopSec=8",
     env: "",
 };
 
@@ -20,9 +20,10 @@ fn killed_in_the_middle_of_a_restart_it_keeps_the_budget_and_verifies() {
     machine.wait_until_well();
     machine.steer_gateway("hang", "");
     machine.wait("a restart is under way", |log| !log.lines(&["action=diagnostics", "attempt 1"]).is_empty());
-    machine.wait("systemd stops it", |_| machine.unit(GATEWAY, "ActiveState") == "deactivating");
-    machine.unsteer_gateway("hang");
-    machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", UNIT]);
+    // In one call, for each costs its time on a busy machine.
+    let kill = "until [[ $(systemctl --user show --value -p ActiveState \"$1\") == deactivating ]]; do sleep 0.02; done
+        rm ~/control/hang; systemctl --user kill --signal=KILL \"$2\"";
+    machine.user_ok(&["bash", "-euc", kill, "kill", GATEWAY, UNIT]);
     machine.wait("it is back", |log| log.lines(&["action=start "]).len() == 2);
     machine.wait_until_well();
     let log = machine.cycles(2);
@@ -54,7 +55,7 @@ fn hung_it_is_brought_back_by_systemd() {
 #[test]
 fn a_stop_is_obeyed_in_the_middle_of_a_restart_and_a_reload_is_told() {
     // Longer than a stop may take: whoever waits for the restart is too late.
-    let stubborn = Installation { gateway_service: "TimeoutStopSec=10", ..STUBBORN };
+    let stubborn = Installation { gateway_service: "TimeoutStopSec=30", ..STUBBORN };
     let Some(machine) = Watched::up("stop", &[], &stubborn) else { return };
     machine.user_ok(&["systemctl", "--user", "reload", UNIT]);
     machine.wait("it has reloaded", |log| !log.lines(&["action=reload "]).is_empty());
@@ -68,7 +69,7 @@ fn a_stop_is_obeyed_in_the_middle_of_a_restart_and_a_reload_is_told() {
 
     let asked = std::time::Instant::now();
     machine.user_ok(&["systemctl", "--user", "stop", UNIT]);
-    assert!(asked.elapsed().as_secs() < 5, "{:?}", asked.elapsed());
+    assert!(asked.elapsed().as_secs() < 15, "{:?}", asked.elapsed());
     assert_eq!(
         (machine.unit(UNIT, "Result"), machine.unit(UNIT, "ActiveState")),
         ("success".to_owned(), "inactive".to_owned())

@@ -14,7 +14,7 @@ async fn asked(line: &StandIn, host: &str, file: &str, content: &str) -> Reading
         endpoint: line.url("/").parse().unwrap(),
         host: host.to_owned(),
         test: true,
-        timeout: Duration::from_millis(700),
+        timeout: Duration::from_millis(if content == "hang" { 700 } else { 20_000 }),
     };
     line.steer(file, content);
     let reading = probe.check(&Clients::new()).await;

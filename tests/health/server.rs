@@ -1,11 +1,10 @@
 //! A real server as a process of the test: unprivileged, on loopback, with a directory of its own that ends with it.
 
-use crate::common::wait_until;
+use crate::common::{KeptPort, wait_until};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, chown, geteuid, getgid, getuid};
 use std::env;
 use std::fs::File;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,8 +19,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// Where a server's files are.
 pub(crate) struct Place {
     directory: TempDir,
-    /// A port that nobody had.
+    /// A port that nobody else gets.
     pub(crate) port: u16,
+    _kept: KeptPort,
 }
 
 /// A running server; dropping it kills all its processes.
@@ -55,8 +55,8 @@ impl Place {
         let directory = tempfile::tempdir().unwrap();
         let (uid, gid) = user();
         chown(directory.path(), Some(uid.into()), Some(gid.into())).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { directory, port }
+        let kept = KeptPort::new();
+        Self { directory, port: kept.port(), _kept: kept }
     }
 
     pub(crate) fn path(&self) -> &Path {

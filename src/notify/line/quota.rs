@@ -123,7 +123,7 @@ mod tests {
         }
         let limited = ("quota", r#"{"type":"limited","value":200}"#);
         assert!(asked([limited, ("quota/consumption", r#"{"totalUsage":"many"}"#)]).await.is_err());
-        assert!(line(&closed().await).quota(&client()).await.is_err());
+        assert!(line(&closed()).quota(&client()).await.is_err());
     }
 
     #[test]

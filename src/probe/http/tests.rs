@@ -1,6 +1,7 @@
 //! Real servers on loopback, each a thread that treats its visitors as the test says.
 
 use super::*;
+use crate::probe::nobody::nobody;
 use crate::probe::{Answer as Answered, Check, Probe};
 use crate::recovery::evidence::Name;
 use reqwest::Method;
@@ -64,10 +65,8 @@ fn passes(reading: Reading) -> String {
     text
 }
 
-/// A closed port: bound once, so that nobody else is likely to have it.
 fn closed() -> Url {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap()
+    Url::parse(&format!("http://{}/", nobody())).unwrap()
 }
 
 fn with_condition(url: Url) -> Http {

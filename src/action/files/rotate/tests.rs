@@ -140,7 +140,9 @@ async fn a_full_disk_costs_no_line() {
         let limited = "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact \"$1\"";
         let mut shell = std::process::Command::new("sh");
         shell.args(["-c", limited]).arg(std::env::current_exe().unwrap()).arg(name).env(LOG, log);
-        assert!(shell.status().unwrap().success());
+        // Captured, for its limit holds for a log of all tests, too.
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         return;
     };
     fs::rename(log, place.root.join("app.log")).unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::logscan::follow::journal::Journal;
 use crate::recovery::scan::JournalMark;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -13,8 +13,14 @@ fn program(dir: &Path, lines: &[&str], end: &str) -> String {
     let said: String = lines.iter().map(|line| format!("{line}\n")).collect();
     fs::write(dir.join("said"), said).unwrap();
     let here = dir.display();
-    fs::write(&path, format!("#!/bin/sh\necho \"$@\" >>{here}/asked\ncat {here}/said\n{end}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = format!("#!/bin/sh\necho \"$@\" >>{here}/asked\ncat {here}/said\n{end}\n");
+    // Written by another process: a child that another test starts meanwhile could hold it open, and then nobody can
+    // run it.
+    let mut install = std::process::Command::new("install");
+    install.args(["-m755", "/dev/stdin"]).arg(&path).stdin(std::process::Stdio::piped());
+    let mut installing = install.spawn().unwrap();
+    installing.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    assert!(installing.wait().unwrap().success());
     path.to_str().unwrap().to_owned()
 }
 

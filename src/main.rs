@@ -38,8 +38,9 @@ fn main() -> ExitCode {
     };
     // One thread: a second one costs half again the CPU of a cycle and buys nothing.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(command::dispatch(cli)).into(),
-        Err(_) => Exit::Failed.into(),
-    }
+    let Ok(runtime) = runtime else { return Exit::Failed.into() };
+    let exit = runtime.block_on(command::dispatch(cli));
+    // A name that is looked up in another thread cannot be given up, and may take half a minute when nobody answers.
+    runtime.shutdown_background();
+    exit.into()
 }

@@ -140,15 +140,16 @@ fn outcome(attempt: &Attempt, outcome: &Outcome) {
     }
 }
 
-/// What went on beside the passes is over.
-pub fn errand(action: &Name, outcome: &Outcome, took: std::time::Duration) {
+/// What went on beside the passes is over. What no attempt has asked for has no number, and no target but "errand".
+pub fn errand(action: &Name, attempt: Option<&Attempt>, outcome: &Outcome, took: std::time::Duration) {
     let (detail, took) = (outcome.detail(), Age(took));
+    let (subject, id) = (attempt.map_or("errand", |of| of.target.as_str()), attempt.map(|of| of.id));
     match outcome {
         Outcome::Done(_) | Outcome::Running(_) => {
-            info!(subject = "errand", result = "OK", action = %action, "ended after {took}: {detail}")
+            info!(subject, result = "OK", action = %action, id, "ended after {took}: {detail}")
         }
         Outcome::Failed(_) => {
-            warn!(subject = "errand", result = "NG", action = %action, "failed after {took}: {detail}")
+            warn!(subject, result = "NG", action = %action, id, "failed after {took}: {detail}")
         }
     }
 }

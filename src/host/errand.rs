@@ -1,72 +1,96 @@
 //! Actions that take longer than a pass may be held up. They go on beside all passes, whatever becomes of the
-//! configuration meanwhile, and end with the program. What becomes of them goes to the log; the probes judge.
+//! configuration meanwhile, and end with the program. What becomes of them goes to the log at once and to the history
+//! with the next pass; the probes judge.
 
 use super::chronicle;
 use crate::action::Action;
 use crate::action::tools::Tools;
-use crate::recovery::evidence::{LateFailure, Name};
+use crate::recovery::decide::Attempt;
+use crate::recovery::evidence::Name;
 use crate::recovery::record::Outcome;
 use crate::recovery::time::Age;
+use futures_util::FutureExt;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 /// What is under way: at most one errand for each action.
 #[derive(Debug, Default)]
 pub(super) struct Errands {
-    under_way: RefCell<BTreeMap<Name, Errand>>,
-    /// Those that have failed since the last pass; no more than there are actions.
-    failed: Arc<Mutex<Vec<LateFailure>>>,
+    begun: RefCell<BTreeMap<Name, Errand>>,
 }
 
 #[derive(Debug)]
 struct Errand {
     since: Instant,
-    task: JoinHandle<()>,
+    /// The attempt that asked for it; none when it is a matter of ours.
+    attempt: Option<Attempt>,
+    task: JoinHandle<Outcome>,
+}
+
+/// An errand of an attempt that is over.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Who asked for it.
+    pub(super) attempt: Attempt,
+    /// What became of it.
+    pub(super) outcome: Outcome,
+}
+
+impl Ended {
+    /// None for a matter of ours, and for one that panicked: the probes show what it left.
+    fn of(attempt: Option<Attempt>, end: Result<Outcome, JoinError>) -> Option<Self> {
+        attempt.zip(end.ok()).map(|(attempt, outcome)| Self { attempt, outcome })
+    }
 }
 
 impl Errands {
     /// How long an action has been under way, if it is.
     pub(super) fn under_way(&self, action: &Name) -> Option<Duration> {
-        let errands = self.under_way.borrow();
+        let errands = self.begun.borrow();
         let errand = errands.get(action).filter(|errand| !errand.task.is_finished())?;
         Some(errand.since.elapsed())
     }
 
-    /// Sends it off, for a target or for none.
-    pub(super) fn begin(&self, action: &Action, target: Option<&Name>, tools: Tools) -> Outcome {
+    /// Sends it off, for an attempt or for none.
+    pub(super) fn begin(&self, action: &Action, attempt: Option<&Attempt>, tools: Tools) -> Outcome {
         let (name, longest) = (action.name.clone(), action.timeout());
-        let (action, target) = (action.clone(), target.cloned());
-        let (since, failed) = (Instant::now(), Arc::clone(&self.failed));
+        let (action, attempt) = (action.clone(), attempt.cloned());
+        let (since, asker) = (Instant::now(), attempt.clone());
         let task = tokio::spawn(async move {
             let outcome = action.perform(&tools).await;
-            chronicle::errand(&action.name, &outcome, since.elapsed());
-            if let (Outcome::Failed(why), Some(target)) = (outcome, target) {
-                let failure = LateFailure { target, action: action.name, why };
-                failed.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
-            }
+            chronicle::errand(&action.name, asker.as_ref(), &outcome, since.elapsed());
+            outcome
         });
-        self.under_way.borrow_mut().insert(name, Errand { since, task });
+        self.begun.borrow_mut().insert(name, Errand { since, attempt, task });
         let longest = Age(longest);
         Outcome::Running(format!("asked; it may take up to {longest}, and the probes tell whether it helped"))
     }
 
-    /// Those that have failed since this was asked last.
-    pub(super) fn failures(&self) -> Vec<LateFailure> {
-        std::mem::take(&mut self.failed.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Those of attempts that have ended since this was asked last.
+    pub(super) fn ended(&self) -> Vec<Ended> {
+        let mut ended = Vec::new();
+        self.begun.borrow_mut().retain(|_, errand| {
+            let end = (&mut errand.task).now_or_never();
+            let goes_on = end.is_none();
+            ended.extend(end.and_then(|end| Ended::of(errand.attempt.take(), end)));
+            goes_on
+        });
+        ended
     }
 
     /// Waits for those that are under way, all together no longer than this.
-    pub(super) async fn finish(&self, limit: Duration) {
-        let errands = self.under_way.take();
+    pub(super) async fn finish(&self, limit: Duration) -> Vec<Ended> {
         let deadline = tokio::time::Instant::now() + limit;
-        for (name, errand) in errands {
-            if tokio::time::timeout_at(deadline, errand.task).await.is_err() {
-                chronicle::errand_left(&name, errand.since.elapsed());
+        let mut ended = Vec::new();
+        for (name, errand) in self.begun.take() {
+            match tokio::time::timeout_at(deadline, errand.task).await {
+                Ok(end) => ended.extend(Ended::of(errand.attempt, end)),
+                Err(_) => chronicle::errand_left(&name, errand.since.elapsed()),
             }
         }
+        ended
     }
 }
 

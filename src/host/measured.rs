@@ -39,15 +39,6 @@ impl Host {
     pub fn view(&mut self, state: &State, report: &Report) -> View {
         let mut targets = TargetView::all(&self.config.policy, state, &report.verdicts, report.now);
         self.measured.show(&mut targets);
-        for target in &targets {
-            let seen: Vec<String> = target
-                .probes
-                .iter()
-                .map(|probe| format!("{}: {} {}", probe.name, probe.reading, probe.detail))
-                .collect();
-            let name = report.verdicts.iter().find(|verdict| verdict.target.as_str() == target.name);
-            self.seen.extend(name.map(|verdict| (verdict.target.clone(), seen.join("\n"))));
-        }
         View {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -35,7 +35,7 @@ use crate::cycle::{Report, Scope, World};
 use crate::logscan::scanner::Scanner;
 use crate::probe::clients::Clients;
 use crate::recovery::decide::{Answer, Attempt};
-use crate::recovery::evidence::{Evidence, Fresh, Name, Resting, SelfTrouble};
+use crate::recovery::evidence::{Evidence, Fresh, Name, Reading, Resting, SelfTrouble};
 use crate::recovery::outbox::Letter;
 use crate::recovery::record::Outcome;
 use crate::recovery::scan::ScanMark;
@@ -84,7 +84,7 @@ pub struct Host {
     /// Where orders are left; none for those who only look.
     inbox: Option<Inbox>,
     /// What every target's probes saw last, and what systemd said of its unit, for the bundle.
-    seen: BTreeMap<Name, String>,
+    seen: BTreeMap<(Name, Name), Reading>,
     units: BTreeMap<Name, Result<UnitFacts, String>>,
     measured: Measured,
     history: Option<History>,
@@ -284,7 +284,9 @@ impl World for Host {
         let scope = if kicks.is_some() { &Scope::Everything } else { scope };
         let units = observe::units(&self.bus, &config, scope).await;
         self.units.extend(units.iter().map(|report| (report.target.clone(), report.facts.clone())));
-        let answers = observe::probes(&self.clients, &config, &units, (scope, resting), &self.hurry).await;
+        let looked_at = (scope, resting);
+        let (answers, asked) =
+            observe::probes_and_references(&self.clients, &config, &units, looked_at, &self.hurry).await;
         self.hurried = if *scope == Scope::Everything { answers.cut } else { self.hurried };
         let mut probes = answers.reports;
         let scan = self.scan(scope);
@@ -292,7 +294,11 @@ impl World for Host {
         self.measured.take(&probes, answers.figures);
         // What a service says of itself may hold a token of ours; from here on it is stored and sent.
         probes.iter_mut().for_each(|report| observe::mask_report(report, &config.secrets));
-        let references = self.references(&probes, scope).await;
+        let seen = probes
+            .iter()
+            .map(|report| ((report.target.clone(), report.probe.clone()), report.reading.clone()));
+        self.seen.extend(seen);
+        let references = self.references(asked, &probes, scope).await;
         let line = self.config.line.line().ok().filter(|_| self.mode == Mode::Acts);
         let receipts = self.channel.receipts();
         let quota = self.channel.quota(self.clock.now().at, line, &self.clients);
@@ -302,7 +308,7 @@ impl World for Host {
             units,
             kicks: kicks.into_iter().collect(),
             orders,
-            late: self.errands.failures(),
+            late: self.late_failures(),
             receipts,
             troubles: self.troubles.iter().map(trouble).collect(),
             unsaved: self.memory.unsaved.clone(),

@@ -109,9 +109,56 @@ async fn ask(probe: &Probe, clients: &Clients, unit: Option<&Unit>) -> (ProbeRep
     (ProbeReport { target, probe: name, reading, blames }, figures)
 }
 
+/// Asks the probes, and beside them the reference points as soon as an external one keeps us waiting: it will fail, most
+/// likely, and to ask them after it would make the pass longer than the slowest probe.
+pub(super) async fn probes_and_references(
+    clients: &Clients,
+    config: &Config,
+    units: &[UnitReport],
+    looked_at: (&Scope, &Resting),
+    hurry: &Hurry,
+) -> (Answers, Option<Vec<ReferenceReport>>) {
+    /// Those that are well have answered by then; what is left of a usual time limit is enough for the reference points.
+    const KEPT_WAITING: std::time::Duration = std::time::Duration::from_secs(1);
+    let mut probes = pin!(probes(clients, config, units, looked_at, hurry));
+    if !has_external(config, looked_at) {
+        return (probes.await, None);
+    }
+    if let Ok(answers) = tokio::time::timeout(KEPT_WAITING, &mut probes).await {
+        return (answers, None);
+    }
+    let (mut references, mut known) = (pin!(reference::ask_all(&config.references)), None);
+    let answers = loop {
+        tokio::select! {
+            biased;
+            answers = &mut probes => break answers,
+            reports = &mut references, if known.is_none() => known = Some(reports),
+        }
+    };
+    // Who must not wait for the probes must not wait for these either.
+    if known.is_none() && !answers.cut {
+        known = Some(references.await);
+    }
+    (answers, known)
+}
+
+/// Whether anything external is asked at all.
+fn has_external(config: &Config, (scope, resting): (&Scope, &Resting)) -> bool {
+    let external = |name: &Name| config.policy.target(name).is_some_and(|target| target.external);
+    let asked =
+        |probe: &Probe| in_scope(scope, &probe.target, false) && !resting.has(&probe.target, &probe.name);
+    !config.references.is_empty() && config.probes.iter().any(|probe| external(&probe.target) && asked(probe))
+}
+
 impl Host {
-    /// Asks the reference points while something external fails, and until they are well again.
-    pub(super) async fn references(&mut self, probes: &[ProbeReport], scope: &Scope) -> Vec<ReferenceReport> {
+    /// The reference points while something external fails, and until they are well again; asked now, unless they were
+    /// in this pass.
+    pub(super) async fn references(
+        &mut self,
+        asked: Option<Vec<ReferenceReport>>,
+        probes: &[ProbeReport],
+        scope: &Scope,
+    ) -> Vec<ReferenceReport> {
         let policy = &self.config.policy;
         let external = |name: &Name| policy.target(name).is_some_and(|target| target.external);
         // A name that cannot be resolved is nobody's failure, and still the first sign of a dead line.
@@ -122,7 +169,10 @@ impl Host {
         if !wanted || in_haste || self.config.references.is_empty() {
             return Vec::new();
         }
-        let reports = reference::ask_all(&self.config.references).await;
+        let reports = match asked {
+            Some(reports) => reports,
+            None => reference::ask_all(&self.config.references).await,
+        };
         self.cut_off = reports.iter().any(|report| matches!(report.reading, Reading::Fail(_)));
         reports
     }

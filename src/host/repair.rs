@@ -1,11 +1,12 @@
 //! Carrying out an attempt, with the diagnostics bundle that is taken beside it. Whether it was a good idea is
 //! not asked here.
 
+use super::errand::Ended;
 use super::{Host, bundle, chronicle, clock};
 use crate::action::Action;
 use crate::action::tools::Tools;
 use crate::recovery::decide::Attempt;
-use crate::recovery::evidence::Name;
+use crate::recovery::evidence::{LateFailure, Name, Reading};
 use crate::recovery::record::Outcome;
 use crate::recovery::time::Age;
 use std::path::PathBuf;
@@ -25,13 +26,13 @@ impl Host {
         };
         let mut bundle = pin!(self.bundle(attempt));
         match timeout(bundle::HEAD_START, &mut bundle).await {
-            Ok(()) => self.act(action, &attempt.target).await,
-            Err(_) => tokio::join!(self.act(action, &attempt.target), bundle).0,
+            Ok(()) => self.act(action, attempt).await,
+            Err(_) => tokio::join!(self.act(action, attempt), bundle).0,
         }
     }
 
     /// An action that takes long is only begun here, and never while the last one of its kind is under way.
-    async fn act(&self, action: &Action, target: &Name) -> Outcome {
+    async fn act(&self, action: &Action, attempt: &Attempt) -> Outcome {
         if let Some(since) = self.errands.under_way(&action.name) {
             return Outcome::Failed(format!("not asked again: still under way since {} ago", Age(since)));
         }
@@ -39,7 +40,7 @@ impl Host {
             return Outcome::Failed(format!("not asked: {why}"));
         }
         match action.is_errand() {
-            true => self.errands.begin(action, Some(target), self.tools()),
+            true => self.errands.begin(action, Some(attempt), self.tools()),
             false => action.perform(&self.tools()).await,
         }
     }
@@ -58,8 +59,27 @@ impl Host {
     }
 
     /// Waits for what goes on beside the passes, no longer than this.
-    pub async fn finish_errands(&self, limit: Duration) {
-        self.errands.finish(limit).await;
+    pub async fn finish_errands(&mut self, limit: Duration) {
+        let ended = self.errands.finish(limit).await;
+        self.remember(&ended);
+    }
+
+    /// The errands that have ended since the last pass: those that failed, for the core.
+    pub(super) fn late_failures(&mut self) -> Vec<LateFailure> {
+        let ended = self.errands.ended();
+        self.remember(&ended);
+        let failure = |Ended { attempt, outcome }| match outcome {
+            Outcome::Failed(why) => Some(LateFailure { target: attempt.target, action: attempt.action, why }),
+            Outcome::Done(_) | Outcome::Running(_) => None,
+        };
+        ended.into_iter().filter_map(failure).collect()
+    }
+
+    fn remember(&mut self, ended: &[Ended]) {
+        let now = self.clock.now();
+        if let Some(history) = &mut self.history {
+            ended.iter().for_each(|end| history.outcome(&end.attempt, &end.outcome, now));
+        }
     }
 
     async fn bundle(&self, attempt: &Attempt) {
@@ -72,7 +92,7 @@ impl Host {
                 attempt.action,
                 attempt.why,
                 self.units.get(&attempt.target),
-                self.seen.get(&attempt.target).map_or("none yet", String::as_str),
+                self.last_readings(&attempt.target),
                 self.log_analysis(),
             ),
             manager: self.config.manager,
@@ -85,6 +105,17 @@ impl Host {
             Ok(path) => chronicle::bundle(attempt, &path),
             Err(why) => chronicle::no_bundle(attempt, &why),
         }
+    }
+
+    /// What the probes of a target have answered last, those of this pass among them.
+    fn last_readings(&self, target: &Name) -> String {
+        let of_target = self.seen.iter().filter(|((of, _), _)| of == target);
+        let line = |((_, probe), reading): (&(Name, Name), &Reading)| match reading {
+            Reading::Pass(detail) => format!("{probe}: pass {detail}"),
+            Reading::Fail(detail) => format!("{probe}: fail {detail}"),
+            Reading::Unknown(detail) => format!("{probe}: unknown {detail}"),
+        };
+        of_target.map(line).collect::<Vec<_>>().join("\n")
     }
 
     fn tools(&self) -> Tools {

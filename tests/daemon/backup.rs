@@ -76,8 +76,11 @@ fn a_stale_backup_is_made_anew_and_the_pass_does_not_wait() {
     assert!(!repaired(&log) && log.slowest_cycle_ms() < 4_500, "{}", log.0);
     let log = daemon.wait("the backup is fresh again", repaired);
     assert_eq!((requests(&molt, SYNC), log.attempts("backup")), (1, 1), "{}", log.0);
-    let ended = ["target=errand", "action=back-up-now", "200, says: ", "Sync completed successfully"];
-    assert_eq!(log.lines(&ended).len(), 1, "{}", log.0);
+    let ended = ["target=backup action=back-up-now id=1", "200, says: ", "Sync completed successfully"];
+    let ended = ended.map(|words| words.replace("backup action", "backup result=OK action"));
+    assert_eq!(log.lines(&ended.each_ref().map(String::as_str)).len(), 1, "{}", log.0);
+    let told = String::from_utf8(home.ask(&["explain", "--id", "1"]).stdout).unwrap();
+    assert!(told.contains("done: 200, says: "), "what came of it, and not that it was begun: {told}");
     assert!(!log.0.contains("cfast_stand-in"), "{}", log.0);
 }
 
@@ -155,7 +158,7 @@ fn the_end_of_the_daemon_does_not_wait_for_a_backup() {
     // A new configuration changes nothing for what is under way.
     daemon.signal(Signal::SIGHUP);
     let log = daemon.wait("it is read again", |log| !log.lines(&["action=reload"]).is_empty());
-    assert!(log.lines(&["target=errand"]).is_empty(), "{}", log.0);
+    assert!(log.lines(&["action=back-up-now", "ended after"]).is_empty(), "{}", log.0);
     daemon.signal(Signal::SIGTERM);
     assert!(daemon.wait_for_end(Duration::from_secs(20)).success());
 }
@@ -169,7 +172,7 @@ fn a_single_run_waits_for_the_backup_that_it_has_asked_for() {
     home.ask(&["once"]);
     let log = home.log();
     assert_eq!(
-        log.lines(&["target=errand", "result=OK", "Sync completed successfully"]).len(),
+        log.lines(&["target=backup", "result=OK", "ended after", "Sync completed successfully"]).len(),
         1,
         "{}",
         log.0

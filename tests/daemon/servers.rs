@@ -153,7 +153,7 @@ fn servers_that_hang_or_refuse_everybody_are_restarted_and_proven_well() {
     let Some(servers) = Servers::up("servers", LOGIN) else { return };
     // Hung: every process of it stands still, and its port still takes connections.
     let freeze = |unit: &str| drop(servers.root_ok(&["systemctl", "kill", "--signal=STOP", unit]));
-    servers.healed("database", || freeze(POSTGRES), "no answer within 1 s");
+    servers.healed("database", || freeze(POSTGRES), "no answer within 1.5 s");
     servers.healed("redis", || freeze(REDIS), "no answer within 1 s");
     // It says so only after a while, and by then it may have been restarted for its silence.
     let loops = "redis-cli config set busy-reply-threshold 100; redis-cli eval 'while true do end' 0";

@@ -52,6 +52,29 @@ fn hung_it_is_brought_back_by_systemd() {
     assert_eq!(machine.unit(UNIT, "NRestarts"), "1");
 }
 
+/// A name that is looked up cannot be given up, and takes a minute here.
+#[test]
+fn a_stop_does_not_wait_for_a_name_server_that_is_silent() {
+    let far = "[[target]]\nname = \"far\"\n[[target.probe]]\nname = \"get\"\n\
+               check.http = { url = \"http://far.example/\", timeout = \"1s\" }\n\n# --- Ollama: watched";
+    let changes = [("# --- Ollama: watched", far)];
+    let Some(machine) = Watched::install("names", &changes, &Installation::default()) else { return };
+    let silent = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.9', 53)); \
+                  open('/run/silent', 'w'); [s.recv(512) for _ in iter(int, 1)]";
+    machine.root_ok(&["systemd-run", "--quiet", "--unit=silent", "python3", "-c", silent]);
+    machine.root_ok(&["bash", "-c", "until [[ -e /run/silent ]]; do sleep 0.05; done"]);
+    let script = "printf 'nameserver 127.0.0.9\\noptions timeout:30 attempts:2\\n' >/run/resolv.conf &&
+                  mount --bind /run/resolv.conf \"$(readlink -f /etc/resolv.conf)\"";
+    machine.root_ok(&["bash", "-c", script]);
+    machine.start_gateway();
+    machine.enable();
+    machine.wait("the name is asked for", |log| !log.lines(&["target=far "]).is_empty());
+    let asked = std::time::Instant::now();
+    machine.user_ok(&["systemctl", "--user", "stop", UNIT]);
+    assert!(asked.elapsed().as_secs() < 8, "systemd waits for 10 s: {:?}", asked.elapsed());
+    assert_eq!(machine.unit(UNIT, "Result"), "success");
+}
+
 #[test]
 fn a_stop_is_obeyed_in_the_middle_of_a_restart_and_a_reload_is_told() {
     // Longer than a stop may take: whoever waits for the restart is too late.

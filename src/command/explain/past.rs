@@ -89,7 +89,8 @@ fn story(lines: &[Line], id: u64) -> Option<Story> {
         action: action.to_string(),
         why: why.clone(),
         verdict: (**verdict).clone(),
-        outcome: later.iter().find_map(outcome),
+        // What goes on beside the passes has two: that it was begun, and what came of it.
+        outcome: later.iter().rev().find_map(outcome),
         then: later.iter().find_map(|line| then(&verdict.name, line)),
         alerts: verdict.incident.as_ref().map(|open| alerts(lines, open.id)).unwrap_or_default(),
     })

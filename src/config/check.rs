@@ -4,6 +4,7 @@
 use super::plan::Plan;
 use super::{rules, sequence};
 use crate::recovery::evidence::{KickWish, Name};
+use crate::recovery::policy::Role;
 use crate::section::parse::written;
 use crate::section::{Section, Spot, did_you_mean};
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 pub(super) fn check(root: &Section<'_>, plan: &Plan, own: &[PathBuf]) {
     names_are_unique(root, plan);
     ladders_lead_to_actions(root, plan);
+    ladders_are_climbed(root, plan);
     sequence::check(root, plan);
     actions_are_used(root, plan);
     errands_have_their_time(root, plan);
@@ -45,6 +47,23 @@ fn ladders_lead_to_actions(root: &Section<'_>, plan: &Plan) {
         if plan.action(&step.action).is_none() {
             let names = plan.actions.iter().map(|entry| entry.name.as_str());
             unknown(root, &step.spot, "action", step.action.as_str(), names);
+        }
+    }
+}
+
+/// Only what is known to be down is repaired: by its unit, by a probe that may say so, or by what another says of it.
+fn ladders_are_climbed(root: &Section<'_>, plan: &Plan) {
+    let checks = plan.targets.iter().flat_map(|target| &target.questions).filter(|asked| asked.off.is_none());
+    let blamed: BTreeSet<&Name> =
+        checks.flat_map(|asked| &asked.check).flat_map(|check| check.blamed()).collect();
+    for target in &plan.targets {
+        let of = &target.policy;
+        let may_be_down = target.unit.is_some() || of.probes.iter().any(|probe| probe.role == Role::Liveness);
+        let all_off = target.off.is_some() || of.probes.is_empty();
+        let Some(step) = target.ladder.iter().find(|step| step.on) else { continue };
+        if !may_be_down && !all_off && !blamed.contains(&of.name) {
+            let what = "never reached, for no probe here can say that the target is down: all have role = \"readiness\"";
+            root.error(&step.spot, what, "leave role out of a probe, name the unit, or remove the ladder");
         }
     }
 }

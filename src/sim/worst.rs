@@ -7,7 +7,7 @@ use super::{BEGIN, Sim};
 use crate::cycle::Scope;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::TargetPolicy;
-use crate::recovery::state::Phase;
+use crate::recovery::state::{Phase, TargetState};
 use crate::recovery::time::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
@@ -20,6 +20,8 @@ const PLAYED: Duration = Duration::from_secs(6 * 3600);
 const SETTLED: Duration = Duration::from_secs(600);
 /// How often the adversary looks.
 const LOOK: Duration = Duration::from_secs(1);
+/// So many ways to look has a fault that changes; more than are worth a try of their own.
+const LOOKS: usize = 12;
 /// After a pass, so that the next one is as far away as it can be.
 const JUST_AFTER: Duration = Duration::from_millis(1);
 
@@ -53,22 +55,35 @@ pub fn worst(blueprint: &Blueprint) -> Worst {
 
 fn worst_of(blueprint: &Blueprint, target: &TargetPolicy) -> TargetWorst {
     let hopeless = hopeless().map(|faults| play_once(blueprint, &target.name, &faults));
+    let attempts = [comes_back(blueprint, target), changes(blueprint, target)];
     TargetWorst {
         target: target.name.to_string(),
-        attempts_per_hour: attempts(blueprint, target).max(hopeless.iter().map(|p| p.2).max().unwrap_or(0)),
+        attempts_per_hour: hopeless.iter().map(|played| played.2).chain(attempts).max().unwrap_or(0),
         detected_ms: hopeless.iter().filter_map(|played| played.0).max().unwrap_or(0),
         told_ms: hopeless.iter().filter_map(|played| played.1).max(),
     }
 }
 
-/// What no repair ends: it is silent for ever, it never comes up, its repair itself fails.
-pub fn hopeless() -> [Vec<Fault>; 3] {
-    let silent = || Fault::Down { answers: Wrong::Silence, cured_by: Cure::Nothing };
+/// What no repair ends: it is silent for ever, it is gone altogether (a port that takes connections is well while all
+/// are silent), it never comes up, its repair itself fails.
+pub fn hopeless() -> [Vec<Fault>; 4] {
+    let silent = || down(Wrong::Silence, Cure::Nothing);
     [
         vec![silent()],
+        vec![gone(0, Cure::Nothing)],
         vec![silent(), Fault::FailingToStart, Fault::Crashed],
         vec![silent(), Fault::Repair(Repair::Fails("it fails".to_owned()))],
     ]
+}
+
+fn down(answers: Wrong, cured_by: Cure) -> Fault {
+    Fault::Down { answers, cured_by }
+}
+
+/// Gone, in words that differ from all others of another number.
+fn gone(number: usize, cured_by: Cure) -> Fault {
+    // Numbers are left out where two faults are compared.
+    down(Wrong::Words("x".repeat(number + 1)), cured_by)
 }
 
 /// One fault that stays: the time until it was known and until it was told, and the most attempts in an hour.
@@ -103,19 +118,37 @@ pub fn strike(sim: &mut Sim, name: &Name, faults: &[Fault]) {
 }
 
 /// It breaks again as soon as a repair is proven and the next one would be allowed.
-fn attempts(blueprint: &Blueprint, target: &TargetPolicy) -> u64 {
+fn comes_back(blueprint: &Blueprint, target: &TargetPolicy) -> u64 {
     let tries: u32 = target.ladder.iter().map(|rung| rung.tries).sum();
-    let fault = [Fault::Down { answers: Wrong::Silence, cured_by: Cure::AnyRepair }, Fault::Crashed];
-    let mut sim = settled(blueprint);
+    let ready = |state: &TargetState| {
+        state.phase == Phase::Healthy
+            && state.attempts.len() < target.window.attempts as usize
+            && state.climbed < tries
+    };
+    let answers = |round: usize| {
+        if round.is_multiple_of(2) { down(Wrong::Silence, Cure::AnyRepair) } else { gone(0, Cure::AnyRepair) }
+    };
+    play_whenever(blueprint, target, ready, |round| vec![answers(round), Fault::Crashed])
+}
+
+/// It comes to look different whenever all was tried, which is worth another try.
+fn changes(blueprint: &Blueprint, target: &TargetPolicy) -> u64 {
+    let ready = |state: &TargetState| matches!(state.phase, Phase::Healthy | Phase::Exhausted { .. });
+    play_whenever(blueprint, target, ready, |round| vec![gone(round % LOOKS, Cure::Nothing)])
+}
+
+/// These faults, round by round, whenever the target is ready for the next: the most attempts in an hour.
+fn play_whenever(
+    blueprint: &Blueprint,
+    target: &TargetPolicy,
+    ready: impl Fn(&TargetState) -> bool,
+    faults: impl Fn(usize) -> Vec<Fault>,
+) -> u64 {
+    let (mut sim, mut round) = (settled(blueprint), 0);
     while sim.clock() < BEGIN.after(PLAYED) {
-        let state = sim.state().targets.get(&target.name);
-        let ready = state.is_some_and(|state| {
-            state.phase == Phase::Healthy
-                && state.attempts.len() < target.window.attempts as usize
-                && state.climbed < tries
-        });
-        if ready {
-            strike(&mut sim, &target.name, &fault);
+        if sim.state().targets.get(&target.name).is_some_and(&ready) {
+            strike(&mut sim, &target.name, &faults(round));
+            round += 1;
         }
         sim.run_until(sim.clock().after(LOOK), |_, _| {});
     }

@@ -13,6 +13,7 @@ use crate::recovery::time::{Now, Timestamp};
 use crate::recovery::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// What a pass looks at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,11 @@ pub enum Scope {
     Units(BTreeSet<Name>),
 }
 
+/// A state that has not changed is saved again so rarely, for the sake of its clock: of the time before a boot only
+/// what was saved counts, and a pause must not last for days on a machine that is off each night. At most so much is
+/// lost when the power is.
+pub const ANCHOR_EVERY: Duration = Duration::from_secs(3600);
+
 /// The seam between the decisions and the world; the host implements it, and so does the simulation.
 #[allow(async_fn_in_trait, reason = "both implementations are ours, and neither crosses a thread")]
 pub trait World {
@@ -37,7 +43,7 @@ pub trait World {
     async fn observe(&mut self, scope: &Scope, resting: &Resting) -> Evidence;
     /// The exact bytes of one push that holds these letters, all to one channel; fixed once, before its first try.
     fn compose(&mut self, letters: &[&Letter]) -> String;
-    /// Makes the state durable.
+    /// Makes the state durable; one that has not changed only once in [`ANCHOR_EVERY`].
     ///
     /// # Errors
     /// Why it could not.

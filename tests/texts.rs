@@ -224,6 +224,7 @@ fn faults(add: &mut Add<'_>) {
         Ruling::Held(Hold::FirstLook { until }),
         Ruling::Held(Hold::Cooldown { until }),
         Ruling::Held(Hold::Offline { since: since(60) }),
+        Ruling::Held(Hold::NotItsTurn { until: NOW.at }),
     ];
     for ruling in others {
         say("reminder, other rulings", &gateway, &hung, &first, Headline::StillDown, Some(ruling));
@@ -247,7 +248,10 @@ fn ends(add: &mut Add<'_>) {
 fn conditions(add: &mut Add<'_>) {
     let gateway = name("gateway");
     let unit = Some("picoclaw-gateway.service");
-    add("left alone", &Message::LeftAlone { target: &gateway, why: "a person stopped it", unit });
+    let why = "a person stopped it";
+    for (title, down) in [("left alone", Some(secs(3))), ("left alone, since nobody knows when", None)] {
+        add(title, &Message::LeftAlone { target: &gateway, why, down, unit });
+    }
     for (title, what, seen) in [
         ("not ready", Lasting::NotReady, "ready: 503 instead of 200"),
         ("blind", Lasting::Blind, "unit: the bus does not answer"),
@@ -270,7 +274,7 @@ fn conditions(add: &mut Add<'_>) {
 }
 
 fn of_ourselves(add: &mut Add<'_>) {
-    for (key, text) in [
+    for (seconds, (key, text)) in (0..).step_by(30).zip([
         (
             "state_not_durable",
             "the state cannot be saved: No space left on device. Until it can, one repair per window is made at most",
@@ -286,8 +290,8 @@ fn of_ourselves(add: &mut Add<'_>) {
             "the new configuration cannot be used, the old one stays: watchdog.toml:5:1: error: target[gateway].laddr: unknown key",
         ),
         ("something_new", "what the shell says"),
-    ] {
-        add(&format!("own trouble, {key}"), &Message::OwnTrouble { key, text });
+    ]) {
+        add(&format!("own trouble, {key}"), &Message::OwnTrouble { key, text, age: secs(seconds) });
     }
     add("forged kick", &Message::ForgedKick { action: "restart_gateway", source: "line:U0123" });
     let quota = Quota { limit: Some(200), used: 42, at: NOW.at, warned: false };

@@ -1,7 +1,6 @@
 //! `run`: the daemon. Waits for the next pass or event, runs the pass, publishes, beats. It decides nothing.
 
 use super::{init_log, only_one};
-use crate::action::Action;
 use crate::config::{Config, Problem, Sources, compile};
 use crate::cycle::{self, Report, Scope};
 use crate::exit::Exit;
@@ -19,7 +18,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tracing::info;
 
-/// Beyond the slowest probe and the slowest action, a pass takes a bundle (1.5 s) and some saves.
+/// What a pass takes beyond the slowest probe and its attempts.
 const PASS_SLACK: Duration = Duration::from_secs(5);
 
 /// Watches until it is told to stop.
@@ -60,6 +59,7 @@ pub async fn run(config: Rc<Config>, warnings: &[Problem], flags: Flags) -> Exit
     lifesign.start(host.clients());
     let daemon = Daemon { state, chronicle, heartbeat, lifesign, flags, fulls: Fulls::default() };
     daemon.watch(&mut host, events).await;
+    host.stop();
     publish::clear(&host.config.paths.state);
     info!(subject = "watchdog", result = "OK", action = "stop", "stopped as asked");
     drop(lock);
@@ -83,8 +83,7 @@ fn settle_into(config: &Config, warnings: &[Problem]) {
 /// The longest that a pass may take.
 fn pass_max(config: &Config) -> Duration {
     let probes = config.probes.iter().map(|probe| probe.timeout()).max().unwrap_or_default();
-    let actions = config.actions.values().map(Action::holds_up).max().unwrap_or_default();
-    probes + actions + PASS_SLACK
+    probes + config.policy.longest() + PASS_SLACK
 }
 
 /// What the command line says about the configuration, now and whenever it is read again.
@@ -212,5 +211,57 @@ impl Daemon {
         events.follow(host);
         self.heartbeat = Heartbeat::new(host.config.policy.cadence.longest(), pass_max(&host.config));
         info!(subject = "config", result = "OK", action = "reload", "the configuration was read again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SourceFile;
+    use crate::recovery::decide::decide;
+    use crate::recovery::evidence::{Evidence, ProbeReport, Reading};
+    use crate::recovery::time::{Now, Timestamp};
+    use std::fmt::Write as _;
+
+    /// Six targets, each of which is repaired by a program that may take 9 s.
+    fn six() -> Config {
+        let mut toml = String::from("interval = \"10s\"\n");
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            let _ = write!(
+                toml,
+                "[[target]]\nname = \"{name}\"\nladder = [{{ action = \"mend-{name}\" }}]\n\
+                 [[target.probe]]\nname = \"health\"\nfail_after = 1\ncheck.http = {{ url = \"http://127.0.0.1:9/\", timeout = \"3s\" }}\n\
+                 [action.mend-{name}]\ndisruptive = false\ndo.run = {{ argv = [\"true\"], timeout = \"9s\" }}\n"
+            );
+        }
+        let toml = SourceFile { path: "watchdog.toml".into(), text: toml, mode: 0o600 };
+        let compiled =
+            compile(&Sources { toml: Some(toml), home: "/home/pico".into(), ..Sources::default() });
+        compiled.config.unwrap_or_else(|| panic!("{:?}", compiled.problems))
+    }
+
+    #[test]
+    fn a_pass_in_which_everything_fails_is_within_what_systemd_is_told() {
+        let config = six();
+        let policy = &config.policy;
+        let now = |pass: u64| Now { at: Timestamp(10_000_000 + pass * 11_000), wall: 1, entropy: 1 };
+        let (mut state, mut begun) = (State::default(), 0);
+        for pass in 0..6 {
+            let report = |probe: &crate::probe::Probe| ProbeReport {
+                target: probe.target.clone(),
+                probe: probe.name.clone(),
+                reading: Reading::Fail("refused".to_owned()),
+                blames: Vec::new(),
+            };
+            let evidence =
+                Evidence { probes: config.probes.iter().map(report).collect(), ..Evidence::default() };
+            let decision = decide(policy, state, &evidence, now(pass));
+            let asked = config.probes.iter().map(|probe| probe.timeout()).max().unwrap();
+            let acts = decision.attempts.iter().map(|attempt| config.actions[&attempt.action].holds_up());
+            assert!(asked + acts.sum::<Duration>() <= pass_max(&config), "{:?}", decision.attempts);
+            begun += decision.attempts.len();
+            state = decision.state;
+        }
+        assert_eq!(begun, 6, "each has had its turn");
     }
 }

@@ -39,9 +39,9 @@ shipped!(
     "auto-restart", "backup-stale", "backup-useless", "bus-gone", "bus-gone-hang",
     "disk-full", "ended", "exits-at-once", "flapping", "full-hour", "funnel-lost", "hangs", "kicked", "killed",
     "line-answers-lost", "line-away", "line-busy", "line-refuses", "logged-out", "masked", "missing",
-    "offline-crash", "offline-night", "ollama-away", "ollama-restarts", "out-of-step", "paused",
+    "offline-crash", "offline-night", "ollama-away", "ollama-restarts", "out-of-step", "paused", "paused-daily",
     "port-taken", "quota", "random", "reboot", "repair-hangs", "second-fault", "slow-answers",
-    "slow-start", "start-limit", "stopped", "unready", "upstream", "watchdog-killed",
+    "slow-start", "start-limit", "stopped", "unready", "unready-asleep", "upstream", "watchdog-killed",
 );
 
 /// What is to be simulated.

@@ -151,6 +151,7 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
             kicks: kicks.window,
             hold_off: frame.hold_off,
             offline_quorum,
+            takes: plan.takes(),
         },
         probes: plan.probes(),
         references,

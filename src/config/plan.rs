@@ -11,11 +11,12 @@ use crate::logscan::{self, Watched};
 use crate::notify::line::Line;
 use crate::probe::Probe;
 use crate::recovery::evidence::Name;
-use crate::recovery::policy::{Rung, TargetPolicy};
+use crate::recovery::policy::{BESIDES, Rung, TargetPolicy};
 use crate::section::Spot;
 use crate::values::UnitName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The tables.
 pub(super) struct Plan {
@@ -70,6 +71,19 @@ impl Plan {
         let action = self.action(&step.action).and_then(|entry| entry.action.as_ref());
         let disruptive = action.is_none_or(|action| action.disruptive);
         Rung { action: step.action.clone(), tries: step.tries, disruptive }
+    }
+
+    /// How long an attempt may hold up a pass.
+    pub(super) fn takes(&self) -> BTreeMap<Name, Duration> {
+        let used = self.used();
+        let used = self.actions.iter().filter(|entry| used.contains(&entry.name));
+        let takes = |entry: &Entry| Some((entry.name.clone(), entry.action.as_ref()?.holds_up() + BESIDES));
+        used.filter_map(takes).collect()
+    }
+
+    fn used(&self) -> BTreeSet<Name> {
+        let steps = self.on().flat_map(|target| &target.ladder).filter(|step| step.on);
+        steps.map(|step| step.action.clone()).collect()
     }
 
     pub(super) fn probes(&self) -> Vec<Probe> {
@@ -137,8 +151,7 @@ impl Plan {
 
     /// The actions that a ladder leads to. The others will never be under way, so no pass has to wait for them.
     pub(super) fn into_actions(self) -> BTreeMap<Name, Action> {
-        let steps = self.on().flat_map(|target| &target.ladder).filter(|step| step.on);
-        let used: BTreeSet<Name> = steps.map(|step| step.action.clone()).collect();
+        let used = self.used();
         let actions = self.actions.into_iter().filter(|entry| used.contains(&entry.name));
         actions.filter_map(|entry| Some((entry.name, entry.action?))).collect()
     }

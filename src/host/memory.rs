@@ -4,12 +4,14 @@
 use super::clock::{Anchor, Clock, timeline_of_wall};
 use super::kicks::Seen;
 use super::legacy::{self, Legacy};
+use super::publish;
 use super::store::{Loaded, Store};
+use crate::cycle::ANCHOR_EVERY;
 use crate::recovery::evidence::{Name, SelfTrouble};
 use crate::recovery::outbox::{Draft, Fate, Kind, line};
 use crate::recovery::policy::{Policy, Severity, TargetPolicy};
 use crate::recovery::state::State;
-use crate::recovery::time::Now;
+use crate::recovery::time::{Now, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -29,7 +31,12 @@ struct Document {
 pub struct Memory {
     directory: PathBuf,
     store: Store,
+    /// Where the state goes while the disk refuses it: on the memory disk it outlives us, though not the machine. So a
+    /// start that cannot save still knows what was tried and told.
+    refuge: Store,
     saved: Option<(State, Seen)>,
+    /// When that was.
+    saved_at: Timestamp,
     mirrored: Option<Legacy>,
     /// Why the last save failed.
     pub unsaved: Option<String>,
@@ -53,11 +60,14 @@ pub struct Start {
 impl Memory {
     /// Opens the memory in `directory` and reads what is there.
     pub fn open(directory: &Path, policy: &Policy) -> (Self, Start) {
-        let mut store = Store::new(&directory.join("state.json"), VERSION);
-        let loaded: Loaded<Document> = store.load();
-        let mut memory = Self::new(directory, store);
+        let mut memory = Self::new(directory);
+        let loaded: Loaded<Document> = memory.store.load();
+        let kept = memory.refuge.load().into_state();
+        let refuge = newer(kept, loaded.state());
         let start = match loaded {
-            Loaded::Current(document) => memory.resume(document),
+            Loaded::Fresh if refuge.is_none() => memory.begin(policy),
+            Loaded::Fresh => spent(policy, None),
+            Loaded::Current(document) => memory.resume_saved(document, policy),
             Loaded::Previous(document, why) => {
                 let mut start = memory.resume(document);
                 // What was done between the two generations is not known.
@@ -65,23 +75,29 @@ impl Memory {
                 let what = format!("the last saved state was damaged ({why}); the one before it is used");
                 Start { trouble: Some(unreadable(&what)), ..start }
             }
-            Loaded::Fresh => memory.begin(policy),
             Loaded::Unreadable { reason, set_aside } => {
                 let kept = set_aside.map(|path| format!("; kept as {}", path.display())).unwrap_or_default();
-                spent(policy, &format!("the saved state cannot be read ({reason}){kept}"))
+                spent(policy, Some(&format!("the saved state cannot be read ({reason}){kept}")))
             }
-            Loaded::Newer { version } => {
-                spent(policy, &format!("the saved state is of a newer version ({version}) of this program"))
-            }
+            Loaded::Newer { version } => spent(
+                policy,
+                Some(&format!("the saved state is of a newer version ({version}) of this program")),
+            ),
         };
+        let Some(document) = refuge else { return (memory, start) };
+        memory.unsaved = memory.store.rehearse().err();
+        let start = Start { trouble: start.trouble, ..memory.resume(document) };
         (memory, start)
     }
 
-    fn new(directory: &Path, store: Store) -> Self {
+    fn new(directory: &Path) -> Self {
+        let refuge = publish::place(directory, "unsaved").join("state.json");
         Self {
             directory: directory.to_owned(),
-            store,
+            store: Store::new(&directory.join("state.json"), VERSION),
+            refuge: Store::new(&refuge, VERSION),
             saved: None,
+            saved_at: Timestamp::default(),
             mirrored: None,
             unsaved: None,
             seen: Seen::default(),
@@ -90,15 +106,29 @@ impl Memory {
 
     /// Reads what is there and changes nothing: for those who only look. What cannot be read counts as spent.
     pub fn peek(directory: &Path, policy: &Policy) -> (Self, Start) {
-        let mut memory = Self::new(directory, Store::new(&directory.join("state.json"), VERSION));
-        let start = match memory.store.peek::<Document>() {
-            Ok(Some(document)) => memory.resume(document),
-            Ok(None) => {
+        let mut memory = Self::new(directory);
+        let saved = memory.store.peek::<Document>();
+        let kept = memory.refuge.peek().ok().flatten();
+        let refuge = newer(kept, saved.as_ref().ok().and_then(Option::as_ref));
+        let start = match (refuge, saved) {
+            (Some(document), _) | (None, Ok(Some(document))) => memory.resume(document),
+            (None, Ok(None)) => {
                 Start { state: State::default(), clock: Clock::start(None), booted: false, trouble: None }
             }
-            Err(why) => spent(policy, &format!("the saved state cannot be read ({why})")),
+            (None, Err(why)) => spent(policy, Some(&format!("the saved state cannot be read ({why})"))),
         };
         (memory, start)
+    }
+
+    /// What was saved last is not all that was done where saving has stopped since: then limits count as spent, as at a
+    /// first start. It is only tried, for a whole save would be of this boot, and what follows a boot would be lost.
+    fn resume_saved(&mut self, document: Document, policy: &Policy) -> Start {
+        let mut start = self.resume(document);
+        self.unsaved = self.store.rehearse().err();
+        if self.unsaved.is_some() {
+            start.state.spend(policy, start.clock.now().at);
+        }
+        start
     }
 
     fn resume(&mut self, document: Document) -> Start {
@@ -118,27 +148,42 @@ impl Memory {
             import(&legacy, policy, &mut state, now);
         }
         if self.save(&state, &clock).is_err() {
-            state = State::assume_spent(policy, now.at);
+            state.spend(policy, now.at);
         }
         Start { state, clock, booted: false, trouble: None }
     }
 
-    /// Makes the state durable. An unchanged state costs nothing.
+    /// Makes the state durable. An unchanged state costs nothing, but for its clock once in [`ANCHOR_EVERY`].
     ///
     /// # Errors
     /// Why it could not be saved; also kept in [`Self::unsaved`].
     pub fn save(&mut self, state: &State, clock: &Clock) -> Result<(), String> {
         let unchanged = self.saved.as_ref().is_some_and(|(s, seen)| s == state && *seen == self.seen);
-        if unchanged && self.unsaved.is_none() {
+        let now = clock.now().at;
+        if unchanged && self.unsaved.is_none() && now.since(self.saved_at) < ANCHOR_EVERY {
             return Ok(());
         }
         let document = Document { anchor: clock.anchor(), seen: self.seen.clone(), state: state.clone() };
         let result = self.store.save(&document);
+        match &result {
+            Ok(()) => self.refuge.clear(),
+            // Without it a restart of ours costs a message and a window, and nothing else.
+            Err(_) => drop(self.refuge.save(&document)),
+        }
         self.unsaved = result.clone().err();
         if result.is_ok() {
-            self.saved = Some((document.state, document.seen));
+            (self.saved, self.saved_at) = (Some((document.state, document.seen)), now);
         }
         result
+    }
+
+    /// We stop: the time that has passed since the last save counts.
+    pub fn stop(&mut self, clock: &Clock) {
+        if let Some((state, _)) = self.saved.clone().filter(|_| self.unsaved.is_none()) {
+            self.saved_at = Timestamp::default();
+            // There is nobody left to tell.
+            let _ = self.save(&state, clock);
+        }
     }
 
     /// Writes the predecessor's plain files for the people and scripts that read them, when they changed.
@@ -155,11 +200,17 @@ impl Memory {
     }
 }
 
-/// Nothing readable: every budget counts as spent, and a person is told.
-fn spent(policy: &Policy, what: &str) -> Start {
+/// What could not be saved where it belongs, if it is newer than what lies there.
+fn newer(kept: Option<Document>, saved: Option<&Document>) -> Option<Document> {
+    let than = saved.map(|saved| saved.anchor.timeline_ms);
+    kept.filter(|kept| Some(kept.anchor.timeline_ms) > than)
+}
+
+/// Nothing readable: every budget counts as spent, and a person is told what of.
+fn spent(policy: &Policy, what: Option<&str>) -> Start {
     let clock = Clock::start(None);
     let state = State::assume_spent(policy, clock.now().at);
-    Start { state, clock, booted: false, trouble: Some(unreadable(what)) }
+    Start { state, clock, booted: false, trouble: what.map(unreadable) }
 }
 
 fn unreadable(what: &str) -> SelfTrouble {
@@ -222,105 +273,4 @@ fn fails(policy: &Policy, state: &State, target: &str, probe: &str) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Sources, compile};
-    use crate::recovery::window::Window;
-    use std::fs;
-
-    fn policy() -> Policy {
-        policy_of(&[])
-    }
-
-    fn policy_of(env: &[(&str, &str)]) -> Policy {
-        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let sources = Sources { env, home: "/home/pico".into(), ..Sources::default() };
-        compile(&sources).config.unwrap().policy
-    }
-
-    fn gateway(state: &State) -> &crate::recovery::state::TargetState {
-        &state.targets[&Name::parse("gateway").unwrap()]
-    }
-
-    fn free_in(state: &State, policy: &Policy, now: Now) -> u64 {
-        let window: Window = policy.targets[0].window;
-        window.free_at(&gateway(state).attempts).since(now.at).as_secs()
-    }
-
-    #[test]
-    fn what_the_predecessor_did_counts_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let wall = super::super::clock::wall();
-        let stamps = format!("{}\n{}\n{}\n{}\n", wall - 5000, wall - 100, wall - 50, wall - 10);
-        fs::write(dir.path().join("restart_gateway_times.log"), stamps).unwrap();
-        fs::write(dir.path().join("alert_gateway_limit.ts"), format!("{}\n", wall - 60)).unwrap();
-        let policy = policy();
-        let (_, start) = Memory::open(dir.path(), &policy);
-        let now = start.clock.now();
-        assert_eq!(gateway(&start.state).attempts.len(), 3, "the one of long ago does not count any more");
-        let wait = free_in(&start.state, &policy, now);
-        assert!((495..=500).contains(&wait), "{wait}");
-        assert!(start.state.outbox.is_quiet(&line(), "gateway_limit", policy.alerts.cooldown, now.at));
-        fs::write(dir.path().join("restart_gateway_times.log"), "").unwrap();
-        let (_, again) = Memory::open(dir.path(), &policy);
-        assert_eq!(gateway(&again.state).attempts.len(), 3, "our own state counts from then on");
-    }
-
-    #[test]
-    fn nothing_readable_means_that_every_budget_is_spent() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("state.json"), "garbage").unwrap();
-        let policy = policy();
-        let (_, start) = Memory::open(dir.path(), &policy);
-        assert!(free_in(&start.state, &policy, start.clock.now()) >= 590);
-        assert_eq!(start.trouble.unwrap().key, "state_unreadable");
-    }
-
-    #[test]
-    fn a_first_start_that_cannot_save_has_no_budget_either() {
-        let dir = tempfile::tempdir().unwrap();
-        // A directory in the place of the temporary file: nothing can be saved, whoever we are.
-        fs::create_dir(dir.path().join("state.json.tmp")).unwrap();
-        let policy = policy();
-        let (memory, start) = Memory::open(dir.path(), &policy);
-        assert!(memory.unsaved.is_some());
-        assert!(free_in(&start.state, &policy, start.clock.now()) >= 590);
-    }
-
-    #[test]
-    fn the_predecessors_files_follow_the_state() {
-        let dir = tempfile::tempdir().unwrap();
-        let policy = policy_of(&[
-            ("PICOCLAW_WATCHDOG_OLLAMA_MODELS_URL", "http://ollama.example:11434/v1/models"),
-            ("PICOCLAW_WATCHDOG_WEBHOOK_URL", "https://gateway.example/webhook/line"),
-        ]);
-        let (mut memory, start) = Memory::open(dir.path(), &policy);
-        let (mut state, now) = (start.state, start.clock.now());
-        let entry = state.targets.entry(policy.targets[0].name.clone()).or_default();
-        entry.attempts = vec![now.at.before(std::time::Duration::from_secs(7))];
-        let counted = [("gateway", "health", 2), ("ollama", "answers", 3), ("webhook", "reach", 4)];
-        for (target, probe, fails) in counted {
-            let [target, probe] = [target, probe].map(|text| Name::parse(text).unwrap());
-            assert!(policy.target(&target).unwrap().probe(&probe).is_some(), "the built-in file has it");
-            let entry = state.targets.entry(target).or_default();
-            entry.probes.entry(probe).or_default().fails = fails;
-        }
-        memory.mirror(&policy, &state, now).unwrap();
-        let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
-        assert_eq!(read("restart_gateway_times.log"), format!("{}\n", now.wall - 7));
-        assert_eq!(read("health_fail_count"), "2\n");
-        assert_eq!(read("ollama_fail_count"), "3\n");
-        assert_eq!(read("webhook_fail_count"), "4\n");
-    }
-
-    #[test]
-    fn those_who_only_look_change_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let policy = policy();
-        fs::write(dir.path().join("state.json"), "garbage").unwrap();
-        let (_, start) = Memory::peek(dir.path(), &policy);
-        assert!(start.trouble.is_some());
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        assert_eq!(fs::read_to_string(dir.path().join("state.json")).unwrap(), "garbage");
-    }
-}
+mod tests;

@@ -232,6 +232,11 @@ impl Host {
         &self.clients
     }
 
+    /// We stop: what is remembered shall know how long we ran.
+    pub fn stop(&mut self) {
+        self.memory.stop(&self.clock);
+    }
+
     /// Whether the last save failed, and why.
     pub fn unsaved(&self) -> Option<&str> {
         self.memory.unsaved.as_deref()

@@ -13,9 +13,9 @@ use super::gate::Hold;
 use super::health::assess;
 use super::outbox::{Fate, Kind, Letter, Outbox};
 use super::pause;
-use super::policy::{AlertPolicy, ChannelPolicy, Policy, Severity, TargetPolicy};
+use super::policy::{AlertPolicy, ChannelPolicy, Policy, TargetPolicy};
 use super::quota::Quota;
-use super::state::{Incident, State};
+use super::state::{Incident, State, Word};
 use super::text::{End, Message, render};
 use super::time::Now;
 use super::verdict::Ruling;
@@ -29,13 +29,14 @@ pub const STATE_NOT_DURABLE: &str = "state_not_durable";
 /// The key of the message that the owner asked for.
 pub const TEST: &str = "test";
 
-/// Takes the channels' answers and what is said of the quota.
+/// Takes the channels' answers and what is said of the quota. A reading comes after the answers of its pass: what they
+/// accepted is in it, and would be counted twice.
 pub fn receive(policy: &AlertPolicy, state: &mut State, evidence: &Evidence, now: Now) {
+    let finished = state.outbox.receive(&evidence.receipts, policy, now);
     if let Some(reading) = evidence.quota {
         let known = state.outbox.quota.as_ref();
         state.outbox.quota = Some(Quota::learn(known, reading, policy.reserve_percent, now.at));
     }
-    let finished = state.outbox.receive(&evidence.receipts, policy, now);
     follow(state, &finished, now);
 }
 
@@ -44,8 +45,14 @@ pub fn receive(policy: &AlertPolicy, state: &mut State, evidence: &Evidence, now
 fn follow(state: &mut State, finished: &[u64], now: Now) {
     for id in finished {
         let Some(letter) = state.outbox.letter(*id).cloned() else { continue };
-        let all = incidents(state).flat_map(|incident| incident.heard.values_mut());
-        for heard in all.filter(|heard| heard.letter == Some(*id)) {
+        let of_it = incidents(state).filter(|incident| incident.id == letter.incident);
+        for heard in of_it.filter_map(|incident| incident.heard.get_mut(&letter.channel)) {
+            if matches!(letter.fate, Fate::Accepted { .. }) {
+                heard.accepted = Some(Word { key: letter.key.clone(), severity: letter.severity });
+            }
+            if heard.letter != Some(*id) {
+                continue;
+            }
             match letter.fate {
                 Fate::Accepted { .. } | Fate::Superseded { .. } => heard.told = Some(now.at),
                 Fate::Refused { .. } | Fate::Pending | Fate::Withheld => {
@@ -76,7 +83,9 @@ pub fn raise(
     state.outbox.release(&policy.alerts, |id| open.contains(&id));
     for target in &policy.targets {
         if !is_muted(target, state, rulings) {
-            raise_for(policy, target, state, rulings, now);
+            raise_for(policy, target, state, rulings, evidence, now);
+        } else if pause::covering(state, &target.name).is_some() {
+            keep_for_later(policy, target, state, now);
         }
     }
     notices::troubles(policy, state, evidence, now);
@@ -101,15 +110,29 @@ fn raise_for(
     target: &TargetPolicy,
     state: &mut State,
     rulings: &BTreeMap<Name, Ruling>,
+    evidence: &Evidence,
     now: Now,
 ) {
     let Some(entry) = state.targets.get_mut(&target.name) else { return };
     let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
     let health = assess(target, entry);
     desk.down(target, entry, rulings);
-    lasting::lasting(target, &health, entry, &mut state.incidents, &mut desk);
-    desk.left_alone(target, health, entry);
+    let _ = lasting::lasting(target, &health, entry, &mut state.incidents, &mut desk, false);
+    let unit = evidence.units.iter().find(|report| report.target == target.name);
+    let down = unit.and_then(|report| report.facts.as_ref().ok()?.stopped_ago());
+    desk.left_alone(target, health, entry, down);
     desk.healed_often(target, entry);
+}
+
+/// What lasts while a person has paused it is for the summary at the end of that pause. Faults were noted when they
+/// were judged.
+fn keep_for_later(policy: &Policy, target: &TargetPolicy, state: &mut State, now: Now) {
+    let Some(entry) = state.targets.get_mut(&target.name) else { return };
+    let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
+    let health = assess(target, entry);
+    for seen in lasting::lasting(target, &health, entry, &mut state.incidents, &mut desk, true) {
+        pause::note(state, &target.name, &seen);
+    }
 }
 
 /// Closes an incident: whoever was told of it is told of its end.
@@ -126,23 +149,17 @@ pub fn close(
     let ended = Message::Recovered { target, end, lasted, incident };
     let text = render(policy.language, policy.manager, &ended);
     for channel in &policy.channels {
-        if let Some((key, severity)) = told_under(outbox, channel, incident) {
+        if let Some(Word { key, severity }) = told_as(outbox, channel, incident) {
             let about = About { target, severity };
             outbox.write(about.draft(&key, Kind::Recovery, incident.id, text.clone()), channel, now);
         }
     }
 }
 
-/// The key under which a channel was told of an incident last, and how bad that was. The letter itself may be
-/// forgotten by now; that it was told is not.
-fn told_under(outbox: &Outbox, channel: &ChannelPolicy, incident: &Incident) -> Option<(String, Severity)> {
-    let told = |letter: &&Letter| {
-        letter.incident == incident.id && matches!(letter.fate, Fate::Pending | Fate::Accepted { .. })
-    };
-    let remembered = outbox.to(&channel.name).rfind(told);
-    let forgotten = || {
-        let heard = incident.heard.get(&channel.name).filter(|heard| heard.told.is_some())?;
-        Some((heard.raised.last()?.clone(), Severity::default()))
-    };
-    remembered.map(|letter| (letter.key.clone(), letter.severity)).or_else(forgotten)
+/// As what a channel was told of an incident last, or is about to be.
+fn told_as(outbox: &Outbox, channel: &ChannelPolicy, incident: &Incident) -> Option<Word> {
+    let on_its_way = |letter: &&Letter| letter.incident == incident.id && letter.is_waiting();
+    let waiting = outbox.to(&channel.name).rfind(on_its_way);
+    let waiting = waiting.map(|letter| Word { key: letter.key.clone(), severity: letter.severity });
+    waiting.or_else(|| incident.heard.get(&channel.name)?.told_as())
 }

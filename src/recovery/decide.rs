@@ -291,6 +291,8 @@ impl Pass<'_> {
 
     /// Takes the next rung to the gate.
     fn propose(&mut self, policy: &TargetPolicy, why: &str) -> Ruling {
+        // What nothing could repair, or not now, belongs into the summary of a pause all the same.
+        pause::note(&mut self.state, &policy.name, why);
         let target = self.state.targets.entry(policy.name.clone()).or_default();
         let exhausted = matches!(target.phase, Phase::Exhausted { .. });
         let rung = match ladder::next_rung(policy, target, why) {
@@ -298,15 +300,10 @@ impl Pass<'_> {
             Err(ladder::Nothing::Configured) => return Ruling::Held(Hold::NoLadder),
             Err(ladder::Nothing::Left(spent)) => return self.exhaust(policy, spent, why),
         };
-        match self.ask(policy, rung, Asker::Policy) {
+        match self.ask(policy, rung, Asker::Policy).and_then(|()| self.turn(policy, rung)) {
             Ok(()) => self.attempt(policy, rung, why.to_owned()),
             Err(Hold::WindowSpent { .. }) if !exhausted => self.exhaust(policy, Spent::Window, why),
-            Err(hold) => {
-                if matches!(hold, Hold::Paused { .. }) {
-                    pause::note(&mut self.state, &policy.name, why);
-                }
-                Ruling::Held(hold)
-            }
+            Err(hold) => Ruling::Held(hold),
         }
     }
 

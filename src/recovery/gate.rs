@@ -85,6 +85,11 @@ pub enum Hold {
     },
     /// Another disruptive action is being verified.
     OneAtATime(Name),
+    /// A pass has only so much time for attempts, and in this one others have it.
+    NotItsTurn {
+        /// When the next pass is: at once.
+        until: Timestamp,
+    },
     /// There is nothing to try: people are told.
     NoLadder,
 }
@@ -100,7 +105,8 @@ impl Hold {
             | Self::Cooldown { until }
             | Self::HalfOpen { until, .. }
             | Self::WindowSpent { until, .. }
-            | Self::NotDurable { until } => Some(*until),
+            | Self::NotDurable { until }
+            | Self::NotItsTurn { until } => Some(*until),
             Self::Unusable(_)
             | Self::OnPurpose(_)
             | Self::Blind(_)
@@ -143,6 +149,7 @@ impl fmt::Display for Hold {
                 f.write_str("the state cannot be saved: one attempt per window, and it was made")
             }
             Self::OneAtATime(name) => write!(f, "{name} is being repaired: one disruptive action at a time"),
+            Self::NotItsTurn { .. } => f.write_str("it comes next: others are being repaired in this pass"),
             Self::NoLadder => f.write_str("nothing is configured that could repair it"),
         }
     }

@@ -38,6 +38,7 @@ pub mod state;
 pub mod tally;
 pub mod text;
 pub mod time;
+mod turn;
 pub mod unit;
 pub mod verdict;
 mod wake;

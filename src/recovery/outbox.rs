@@ -20,8 +20,9 @@ use std::time::Duration;
 /// Finished letters of one channel that are kept for `alerts` to show: half of what LINE's free plan sends in a
 /// month, and about 60 KB of state.
 pub const FINISHED_MAX: usize = 100;
-/// Letters that may wait for one channel. One key has at most one fault waiting, so this is reached only by hundreds of
-/// targets; the oldest reminder gives way then.
+/// Letters that may wait for one channel. One key has at most one fault waiting, so faults and their ends alone reach
+/// this only with hundreds of targets; of everything else, which has no such bound where a channel is off or dead, the
+/// oldest gives way.
 const PENDING_MAX: usize = 200;
 /// A spent monthly quota can also be a reservation that is given back, so it is asked again, but rarely.
 const QUOTA_GAP: Duration = Duration::from_secs(3600);
@@ -216,8 +217,9 @@ impl Outbox {
         self.letters.iter().find(|letter| letter.id == id).map(Arc::as_ref)
     }
 
-    /// Once there is a channel, what was withheld goes out if its fault is still there. What waits for a channel
-    /// that is not configured any more waits in vain.
+    /// Once there is a channel, what was withheld goes out if its fault is still there; the end of one always does,
+    /// for it is only written to who was told of the fault. What waits for a channel that is not configured any more
+    /// waits in vain.
     pub fn release(&mut self, alerts: &AlertPolicy, is_open: impl Fn(u64) -> bool) {
         let superseded = |reason: &str| Fate::Superseded { reason: reason.to_owned() };
         let gone = |letter: &Letter| alerts.channel(&letter.channel).is_none();
@@ -225,7 +227,8 @@ impl Outbox {
             letter.fate = superseded("its channel is configured no more");
         }
         for letter in self.letters_mut(|letter| letter.fate == Fate::Withheld) {
-            if letter.incident != 0 && !is_open(letter.incident) {
+            let is_over = letter.incident != 0 && !is_open(letter.incident);
+            if is_over && letter.kind != Kind::Recovery {
                 letter.fate = superseded("over before there was a channel");
             } else if alerts.open().any(|channel| channel.name == letter.channel) {
                 letter.fate = Fate::Pending;
@@ -233,7 +236,7 @@ impl Outbox {
         }
     }
 
-    /// Forgets the oldest finished letters to a channel, and the oldest reminders when too many wait for it.
+    /// Forgets the oldest finished letters to a channel, and the oldest that are not critical when too many wait for it.
     fn trim(&mut self, channel: &Name) {
         if self.letters.len() <= FINISHED_MAX {
             return;
@@ -251,7 +254,7 @@ impl Outbox {
                 finished -= 1;
                 return keep;
             }
-            let gives_way = excess > 0 && letter.kind == Kind::Reminder && letter.push.is_none();
+            let gives_way = excess > 0 && !letter.kind.is_critical() && letter.push.is_none();
             excess -= usize::from(gives_way);
             !gives_way
         });

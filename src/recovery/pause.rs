@@ -42,7 +42,7 @@ pub(super) fn expire(state: &mut State, now: Now) -> Vec<(String, Pause)> {
     state.pauses.extract_if(.., |_, pause| pause.until <= now.at).collect()
 }
 
-/// Notes what a pause held back, once each.
+/// Notes what a pause that covers the target holds back or keeps quiet, once each.
 pub(super) fn note(state: &mut State, target: &Name, why: &str) {
     let what = format!("{target}: {why}");
     for key in [EVERYTHING, target.as_str()] {

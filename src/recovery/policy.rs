@@ -9,7 +9,11 @@ use super::cadence::Cadence;
 use super::evidence::Name;
 use super::window::Window;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// What an attempt takes besides its action: the bundle that is taken beside it (1.5 s) and a save.
+pub const BESIDES: Duration = Duration::from_secs(2);
 
 /// The whole policy: everything that [`super::decide::decide`] is allowed to know of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +33,24 @@ pub struct Policy {
     pub hold_off: Duration,
     /// So many failing reference points mean that we are offline; none when there are no reference points.
     pub offline_quorum: Option<u32>,
+    /// How long an attempt may hold up a pass, by its action. What is not named takes no time.
+    pub takes: BTreeMap<Name, Duration>,
 }
 
 impl Policy {
     /// The policy of one target.
     pub fn target(&self, name: &Name) -> Option<&TargetPolicy> {
         self.targets.iter().find(|target| target.name == *name)
+    }
+
+    /// How long an attempt may hold up a pass.
+    pub fn takes(&self, action: &Name) -> Duration {
+        self.takes.get(action).copied().unwrap_or_default()
+    }
+
+    /// How long all attempts of one pass may take together: as long as the longest alone.
+    pub fn longest(&self) -> Duration {
+        self.takes.values().max().copied().unwrap_or_default()
     }
 }
 

@@ -7,6 +7,7 @@ use super::health::{self, Health};
 use super::time::Age;
 use super::verdict::Ruling;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 impl Pass<'_> {
     /// Answers one kick, and carries out what it may.
@@ -58,7 +59,8 @@ impl Pass<'_> {
             let wait = Age(until.since(self.now.at));
             return Err(format!("the budget of kicks is spent ({}), next in {wait}", self.policy.kicks));
         }
-        self.ask(policy, rung, Asker::Person).map_err(|hold| hold.to_string())?;
+        let allowed = self.ask(policy, rung, Asker::Person).and_then(|()| self.fits(rung, Duration::ZERO));
+        allowed.map_err(|hold| hold.to_string())?;
         self.state.kicks.push(self.now.at);
         Ok(self.attempt(policy, rung, format!("asked for by {source}")))
     }

@@ -3,7 +3,7 @@
 
 mod incident;
 
-pub use incident::{Heard, Incident, Spent, looks, pattern};
+pub use incident::{Heard, Incident, Spent, Word, looks, pattern};
 
 use super::digest::Stats;
 use super::evidence::{Name, Reading};

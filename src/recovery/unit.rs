@@ -145,6 +145,14 @@ impl UnitFacts {
         Standing::Off("it was not started since boot, or was stopped, and it is not enabled".to_owned())
     }
 
+    /// For how long it has not been running; none when it runs, or never ran since boot.
+    pub fn stopped_ago(&self) -> Option<Duration> {
+        match self.active {
+            Active::Inactive | Active::Failed => self.left_active_ago,
+            Active::Active | Active::Reloading | Active::Activating | Active::Deactivating => None,
+        }
+    }
+
     /// Age of the current run, counted from the start of its main process (or from leaving `inactive`
     /// when the process is yet to come), so that a loop of restarts cannot renew its own allowance
     /// without a new process.

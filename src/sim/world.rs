@@ -5,7 +5,7 @@ use super::blueprint::{Answer, Asks, Question, Remedy};
 use super::fault::Repair;
 use super::story::{self, What};
 use super::thing::{Face, QUICK, Thing};
-use crate::cycle::{Scope, World};
+use crate::cycle::{ANCHOR_EVERY, Scope, World};
 use crate::recovery::decide::{Answer as KickAnswer, Attempt};
 use crate::recovery::evidence::{
     Blame, Delivery, Evidence, Name, ProbeReport, Reading, Receipt, ReferenceReport, Resting, UnitReport,
@@ -54,7 +54,8 @@ impl World for Sim {
 
     fn save(&mut self, state: &State) -> Result<(), String> {
         self.charged_at = self.now;
-        if self.disk.as_ref() == Some(state) && self.unsaved.is_none() {
+        let recent = self.now.since(self.saved_at) < ANCHOR_EVERY;
+        if recent && self.disk.as_ref() == Some(state) && self.unsaved.is_none() {
             return Ok(());
         }
         if self.burn() {

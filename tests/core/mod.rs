@@ -137,6 +137,7 @@ pub(crate) fn policy() -> Policy {
         kicks: Window { attempts: 2, per: secs(600) },
         hold_off: secs(30),
         offline_quorum: None,
+        takes: Default::default(),
     }
 }
 

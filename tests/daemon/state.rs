@@ -92,6 +92,39 @@ fn a_crash_in_the_middle_of_a_repair_keeps_the_budget_and_the_verification() {
     assert_eq!((&view["attempts_used"], &view["phase"]), (&1.into(), &"healthy".into()), "{view}");
 }
 
+/// As with the timer: each run is a start of its own.
+#[test]
+fn runs_that_cannot_save_repair_nothing_and_say_so_once() {
+    let (gateway, line) = (StandIn::gateway(&[]), StandIn::line());
+    let channel = format!(
+        "[line]\nto = \"U00000000000000000000000000000000\"\ntoken = \"{LINE_TOKEN}\"\nendpoint = \"{}\"\n[[target]]\n",
+        line.url("/v2/bot/message/push")
+    );
+    let home = Home::new(&config(&gateway, "true", "").replace("[[target]]\n", &channel));
+    assert_eq!(home.ask(&["once"]).status.code(), Some(0));
+    // A directory in the place of the temporary file: nothing can be saved, whoever we are.
+    fs::create_dir(home.state().join("state.json.tmp")).unwrap();
+    gateway.steer("health-503", "");
+    for _ in 0..4 {
+        home.ask(&["once"]);
+    }
+    let log = home.log();
+    assert_eq!(log.attempts("gateway"), 0, "{}", log.0);
+    let told = |what: &str| line.requests().iter().filter(|push| push.body.contains(what)).count();
+    assert_eq!(told("the state cannot be saved"), 1, "{:?}", line.requests());
+    assert!(told("repair limit reached") <= 1, "{:?}", line.requests());
+
+    fs::remove_dir(home.state().join("state.json.tmp")).unwrap();
+    gateway.unsteer("health-503");
+    assert_eq!(home.ask(&["once"]).status.code(), Some(0));
+    let mut kept = Vec::new();
+    collect(&home.path("run"), &mut kept);
+    assert!(
+        !kept.iter().any(|path| path.ends_with("state.json")),
+        "what is saved again needs no copy: {kept:?}"
+    );
+}
+
 #[test]
 fn switched_off_it_lives_and_does_nothing() {
     let gateway = StandIn::gateway(&[]);

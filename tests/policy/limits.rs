@@ -251,6 +251,7 @@ fn every_hold_says_itself_and_when_it_ends() {
             "the restart window is spent (3 per 10 min)",
         ),
         (Hold::NotDurable { until }, "the state cannot be saved: one attempt per window, and it was made"),
+        (Hold::NotItsTurn { until }, "it comes next: others are being repaired in this pass"),
     ];
     for (hold, text) in ends {
         assert_eq!((hold.to_string().as_str(), hold.until()), (text, Some(until)));

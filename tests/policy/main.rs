@@ -14,5 +14,6 @@ mod rare;
 mod readings;
 mod reloaded;
 mod starts;
+mod turns;
 mod verdicts;
 mod wake;

@@ -56,6 +56,20 @@ fn each_notice_that_is_refused_is_passed_on_for_itself() {
 }
 
 #[test]
+fn what_was_refused_before_there_was_a_stand_in_is_no_news() {
+    let mut bench = two_channels();
+    let stand_ins = std::mem::take(&mut bench.policy.alerts.channels[0].fallback);
+    let _ = bench.pass(0, forged());
+    let _ = bench.pass(60, refused(1, health(pass())));
+    bench.policy.alerts.channels[0].fallback = stand_ins;
+    let _ = bench.pass(20 * 86_400, health(pass()));
+    assert!(told(&bench, "email").is_empty(), "{:?}", told(&bench, "email"));
+    let _ = bench.pass(60, forged());
+    let _ = bench.pass(60, refused(2, health(pass())));
+    assert_eq!(told(&bench, "email"), ["kick_auth_failed"], "what is refused now is");
+}
+
+#[test]
 fn one_letter_is_passed_on_and_the_others_still_may_be() {
     let mut bench = two_channels();
     let _ = bench.pass(0, forged());
@@ -112,6 +126,56 @@ fn only_what_line_accepts_counts_against_its_quota() {
 }
 
 #[test]
+fn an_answer_and_a_reading_of_one_pass_count_once() {
+    let mut bench = two_channels();
+    let _ = bench.pass(0, health(fail("refused")));
+    let quota = Some(QuotaReading { limit: Some(200), used: 7 });
+    let _ = bench.pass(1, Evidence { quota, ..answered(1, accepted(), health(fail("refused"))) });
+    let left = bench.state.outbox.quota.as_ref().and_then(|quota| quota.left());
+    assert_eq!(left, Some(193), "what was accepted is in the reading");
+}
+
+#[test]
+fn reminders_go_on_when_the_letter_that_told_is_forgotten() {
+    let mut bench = two_channels();
+    let _ = bench.pass(0, health(fail("refused")));
+    let _ = bench.pass(1, answered(1, accepted(), health(fail("refused"))));
+    bench.state.outbox.letters.clear();
+    let _ = bench.pass(900, health(fail("refused")));
+    assert_eq!(told(&bench, "line"), ["health_consecutive"]);
+    let reminder = bench.state.outbox.letters.remove(0);
+    assert_eq!(reminder.kind, Kind::Reminder);
+    let _ = bench.pass(60, health(pass()));
+    let end = &bench.state.outbox.letters[0];
+    assert_eq!((end.kind, &end.key, end.severity), (Kind::Recovery, &reminder.key, reminder.severity));
+}
+
+#[test]
+fn who_was_told_hears_of_the_end_although_a_later_word_was_refused() {
+    let mut bench = two_channels();
+    let _ = bench.pass(0, health(fail("refused")));
+    let _ = bench.pass(1, answered(1, accepted(), health(fail("refused"))));
+    let _ = bench.pass(900, health(fail("refused")));
+    let _ = bench.pass(1, refused(2, health(fail("refused"))));
+    bench.state.outbox.letters.clear();
+    let _ = bench.pass(60, health(pass()));
+    let kinds: Vec<Kind> = bench.state.outbox.to(&name("line")).map(|letter| letter.kind).collect();
+    assert_eq!(kinds, [Kind::Recovery]);
+}
+
+#[test]
+fn who_was_told_hears_of_the_end_although_the_channel_was_off_when_it_came() {
+    let mut bench = two_channels();
+    let _ = bench.pass(0, health(fail("refused")));
+    let _ = bench.pass(1, answered(1, accepted(), health(fail("refused"))));
+    bench.policy.alerts.channels[0].on = Err("switched off".to_owned());
+    let _ = bench.pass(60, health(pass()));
+    let _ = bench.pass(3600, health(pass()));
+    bench.policy.alerts.channels[0].on = Ok(());
+    assert_eq!(bench.pass(60, health(pass())).letters[0], 2, "the end");
+}
+
+#[test]
 fn trouble_of_our_own_ends_when_it_is_gone() {
     let mut bench = two_channels();
     let _ = bench.pass(0, trouble());
@@ -154,6 +218,30 @@ fn what_is_not_ready_is_told_after_half_an_hour_if_it_ever_was() {
     assert!(bench.keys().is_empty());
     let _ = bench.pass(1, unready());
     assert_eq!(bench.keys(), ["gateway_not_ready"]);
+}
+
+/// After a sleep everything is asked anew. That nothing is known is no end.
+#[test]
+fn what_is_forgotten_is_not_over() {
+    let mut bench = with_ready();
+    let _ = bench.pass(0, answers(pass(), pass()));
+    let night = |evidence: Evidence| Evidence { fresh: Some(Fresh::Resume), ..evidence };
+    let unknown = || Reading::Unknown("no route".to_owned());
+    for reading in [fail("503"), unknown()] {
+        for _ in 0..60 {
+            let _ = bench.pass(60, answers(pass(), reading.clone()));
+        }
+        let told = told(&bench, "line").len();
+        let _ = bench.pass(3600, night(answers(pass(), reading.clone())));
+        let _ = bench.pass(3600, night(Evidence::default()));
+        let _ = bench.pass(60, answers(pass(), reading));
+        assert_eq!(self::told(&bench, "line").len(), told, "{:?}", self::told(&bench, "line"));
+    }
+    for _ in 0..5 {
+        let _ = bench.pass(60, answers(pass(), pass()));
+    }
+    let ends = bench.state.outbox.letters.iter().filter(|letter| letter.kind == Kind::Recovery).count();
+    assert_eq!(ends, 2, "{:?}", told(&bench, "line"));
 }
 
 #[test]

@@ -198,6 +198,44 @@ fn a_pause_holds_its_hand_and_its_tongue_and_ends_with_a_summary() {
 }
 
 #[test]
+fn what_nothing_could_have_repaired_is_in_the_summary_too() {
+    let mut bench = Bench::new(bare(&[]));
+    let _ = bench.pass(0, ordered(pause(None, 7200), health(pass())));
+    for minute in 1..120 {
+        let reading = if (20..80).contains(&minute) { fail("refused") } else { pass() };
+        let _ = bench.pass(60, health(reading));
+    }
+    assert!(bench.keys().is_empty(), "{:?}", bench.keys());
+    let _ = bench.pass(60, health(pass()));
+    assert_eq!(bench.keys(), ["pause"]);
+    let text = &bench.state.outbox.letters[0].text;
+    assert!(text.contains("gateway: health: refused"), "{text}");
+}
+
+#[test]
+fn what_lasted_in_a_pause_is_in_its_summary_and_a_moment_of_it_is_not() {
+    let mut policy = policy_with_ollama();
+    policy.targets.truncate(1);
+    policy.targets[0].unit = None;
+    let ready = |reading| Evidence {
+        probes: [health(pass()).probes, of("gateway", "ready", reading).probes].concat(),
+        ..Evidence::default()
+    };
+    for (minutes, told) in [(29, &[][..]), (40, &["pause"][..])] {
+        let mut bench = Bench::new(policy.clone());
+        let _ = bench.pass(0, ordered(pause(None, 7200), ready(pass())));
+        for minute in 1..=120 {
+            let reading = if minute < minutes { fail("503") } else { pass() };
+            let _ = bench.pass(60, ready(reading));
+        }
+        assert_eq!(bench.keys(), told, "{minutes}");
+        let said =
+            bench.state.outbox.letters.iter().all(|letter| letter.text.contains("gateway: ready: 503"));
+        assert!(said, "{:?}", bench.state.outbox.letters);
+    }
+}
+
+#[test]
 fn a_pause_in_which_nothing_happened_ends_without_a_word() {
     let mut bench = Bench::new(bare(&[("restart", 3)]));
     let _ = bench.pass(0, ordered(pause(None, 600), health(pass())));

@@ -40,6 +40,24 @@ pub enum Loaded<T> {
     },
 }
 
+impl<T> Loaded<T> {
+    /// What can be used of it.
+    pub fn state(&self) -> Option<&T> {
+        match self {
+            Self::Current(state) | Self::Previous(state, _) => Some(state),
+            Self::Fresh | Self::Unreadable { .. } | Self::Newer { .. } => None,
+        }
+    }
+
+    /// The same, to be kept.
+    pub fn into_state(self) -> Option<T> {
+        match self {
+            Self::Current(state) | Self::Previous(state, _) => Some(state),
+            Self::Fresh | Self::Unreadable { .. } | Self::Newer { .. } => None,
+        }
+    }
+}
+
 /// The place of the state document and what is known to be in it.
 #[derive(Debug)]
 pub struct Store {
@@ -100,6 +118,13 @@ impl Store {
             ));
         }
         let document = compose(self.version, state)?;
+        // What would not be read again is as good as not saved, and would take the place of what is.
+        if document.len() as u64 > MAX_BYTES {
+            return Err(format!(
+                "the state has {} bytes, and no more than {MAX_BYTES} are read",
+                document.len()
+            ));
+        }
         if self.known.as_deref() == Some(&document) && self.current.exists() {
             return Ok(());
         }
@@ -109,6 +134,23 @@ impl Store {
             .map_err(|error| format!("saving {}: {error}", self.current.display()))?;
         self.known = Some(document);
         Ok(())
+    }
+
+    /// Whether something like what lies here could be saved, without doing so.
+    ///
+    /// # Errors
+    /// What would fail.
+    pub fn rehearse(&self) -> Result<(), String> {
+        let alike = self.known.as_deref().unwrap_or_default();
+        let tried = self.write_fresh(alike).and_then(|()| files::remove(&self.fresh()));
+        tried.map_err(|error| format!("saving {}: {error}", self.current.display()))
+    }
+
+    /// Takes away all that is here.
+    pub fn clear(&mut self) {
+        self.known = None;
+        // What stays is older than what is saved elsewhere, and that shows.
+        let _ = files::remove(&self.current).and_then(|()| files::remove(&self.previous));
     }
 
     fn write_fresh(&self, document: &[u8]) -> io::Result<()> {

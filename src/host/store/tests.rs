@@ -46,6 +46,15 @@ fn a_crash_right_after_damage_is_no_first_start() {
 }
 
 #[test]
+fn what_would_not_be_read_again_is_not_saved() {
+    let (_dir, path) = place();
+    let mut store = saved_twice(&path);
+    let why = store.save(&vec![u64::MAX; 250_000]).unwrap_err();
+    assert!(why.ends_with("and no more than 4194304 are read"), "{why}");
+    assert_eq!(load(&path), Loaded::Current(vec![1, 2]));
+}
+
+#[test]
 fn an_unchanged_state_costs_no_write() {
     let (_dir, path) = place();
     let mut store = saved_twice(&path);

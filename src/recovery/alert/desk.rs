@@ -11,6 +11,7 @@ use crate::recovery::text::{Message, render};
 use crate::recovery::time::Now;
 use crate::recovery::verdict::Ruling;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Attempts in a row that did not help before people are told: one may be bad luck, and the next one often
 /// follows within seconds.
@@ -134,7 +135,7 @@ impl Desk<'_> {
         let heard = heard?;
         let gap = nth_or_last(&self.alerts.reminders, heard.reminders as usize);
         let due = !self.alerts.reminders.is_empty() && self.now.at.since(heard.told?) >= gap;
-        due.then(|| self.outbox.letter(heard.letter?).map(|letter| letter.key.clone())).flatten()
+        due.then(|| heard.told_as().map(|word| word.key)).flatten()
     }
 
     pub(super) fn text(&self, message: &Message<'_>) -> String {
@@ -162,7 +163,13 @@ impl Desk<'_> {
     }
 
     /// What a person switched off is said once, so that a forgotten stop is not found at 3 a.m.
-    pub(super) fn left_alone(&mut self, policy: &TargetPolicy, health: Health, target: &mut TargetState) {
+    pub(super) fn left_alone(
+        &mut self,
+        policy: &TargetPolicy,
+        health: Health,
+        target: &mut TargetState,
+        down: Option<Duration>,
+    ) {
         let Health::Off(why) = health else {
             target.off = None;
             return;
@@ -171,7 +178,7 @@ impl Desk<'_> {
         let unit = policy.unit.as_deref();
         for channel in self.alerts.recipients_of(policy) {
             if target.off.is_none() && !self.is_quiet(channel, &key) {
-                let message = Message::LeftAlone { target: &policy.name, why: &why, unit };
+                let message = Message::LeftAlone { target: &policy.name, why: &why, down, unit };
                 self.say(channel, About::of(policy), &key, Kind::Notice, &message);
             }
         }

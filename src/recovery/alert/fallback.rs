@@ -9,7 +9,8 @@ use crate::recovery::text::{Message, render};
 use crate::recovery::time::{Now, Timestamp};
 use std::sync::Arc;
 
-/// Passes on what was refused for good, and what waits for longer than it should.
+/// Passes on what was refused for good in this pass, and what waits for longer than it should. A refusal of long ago,
+/// of before there was somebody to stand in, is no news any more.
 pub(super) fn pass_on(alerts: &AlertPolicy, state: &mut State, now: Now) {
     let stuck = state.outbox.letters.iter().filter(|letter| !letter.passed_on);
     let stuck = stuck.filter_map(|letter| Some((Arc::clone(letter), failure(alerts, letter, now.at)?)));
@@ -33,11 +34,15 @@ fn failure(alerts: &AlertPolicy, letter: &Letter, now: Timestamp) -> Option<Stri
         return None;
     }
     match &letter.fate {
-        Fate::Refused { reason, .. } => Some(reason.clone()),
+        Fate::Refused { reason, at } if *at == now => Some(reason.clone()),
         Fate::Pending if now.since(letter.raised) >= alerts.fallback_after => {
             Some(letter.last_answer.clone())
         }
-        Fate::Pending | Fate::Withheld | Fate::Accepted { .. } | Fate::Superseded { .. } => None,
+        Fate::Pending
+        | Fate::Withheld
+        | Fate::Accepted { .. }
+        | Fate::Refused { .. }
+        | Fate::Superseded { .. } => None,
     }
 }
 

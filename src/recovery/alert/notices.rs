@@ -38,7 +38,8 @@ pub(super) fn troubles(policy: &Policy, state: &mut State, evidence: &Evidence, 
         let mut desk = Desk { alerts: &policy.alerts, outbox: &mut state.outbox, now };
         for channel in policy.alerts.recipients(Some(About::US.severity)) {
             if desk.may_tell(channel, incident, &key) {
-                let text = desk.text(&Message::OwnTrouble { key: &key, text: &text });
+                let age = now.at.since(incident.since);
+                let text = desk.text(&Message::OwnTrouble { key: &key, text: &text, age });
                 desk.fault(channel, incident, &key, About::US, text);
             }
         }

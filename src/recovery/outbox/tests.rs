@@ -263,6 +263,19 @@ fn withheld_letters_wait_for_a_channel_only_while_their_fault_lasts() {
     assert_eq!(outbox.charge(&channel(), at(0)), Some(2));
 }
 
+/// It is written to who was told of the fault, and the fault is always over by then.
+#[test]
+fn the_end_of_a_fault_that_was_told_waits_for_a_channel_that_is_off_meanwhile() {
+    let closed = ChannelPolicy { on: Err("off".into()), ..channel() };
+    let off = AlertPolicy { channels: vec![closed.clone()], ..alerts() };
+    let mut outbox = Outbox::default();
+    let end = outbox.write(Draft { incident: 1, ..of(Kind::Recovery) }, &closed, at(0));
+    outbox.release(&off, |_| false);
+    assert_eq!(fates(&outbox), [&Fate::Withheld]);
+    outbox.release(&alerts(), |_| false);
+    assert_eq!(outbox.charge(&channel(), at(0)), Some(end));
+}
+
 #[test]
 fn the_history_is_bounded() {
     let mut outbox = Outbox::default();
@@ -286,17 +299,30 @@ fn keys_are_version_4_uuids_and_differ() {
 }
 
 #[test]
-fn where_too_many_wait_the_oldest_reminders_give_way() {
-    let mut outbox = Outbox::default();
-    let tried = outbox.write(of(Kind::Reminder), &channel(), at(0));
-    outbox.charge(&channel(), at(0));
-    let fault = outbox.write(draft("k"), &channel(), at(1));
-    for second in 0..PENDING_MAX as u64 + 5 {
-        outbox.write(of(Kind::Reminder), &channel(), at(2 + second));
+fn where_too_many_wait_the_oldest_that_are_not_critical_give_way() {
+    for kind in [Kind::Reminder, Kind::Notice, Kind::Digest, Kind::Test] {
+        let mut outbox = Outbox::default();
+        let tried = outbox.write(of(kind), &channel(), at(0));
+        outbox.charge(&channel(), at(0));
+        let fault = outbox.write(draft("k"), &channel(), at(1));
+        for second in 0..PENDING_MAX as u64 + 5 {
+            outbox.write(of(kind), &channel(), at(2 + second));
+        }
+        let waiting: Vec<u64> = outbox.letters.iter().map(|letter| letter.id).collect();
+        let newest = 3 + 7..3 + PENDING_MAX as u64 + 5;
+        assert_eq!(waiting, [tried, fault].into_iter().chain(newest).collect::<Vec<_>>(), "{kind:?}");
     }
-    let waiting: Vec<u64> = outbox.letters.iter().map(|letter| letter.id).collect();
-    let newest = 3 + 7..3 + PENDING_MAX as u64 + 5;
-    assert_eq!(waiting, [tried, fault].into_iter().chain(newest).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_waits_for_a_channel_that_is_off_is_bounded_too() {
+    let closed = ChannelPolicy { on: Err("off".into()), ..channel() };
+    let mut outbox = Outbox::default();
+    let fault = outbox.write(draft("k"), &closed, at(0));
+    for second in 0..500 {
+        outbox.write(of(Kind::Notice), &closed, at(second));
+    }
+    assert_eq!((outbox.letters.len(), outbox.letters[0].id), (PENDING_MAX, fault));
 }
 
 #[test]

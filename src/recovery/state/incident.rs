@@ -2,6 +2,7 @@
 //! elsewhere.
 
 use crate::recovery::evidence::{Name, unquoted};
+use crate::recovery::policy::Severity;
 use crate::recovery::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +53,27 @@ pub struct Heard {
     pub told: Option<Timestamp>,
     /// Reminders sent.
     pub reminders: u32,
+    /// The newest word of it that was accepted; none before one was. It is kept here because letters are forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Word>,
+}
+
+/// What an accepted letter was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// Its alert key.
+    pub key: String,
+    /// How bad that is.
+    pub severity: Severity,
+}
+
+impl Heard {
+    /// Under which key, and as how bad, it was told; none before it was. A state that is older than this memory has
+    /// the keys only.
+    pub fn told_as(&self) -> Option<Word> {
+        let older = || Some(Word { key: self.raised.last()?.clone(), severity: Severity::default() });
+        self.accepted.clone().or_else(|| self.told.and_then(|_| older()))
+    }
 }
 
 /// Why only single tries are left.

@@ -16,8 +16,9 @@ pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
         Message::Recovered { target, end, lasted, incident } => {
             recovered(target.map_or("watchdog", |name| name.as_str()), end, *lasted, incident)
         }
-        Message::LeftAlone { target, why, unit } => lines([
+        Message::LeftAlone { target, why, down, unit } => lines([
             Some(format!("{target}: left alone, because {why}.")),
+            down.map(|down| format!("Down for {}.", Age(down))),
             Some("It stays down until it is started.".to_owned()),
             unit.map(|unit| format!("Do: {systemctl} start {unit}")),
         ]),
@@ -27,9 +28,11 @@ pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
             Some(lasting_advice(*what).to_owned()),
             Some(look(target.as_str())),
         ]),
-        Message::OwnTrouble { key, text } => {
-            lines([Some(format!("watchdog: {text}.")), own_advice(manager, key).map(|text| format!("Do: {text}"))])
-        }
+        Message::OwnTrouble { key, text, age } => lines([
+            Some(format!("watchdog: {text}.")),
+            Some(noticed(*age)),
+            Some(format!("Do: {}", own_advice(manager, key))),
+        ]),
         Message::ForgedKick { action, source } => lines([
             Some(format!("a kick with a wrong token was refused: {action} from {source}.")),
             Some("Nothing was done. If it was not you: who can write the kick file? Do: change PICOCLAW_WATCHDOG_KICK_TOKEN".to_owned()),
@@ -134,18 +137,22 @@ fn lasting_advice(what: Lasting) -> &'static str {
     }
 }
 
-/// What helps against trouble of our own. What is not listed says it in its text.
-fn own_advice(manager: Manager, key: &str) -> Option<String> {
+fn noticed(age: Duration) -> String {
+    if age.is_zero() { "Noticed just now.".to_owned() } else { format!("Noticed {} ago.", Age(age)) }
+}
+
+/// What helps against trouble of our own.
+fn own_advice(manager: Manager, key: &str) -> String {
     let kept = manager.directory();
     match key {
         "state_not_durable" | "log_not_written" | "alerts_log_not_written" => {
-            Some(format!("make room, or give the directory back to its owner: df -h {kept}; ls -ld {kept}"))
+            format!("make room, or give the directory back to its owner: df -h {kept}; ls -ld {kept}")
         }
-        "state_unreadable" => Some("nothing, unless it comes back; then look at the disk".to_owned()),
+        "state_unreadable" => "nothing, unless it comes back; then look at the disk".to_owned(),
         "config_rejected" => {
-            Some(format!("picoclaw-watchdog check, then {} reload picoclaw-watchdog", manager.systemctl()))
+            format!("picoclaw-watchdog check, then {} reload picoclaw-watchdog", manager.systemctl())
         }
-        _ => None,
+        _ => format!("picoclaw-watchdog doctor; {} -u picoclaw-watchdog -n 50", manager.journalctl()),
     }
 }
 

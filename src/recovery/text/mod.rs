@@ -40,6 +40,8 @@ pub enum Message<'a> {
         target: &'a Name,
         /// How that was seen.
         why: &'a str,
+        /// For how long it has been down, if that is known.
+        down: Option<Duration>,
         /// Its unit.
         unit: Option<&'a str>,
     },
@@ -60,6 +62,8 @@ pub enum Message<'a> {
         key: &'a str,
         /// What happened.
         text: &'a str,
+        /// How long ago that was noticed.
+        age: Duration,
     },
     /// Somebody sent a kick with a wrong token.
     ForgedKick {

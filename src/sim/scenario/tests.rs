@@ -56,6 +56,7 @@ fn blueprint() -> Blueprint {
         },
         kicks: Window { attempts: 2, per: span(600) },
         hold_off: span(30),
+        takes: Default::default(),
         offline_quorum: None,
     })
 }

@@ -22,9 +22,11 @@ CARGO ?= cargo
 TARGET :=
 # A release build keeps together what runs on an ordinary day: src/order.ld tells the linker, by names that say in full
 # what they are. Whoever links in a way of his own may have a linker that takes no script.
+# Packed relocations take a quarter of a megabyte less; glibc reads them from 2.36 on.
+PACKED := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | awk '{ split($$2, v, "."); if (v[1] > 2 || v[2] >= 36) print "-C link-arg=-Wl,-z,pack-relative-relocs" }')
 RELEASE = RUSTFLAGS='$(RUSTFLAGS) -Csymbol-mangling-version=v0' $(CARGO) rustc --release --locked \
 	--bin picoclaw-watchdog $(if $(TARGET),--target '$(TARGET)') -- \
-	$(if $(findstring link,$(RUSTFLAGS)),,-C link-arg='-T$(CURDIR)/src/order.ld')
+	$(if $(findstring link,$(RUSTFLAGS)),,-C link-arg='-T$(CURDIR)/src/order.ld' $(if $(TARGET),,$(PACKED)))
 DEBUG := $(or $(CARGO_TARGET_DIR),target)/debug
 BUILT := $(or $(CARGO_TARGET_DIR),target)/$(if $(TARGET),$(TARGET)/)release/picoclaw-watchdog
 MUSL := $(shell uname -m)-unknown-linux-musl

@@ -41,7 +41,7 @@ shipped!(
     "line-answers-lost", "line-away", "line-busy", "line-refuses", "logged-out", "masked", "missing",
     "offline-crash", "offline-night", "ollama-away", "ollama-restarts", "out-of-step", "paused",
     "port-taken", "quota", "random", "reboot", "repair-hangs", "second-fault", "slow-answers",
-    "slow-start", "start-limit", "stopped", "unready", "upstream", "watchdog-killed",
+    "slow-start", "start-limit", "start-loop", "stopped", "two-faces", "unready", "upstream", "watchdog-killed",
 );
 
 /// What is to be simulated.

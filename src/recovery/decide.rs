@@ -207,7 +207,7 @@ impl Pass<'_> {
             }
             (Phase::Failing { .. } | Phase::Exhausted { .. }, Health::Unhealthy(why)) => {
                 let why = why.clone();
-                incident::rearm(&mut target, &why, self.now.at);
+                incident::rearm(policy, &mut target, &why, self.now.at);
                 Ok(why)
             }
         };

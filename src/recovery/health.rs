@@ -245,6 +245,11 @@ pub(super) fn is_unasked(policy: &TargetPolicy, target: &TargetState) -> bool {
     !busy && liveness(policy, target).any(|(_, probe)| probe.last.is_none())
 }
 
+/// Whether a probe that counts has yet to show how it is, so that a reason that is not seen need not be gone.
+pub(super) fn is_unsettled(policy: &TargetPolicy, target: &TargetState) -> bool {
+    liveness(policy, target).any(|(_, probe)| probe.health == ProbeHealth::Unsettled)
+}
+
 /// What a probe saw last, in words.
 pub(super) fn words(probe: &ProbeState) -> &str {
     probe.last.as_ref().map_or("not asked yet", |last| last.0.detail())

@@ -13,6 +13,7 @@ mod quiet;
 mod rare;
 mod readings;
 mod reloaded;
+mod remembered;
 mod starts;
 mod verdicts;
 mod wake;

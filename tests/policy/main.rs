@@ -6,6 +6,7 @@ mod cooldown;
 #[path = "../core/mod.rs"]
 mod core;
 mod futility;
+mod leftover;
 mod limits;
 mod passed_on;
 mod persons;
@@ -15,5 +16,6 @@ mod readings;
 mod reloaded;
 mod remembered;
 mod starts;
+mod unending;
 mod verdicts;
 mod wake;

@@ -37,11 +37,13 @@ macro_rules! shipped {
 shipped!(
     "S0", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "all-at-once", "asleep",
     "auto-restart", "backup-stale", "backup-useless", "bus-gone", "bus-gone-hang",
-    "disk-full", "ended", "exits-at-once", "flapping", "full-hour", "funnel-lost", "hangs", "kicked", "killed",
+    "disk-full", "ended", "exits-at-once", "flapping", "full-hour", "funnel-lost", "hangs", "heals-itself",
+    "kicked", "killed",
     "line-answers-lost", "line-away", "line-busy", "line-refuses", "logged-out", "masked", "missing",
     "offline-crash", "offline-night", "ollama-away", "ollama-restarts", "out-of-step", "paused", "paused-daily",
     "port-taken", "quota", "random", "reboot", "repair-hangs", "second-fault", "slow-answers",
-    "slow-start", "start-limit", "stopped", "unready", "unready-asleep", "upstream", "watchdog-killed",
+    "slow-start", "start-limit", "start-loop", "stopped", "two-faces", "unready", "unready-asleep", "upstream",
+    "watchdog-killed",
 );
 
 /// What is to be simulated.

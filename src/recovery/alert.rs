@@ -82,7 +82,7 @@ pub fn raise(
     let open: Vec<u64> = incidents(state).map(|incident| incident.id).collect();
     state.outbox.release(&policy.alerts, |id| open.contains(&id));
     for target in &policy.targets {
-        if !is_muted(target, state, rulings) {
+        if !is_muted(policy, target, state, rulings) {
             raise_for(policy, target, state, rulings, evidence, now);
         } else if pause::covering(state, &target.name).is_some() {
             keep_for_later(policy, target, state, now);
@@ -97,12 +97,23 @@ pub fn raise(
 
 /// Of some targets nothing is said for now: paused by a person, not to be judged while we are offline, or
 /// failing only because of another, which is told instead.
-fn is_muted(target: &TargetPolicy, state: &State, rulings: &BTreeMap<Name, Ruling>) -> bool {
-    let failing = |name: &Name| state.targets.get(name).is_some_and(|entry| entry.incident.is_some());
+fn is_muted(policy: &Policy, target: &TargetPolicy, state: &State, rulings: &BTreeMap<Name, Ruling>) -> bool {
+    let failing = |name: &&Name| state.targets.get(*name).is_some_and(|entry| entry.incident.is_some());
+    let held_by = match rulings.get(&target.name).and_then(Ruling::hold) {
+        Some(Hold::Upstream(name)) => Some(name),
+        Some(_) | None => None,
+    };
+    let mut causes = held_by.into_iter().chain(target.depends_on.iter().filter(failing));
     pause::covering(state, &target.name).is_some()
         || (target.external && state.offline.is_some())
-        || matches!(rulings.get(&target.name), Some(Ruling::Held(Hold::Upstream(_))))
-        || target.depends_on.iter().any(failing)
+        || causes.any(|cause| is_told_instead(policy, target, cause))
+}
+
+/// Whether all who would be told of this target are told of what it fails because of.
+fn is_told_instead(policy: &Policy, target: &TargetPolicy, cause: &Name) -> bool {
+    let Some(cause) = policy.target(cause) else { return false };
+    let told = |channel: &ChannelPolicy| policy.alerts.recipients_of(cause).any(|of| of.name == channel.name);
+    policy.alerts.recipients_of(target).all(told)
 }
 
 fn raise_for(

@@ -8,6 +8,7 @@ use super::gate::{self, Asker, Hold, Question};
 use super::health::{self, Health};
 use super::incident::{self, fail_attempt};
 use super::ladder;
+use super::leftover;
 use super::offline;
 use super::pause;
 use super::policy::{Policy, Rung, TargetPolicy};
@@ -15,7 +16,6 @@ use super::record::record_late;
 use super::state::{Phase, Spent, State, TargetState};
 use super::text::End;
 use super::time::{Now, Timestamp};
-use super::unit::Standing;
 use super::verdict::{Ruling, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -98,10 +98,12 @@ pub fn decide(policy: &Policy, state: State, evidence: &Evidence, now: Now) -> D
     if let Some(scan) = &evidence.scan {
         pass.state.scan = Arc::clone(scan);
     }
-    pass.prune();
+    leftover::prune(policy, &mut pass.state, now);
     pass.look_around();
     let believed = offline::discount(policy, &mut pass.state, evidence);
+    let troubled = gate::troubled(policy, &pass.state);
     health::fold(policy, &mut pass.state, &believed, now);
+    pass.doubt_what_was_seen_beside(&troubled);
     alert::receive(&policy.alerts, &mut pass.state, evidence, now);
     record_late(policy, &mut pass.state, &evidence.late, now);
     let mut rulings = BTreeMap::new();
@@ -127,16 +129,6 @@ pub(super) struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn prune(&mut self) {
-        for target in &self.policy.targets {
-            let entry = self.state.targets.entry(target.name.clone()).or_default();
-            target.window.prune(&mut entry.attempts, self.now.at);
-            self.policy.alerts.healed_often.prune(&mut entry.heals, self.now.at);
-        }
-        self.policy.kicks.prune(&mut self.state.kicks, self.now.at);
-        self.forget_unwatched();
-    }
-
     /// What concerns more than one target: a new boot, the owner's orders, our own connection.
     fn look_around(&mut self) {
         if self.evidence.fresh.is_some() {
@@ -153,20 +145,6 @@ impl Pass<'_> {
         }
     }
 
-    /// What the configuration does not name any more has no incidents. Its attempts stay, so that taking a
-    /// target out and in again refills no window.
-    fn forget_unwatched(&mut self) {
-        let (policy, outbox) = (self.policy, &mut self.state.outbox);
-        for (name, target) in self.state.targets.iter_mut().filter(|(name, _)| policy.target(name).is_none())
-        {
-            let open = [target.incident.take(), target.not_ready.take(), target.blind.take()];
-            for incident in open.iter().flatten() {
-                alert::close(&policy.alerts, outbox, Some(name), incident, &End::Unwatched, self.now);
-            }
-            target.phase = Phase::Healthy;
-        }
-    }
-
     /// Steps one target's machine: phase × health, total.
     fn judge(&mut self, policy: &TargetPolicy) -> Ruling {
         let Some(entry) = self.state.targets.get_mut(&policy.name) else { return Ruling::Fine };
@@ -179,24 +157,23 @@ impl Pass<'_> {
                 Err(Ruling::LeftAlone(why))
             }
             (Phase::Healthy, Health::Healthy) => Err(self.rest(policy, &mut target)),
-            (Phase::Settling { .. }, Health::Unknown(_)) => Err(self.verifying(&target)),
-            (Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. }, Health::Unknown(why)) => {
-                Err(Ruling::Unsure(why.clone()))
+            (Phase::Settling { .. }, Health::Unknown(_)) if !self.is_over(policy, &target) => {
+                Err(self.verifying(&target))
             }
+            (
+                Phase::Healthy | Phase::Failing { .. } | Phase::Settling { .. } | Phase::Exhausted { .. },
+                Health::Unknown(why),
+            ) => Err(Ruling::Unsure(why.clone())),
             (Phase::Failing { .. } | Phase::Settling { .. } | Phase::Exhausted { .. }, Health::Healthy) => {
                 Err(self.recover(policy, &mut target))
             }
-            (Phase::Settling { until, .. }, Health::Unhealthy(why)) => {
-                let (until, why) = (*until, why.clone());
-                match self.attempt_over(policy, &target, until) {
-                    Verified::NotYet => Err(self.verifying(&target)),
-                    Verified::Failed => {
-                        let note = format!("did not help: {why}");
-                        let ids = &mut self.state.incidents;
-                        fail_attempt(policy, &mut target, ids, &note, Some(&why), self.now.at);
-                        Ok(why)
-                    }
-                }
+            (Phase::Settling { .. }, Health::Unhealthy(_)) if !self.is_over(policy, &target) => {
+                Err(self.verifying(&target))
+            }
+            (Phase::Settling { .. }, Health::Unhealthy(why)) => {
+                let (note, ids) = (format!("did not help: {why}"), &mut self.state.incidents);
+                fail_attempt(policy, &mut target, ids, &note, Some(why), self.now.at);
+                Ok(why.clone())
             }
             (Phase::Healthy, Health::Unhealthy(why)) => {
                 let why = why.clone();
@@ -207,7 +184,7 @@ impl Pass<'_> {
             }
             (Phase::Failing { .. } | Phase::Exhausted { .. }, Health::Unhealthy(why)) => {
                 let why = why.clone();
-                incident::rearm(&mut target, &why, self.now.at);
+                incident::rearm(policy, &mut target, &why, self.now.at);
                 Ok(why)
             }
         };
@@ -264,29 +241,37 @@ impl Pass<'_> {
                 lasted: self.now.at.since(incident.since),
                 how: end.to_string(),
             });
-            self.doubt_dependents(&policy.name);
+            self.doubt_dependents(&policy.name, |_, _| true);
         }
         target.phase = Phase::Healthy;
     }
 
+    /// What was in trouble and is not, although nobody took it for a fault, may have troubled others for as long: what
+    /// fails of them, and was not asked again since, is.
+    fn doubt_what_was_seen_beside(&mut self, troubled: &[&Name]) {
+        let is_over = |name: &&&Name| !gate::in_trouble(self.policy, &self.state, name);
+        let over: Vec<_> = troubled.iter().filter(is_over).collect();
+        let asked: BTreeSet<_> = self.evidence.probes.iter().map(|report| &report.target).collect();
+        for upstream in over {
+            self.doubt_dependents(upstream, |of, target| {
+                health::is_suspect(of, target) && !asked.contains(&of.name)
+            });
+        }
+    }
+
     /// What was seen of others while this one failed may have been its fault: they are asked anew.
-    fn doubt_dependents(&mut self, upstream: &Name) {
+    fn doubt_dependents(&mut self, upstream: &Name, whom: impl Fn(&TargetPolicy, &TargetState) -> bool) {
         for policy in self.policy.targets.iter().filter(|policy| policy.depends_on.contains(upstream)) {
-            if let Some(target) = self.state.targets.get_mut(&policy.name) {
+            if let Some(target) = self.state.targets.get_mut(&policy.name)
+                && whom(policy, target)
+            {
                 health::forget_readings(target);
             }
         }
     }
 
-    /// Whether an attempt has had its time. A dead unit needs no more of it; a starting one gets all.
-    fn attempt_over(&self, policy: &TargetPolicy, target: &TargetState, until: Timestamp) -> Verified {
-        let dead = matches!(target.unit.as_ref().map(|view| &view.standing), Some(Ok(Standing::Dead(_))));
-        if dead || target.crashes >= health::CRASH_LOOP {
-            return Verified::Failed;
-        }
-        let starting = gate::still_starting(policy, target, self.now.at).is_err();
-        let busy = matches!(target.unit.as_ref().map(|view| &view.standing), Some(Ok(Standing::Busy(_))));
-        if starting || busy || self.now.at < until { Verified::NotYet } else { Verified::Failed }
+    fn is_over(&self, policy: &TargetPolicy, target: &TargetState) -> bool {
+        gate::is_over(policy, target, self.now.at)
     }
 
     /// Takes the next rung to the gate.
@@ -380,12 +365,4 @@ impl Pass<'_> {
             quick,
         }
     }
-}
-
-/// Whether an attempt has proven itself.
-enum Verified {
-    /// It still may.
-    NotYet,
-    /// It has not helped.
-    Failed,
 }

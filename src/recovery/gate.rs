@@ -2,7 +2,7 @@
 //! nothing about health, and a held proposal changes no phase: the next pass asks again.
 
 use super::evidence::Name;
-use super::health;
+use super::health::{self, Health};
 use super::pause;
 use super::policy::{Policy, Rung, TargetPolicy};
 use super::starts;
@@ -252,20 +252,47 @@ pub(super) fn still_starting(
     Err(Hold::StillStarting { age: now.since(until.before(allowance)), allowance, until })
 }
 
+/// Whether the attempt that is being verified has had its time. A dead unit needs no more of it; a starting one gets all,
+/// and a job of systemd's as much as any start may take.
+pub(super) fn is_over(policy: &TargetPolicy, target: &TargetState, now: Timestamp) -> bool {
+    let Phase::Settling { since, until, .. } = target.phase else { return true };
+    if target.crashes >= health::CRASH_LOOP {
+        return true;
+    }
+    match target.unit.as_ref().map(|view| &view.standing) {
+        Some(Ok(Standing::Dead(_))) => true,
+        Some(Ok(Standing::Busy(_))) => now >= until.max(since.after(starts::longest(policy))),
+        Some(Ok(Standing::Running | Standing::Off(_) | Standing::Unusable(_)) | Err(_)) | None => {
+            now >= until && still_starting(policy, target, now).is_ok()
+        }
+    }
+}
+
 fn upstream(question: &Question<'_>) -> Result<(), Hold> {
-    match question.target.depends_on.iter().find(|name| in_trouble(question, name)) {
+    let mut needed = question.target.depends_on.iter();
+    match needed.find(|name| in_trouble(question.policy, question.state, name)) {
         Some(name) => Err(Hold::Upstream(name.clone())),
         None => Ok(()),
     }
 }
 
-/// A suspect counts, too: what fails because of it is often confirmed before it is.
-fn in_trouble(question: &Question<'_>, name: &Name) -> bool {
-    let found = question.policy.target(name).zip(question.state.targets.get(name));
+/// Whether what depends on this one may fail because of it. A suspect counts, too, for what fails because of it is often
+/// confirmed before it is; and so does one whose fault is seen but not yet judged, or that a person stopped.
+pub(super) fn in_trouble(policy: &Policy, state: &State, name: &Name) -> bool {
+    let found = policy.target(name).zip(state.targets.get(name));
     found.is_some_and(|(policy, target)| match target.phase {
-        Phase::Healthy => health::is_suspect(policy, target),
+        Phase::Healthy => {
+            let health = health::assess(policy, target);
+            health::is_suspect(policy, target) || matches!(health, Health::Unhealthy(_) | Health::Off(_))
+        }
         Phase::Failing { .. } | Phase::Settling { .. } | Phase::Exhausted { .. } => true,
     })
+}
+
+/// All in trouble that something else depends on.
+pub(super) fn troubled<'p>(policy: &'p Policy, state: &State) -> Vec<&'p Name> {
+    let needed = policy.targets.iter().flat_map(|target| &target.depends_on);
+    needed.filter(|name| in_trouble(policy, state, name)).collect()
 }
 
 fn waits(question: &Question<'_>, target: &TargetState) -> Result<(), Hold> {
@@ -299,7 +326,8 @@ fn window(question: &Question<'_>, target: &TargetState) -> Result<(), Hold> {
     Ok(())
 }
 
-/// Two repairs at once would each disturb what proves the other.
+/// Two repairs at once would each disturb what proves the other. One that had its time, and of which nothing can be
+/// known, waits for no proof that another could disturb.
 fn one_at_a_time(question: &Question<'_>) -> Result<(), Hold> {
     if !question.rung.disruptive {
         return Ok(());
@@ -308,10 +336,16 @@ fn one_at_a_time(question: &Question<'_>) -> Result<(), Hold> {
         let Phase::Settling { action, .. } = &target.phase else { return false };
         let policy = question.policy.target(name);
         let rung = policy.and_then(|policy| policy.ladder.iter().find(|rung| rung.action == *action));
-        **name != question.target.name && rung.is_some_and(|rung| rung.disruptive)
+        **name != question.target.name
+            && rung.is_some_and(|rung| rung.disruptive)
+            && policy.is_some_and(|policy| !is_adrift(policy, target, question.now))
     });
     match repairing {
         Some((name, _)) => Err(Hold::OneAtATime(name.clone())),
         None => Ok(()),
     }
+}
+
+fn is_adrift(policy: &TargetPolicy, target: &TargetState, now: Timestamp) -> bool {
+    is_over(policy, target, now) && matches!(health::assess(policy, target), Health::Unknown(_))
 }

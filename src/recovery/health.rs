@@ -148,12 +148,16 @@ fn fold_blames(policy: &Policy, state: &mut State, report: &ProbeReport) {
     }
 }
 
-/// Counts healthy passes in a row, only those in which every probe that matters was asked.
+/// Counts healthy passes in a row, only those in which every probe that matters was asked. The runs that crashed
+/// before this one do not speak against it, or it could never prove itself.
 fn fold_streak(policy: &TargetPolicy, target: &mut TargetState, evidence: &Evidence, now: Timestamp) {
-    match assess(policy, target) {
+    let crashes = std::mem::take(&mut target.crashes);
+    let health = assess(policy, target);
+    target.crashes = crashes;
+    match health {
         Health::Healthy => {
-            target.healthy_since.get_or_insert(now);
-            if all_asked(policy, evidence) {
+            let since = *target.healthy_since.get_or_insert(now);
+            if all_asked(policy, evidence) && outlives(policy, target, since, now) {
                 target.streak = target.streak.saturating_add(1).min(policy.stable_passes);
             }
             if target.streak == policy.stable_passes {
@@ -166,6 +170,13 @@ fn fold_streak(policy: &TargetPolicy, target: &mut TargetState, evidence: &Evide
             target.healthy_since = None;
         }
     }
+}
+
+/// In a crash loop a few healthy passes prove nothing, for the next crash may be seconds away: the last one is counted
+/// when the run has been healthy for as long as an attempt may take to show effect.
+fn outlives(policy: &TargetPolicy, target: &TargetState, since: Timestamp, now: Timestamp) -> bool {
+    let is_last = target.streak.saturating_add(1) >= policy.stable_passes;
+    target.crashes < CRASH_LOOP || !is_last || now.since(since) >= policy.settle
 }
 
 /// The run has shown that it works: for it, starting is over.
@@ -206,7 +217,7 @@ pub fn assess(policy: &TargetPolicy, target: &TargetState) -> Health {
         }
         Some(Ok(Standing::Off(why))) => return Health::Off(why.clone()),
         Some(Ok(Standing::Dead(why) | Standing::Unusable(why))) => failing.push(format!("unit: {why}")),
-        Some(Ok(Standing::Running | Standing::Busy(_))) if target.crashes >= CRASH_LOOP => {
+        Some(Ok(Standing::Running | Standing::Busy(_))) if in_crash_loop(target) => {
             failing.push(format!("unit: {CRASH_LOOP} runs in a row ended before they were healthy"));
         }
         Some(Ok(Standing::Busy(why))) if !fails && (alone || !all_pass) => {
@@ -223,6 +234,11 @@ pub fn assess(policy: &TargetPolicy, target: &TargetState) -> Health {
         return Health::Healthy;
     }
     Health::Unknown(unsettled(policy, target))
+}
+
+/// Whether run after run has crashed, and this one has yet to be healthy.
+fn in_crash_loop(target: &TargetState) -> bool {
+    target.crashes >= CRASH_LOOP && target.healthy_since.is_none()
 }
 
 /// A target whose only witness is its unit is not healthy just because nobody could ask.
@@ -243,6 +259,11 @@ fn unsettled(policy: &TargetPolicy, target: &TargetState) -> String {
 pub(super) fn is_unasked(policy: &TargetPolicy, target: &TargetState) -> bool {
     let busy = matches!(target.unit.as_ref().map(|view| &view.standing), Some(Ok(Standing::Busy(_))));
     !busy && liveness(policy, target).any(|(_, probe)| probe.last.is_none())
+}
+
+/// Whether a probe that counts has yet to show how it is, so that a reason that is not seen need not be gone.
+pub(super) fn is_unsettled(policy: &TargetPolicy, target: &TargetState) -> bool {
+    liveness(policy, target).any(|(_, probe)| probe.health == ProbeHealth::Unsettled)
 }
 
 /// What a probe saw last, in words.

@@ -1,9 +1,11 @@
 //! The life of an incident: opened at the first sign, counting what was tried, spent when nothing is left but
 //! single tries. When something is tried is decided elsewhere.
 
+use super::health;
 use super::policy::TargetPolicy;
 use super::state::{Incident, Phase, Spent, TargetState, looks, pattern};
 use super::time::Timestamp;
+use std::collections::BTreeSet;
 
 /// Opens an incident unless there is one.
 pub(super) fn open(target: &mut TargetState, ids: &mut u64, cause: &str, now: Timestamp) {
@@ -59,18 +61,22 @@ pub(super) fn exhaust(
     target.phase = Phase::Exhausted { since: now, next_try: now.after(policy.half_open_gap(step)) };
 }
 
-/// Waives the gap, once per single try, when one of the reasons is gone or has come to look different: the cause that
-/// made the tries hopeless may be gone, as when a port is free again.
-pub(super) fn rearm(target: &mut TargetState, seen: &str, now: Timestamp) {
+/// Waives the gap, once for each look of the fault, when one of the reasons is gone or has come to look different: the
+/// cause that made the tries hopeless may be gone, as when a port is free again. A fault that only looks now like this,
+/// now like that has shown all its looks soon, and keeps the gaps from then on.
+pub(super) fn rearm(policy: &TargetPolicy, target: &mut TargetState, seen: &str, now: Timestamp) {
+    let known = !health::is_unsettled(policy, target);
     let (Phase::Exhausted { next_try, .. }, Some(incident)) = (&mut target.phase, &mut target.incident)
     else {
         return;
     };
-    let looks = looks(seen).collect();
-    let gone = !incident.looks.is_subset(&looks) || !incident.looks_as_before(seen);
-    incident.looks = looks;
-    if incident.rearmed != incident.half_open && gone {
-        incident.rearmed = incident.half_open;
-        *next_try = now.min(*next_try);
+    if !known {
+        return;
     }
+    let looks: BTreeSet<String> = looks(seen).collect();
+    let gone = !incident.looks.is_subset(&looks) || !incident.looks_as_before(seen);
+    if gone && now < *next_try && incident.waive(&looks) {
+        *next_try = now;
+    }
+    incident.looks = looks;
 }

@@ -8,12 +8,12 @@
 //!
 //! Phase × health, total (a `Held` proposal changes no phase):
 //!
-//! | phase     | Healthy                      | Unhealthy                         | Unknown | Off              |
-//! |-----------|------------------------------|-----------------------------------|---------|------------------|
-//! | Healthy   | stay; forget the ladder      | → Failing, open an incident       | stay    | stay, said once  |
-//! | Failing   | proven: → Healthy, close     | next rung: → Settling; held: stay; window or ladder spent: → Exhausted | stay | → Healthy, close |
-//! | Settling  | proven: → Healthy, close     | time over: next rung, else stay   | stay    | → Healthy, close |
-//! | Exhausted | proven: → Healthy, close     | single try when due: → Settling   | stay    | → Healthy, close |
+//! | phase     | Healthy                      | Unhealthy                         | Unknown                  | Off              |
+//! |-----------|------------------------------|-----------------------------------|--------------------------|------------------|
+//! | Healthy   | stay; forget the ladder      | → Failing, open an incident       | stay                     | stay, said once  |
+//! | Failing   | proven: → Healthy, close     | next rung: → Settling; held: stay; window or ladder spent: → Exhausted | stay; told when it lasts | → Healthy, close |
+//! | Settling  | proven: → Healthy, close     | time over: next rung, else stay   | stay; told when it lasts | → Healthy, close |
+//! | Exhausted | proven: → Healthy, close     | single try when due: → Settling   | stay; told when it lasts | → Healthy, close |
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::wildcard_enum_match_arm)]
 
 pub mod alert;
@@ -25,6 +25,7 @@ pub mod gate;
 pub mod health;
 mod incident;
 mod ladder;
+mod leftover;
 mod offline;
 pub mod outbox;
 pub mod pause;

@@ -10,12 +10,12 @@ use std::borrow::Cow;
 /// Judges the reference points. Returns a time offline that has just ended.
 ///
 /// They are asked only while something external fails, so silence changes nothing; but an external answer
-/// that passes proves as well as they could that we are back.
+/// that passes proves as well as they could that we are back. Where there are none any more, nobody could ever say so.
 pub(super) fn judge(policy: &Policy, state: &mut State, evidence: &Evidence, now: Now) -> Option<Offline> {
-    let quorum = policy.offline_quorum? as usize;
+    let Some(quorum) = policy.offline_quorum else { return state.offline.take() };
     let failing: Vec<&ReferenceReport> =
         evidence.references.iter().filter(|r| matches!(r.reading, Reading::Fail(_))).collect();
-    if failing.len() >= quorum {
+    if failing.len() >= quorum as usize {
         state.offline.get_or_insert_with(|| {
             let said = failing.iter().map(|r| format!("{}: {}", r.name, r.reading.detail()));
             let why = said.collect::<Vec<_>>().join("; ");

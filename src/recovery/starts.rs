@@ -27,6 +27,11 @@ pub fn allowance(policy: &TargetPolicy, target: &TargetState) -> Duration {
     learned.max(floor).min(cap)
 }
 
+/// How long any start of it may take, whatever is learned.
+pub(super) fn longest(policy: &TargetPolicy) -> Duration {
+    policy.start_allowance.max(policy.start_bounds.1)
+}
+
 /// Whether a run was noticed early enough to learn from its start.
 pub(super) fn seen_soon(age: Option<Duration>) -> bool {
     age.is_some_and(|age| age <= SEEN_SOON)

@@ -191,14 +191,20 @@ pub struct ProbeState {
     /// When it was asked last; kept only of a probe that is not asked in every pass, or that fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Timestamp>,
-    /// What it saw last. Of a passing probe it is not kept, so that a healthy cycle changes no state.
-    #[serde(skip)]
+    /// What it saw last. That it passed is not saved, so that a healthy cycle changes no state.
+    #[serde(default, skip_serializing_if = "is_not_saved")]
     pub last: Option<LastReading>,
 }
 
-/// A last reading compares as equal to every other, because it is for display only and never saved.
-#[derive(Clone, Debug)]
+/// A last reading compares as equal to every other: what decides of it changes together with the counters beside it, and
+/// its figures are no reason to write.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct LastReading(pub Reading);
+
+fn is_not_saved(last: &Option<LastReading>) -> bool {
+    matches!(last, None | Some(LastReading(Reading::Pass(_))))
+}
 
 impl PartialEq for LastReading {
     fn eq(&self, _: &Self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::decide::{Pass, Quick};
 use super::evidence::Name;
-use super::gate::Hold;
+use super::gate::{self, Hold};
 use super::health;
 use super::policy::TargetPolicy;
 use super::state::TargetState;
@@ -18,6 +18,11 @@ impl Pass<'_> {
             | Ruling::Verifying { .. }
             | Ruling::Act { .. }
             | Ruling::Held(Hold::StillStarting { .. }) => Some(self.soon(&verdict.target)),
+            // It was judged before what it depends on, which has recovered in this very pass.
+            Ruling::Held(Hold::Upstream(cause)) => {
+                let over = !gate::in_trouble(self.policy, &self.state, cause);
+                over.then(|| self.soon(&verdict.target))
+            }
             Ruling::Held(hold) => hold.until().map(|until| until.max(self.now.at)),
             Ruling::Unsure(_) => self.is_unsettled(&verdict.target).then(|| self.soon(&verdict.target)),
             Ruling::Fine | Ruling::LeftAlone(_) => None,

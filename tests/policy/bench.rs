@@ -1,5 +1,5 @@
 //! A bench for single passes over evidence written by hand.
-#![allow(clippy::panic)] // Helpers of tests may fail like tests.
+#![allow(clippy::panic, clippy::unwrap_used)] // Helpers of tests may fail like tests.
 
 use crate::core::*;
 use picoclaw_watchdog::recovery::decide::{Decision, decide};
@@ -39,6 +39,12 @@ impl Bench {
             record(&self.policy, &mut self.state, attempt, outcome, now);
         }
         decision
+    }
+
+    /// The watchdog is started again, from what a file gives back.
+    pub(crate) fn restart(&mut self) {
+        let text = serde_json::to_string(&self.state).unwrap();
+        self.state = serde_json::from_str(&text).unwrap();
     }
 
     pub(crate) fn now(&self) -> Now {

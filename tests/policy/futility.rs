@@ -2,9 +2,11 @@
 
 use crate::bench::*;
 use crate::core::*;
+use picoclaw_watchdog::recovery::evidence::Evidence;
 use picoclaw_watchdog::recovery::gate::Hold;
 use picoclaw_watchdog::recovery::record::Outcome;
 use picoclaw_watchdog::recovery::state::{Phase, Spent};
+use picoclaw_watchdog::recovery::unit::{Active, UnitFacts};
 use picoclaw_watchdog::recovery::window::Window;
 
 #[test]
@@ -69,7 +71,7 @@ fn single_tries_go_on_when_all_is_futile_at_growing_gaps() {
 }
 
 #[test]
-fn a_fault_that_looks_different_is_tried_at_once_but_once_per_gap() {
+fn a_fault_that_looks_different_is_tried_at_once_but_never_twice_in_a_row() {
     let mut bench = Bench::new(bare(&[("restart", 2)]));
     for _ in 0..3 {
         let _ = bench.pass(61, health(fail("port 18790 is held by node (pid 7)")));
@@ -84,6 +86,46 @@ fn a_fault_that_looks_different_is_tried_at_once_but_once_per_gap() {
         assert!(done(&bench.pass(60, health(fail(fault)))).len() <= 1);
     }
     assert!(bench.target("gateway").attempts.len() <= 5, "{:?}", bench.target("gateway").attempts);
+}
+
+/// How often it is restarted in ten hours of this, looked at every minute.
+fn restarts_in_ten_hours(fault: impl Fn(usize) -> String) -> usize {
+    let mut bench = Bench::new(bare(&[("restart", 2)]));
+    (0..600).map(|minute| done(&bench.pass(60, health(fail(&fault(minute))))).len()).sum()
+}
+
+/// Two at once, then gaps of 10, 20, 40 and 60 minutes, each of them with the minute in which the try is seen to fail.
+const AT_GROWING_GAPS: usize = 13;
+
+#[test]
+fn a_fault_with_two_faces_is_tried_at_once_for_each_of_them_and_no_more() {
+    assert_eq!(restarts_in_ten_hours(|_| "refused".to_owned()), AT_GROWING_GAPS);
+    let faces = restarts_in_ten_hours(|minute| ["refused", "503"][minute / 2 % 2].to_owned());
+    assert!(faces <= AT_GROWING_GAPS + 2, "{faces}");
+}
+
+#[test]
+fn a_fault_that_looks_different_each_time_says_nothing_by_it() {
+    let word = |n: usize| char::from(b'a' + u8::try_from(n % 26).unwrap());
+    let all = restarts_in_ten_hours(|minute| format!("{}{}", word(minute / 26), word(minute)));
+    assert!(all <= AT_GROWING_GAPS + 8, "{all}");
+}
+
+#[test]
+fn a_reason_that_was_not_asked_for_is_not_gone() {
+    let mut policy = bare(&[("restart", 2)]);
+    policy.targets[0].unit = Some("gateway.service".to_owned());
+    policy.targets[0].start_allowance = secs(0);
+    let mut bench = Bench::new(policy);
+    for _ in 0..3 {
+        let _ = bench.pass(61, with_unit(running("a", 3600), fail("503")));
+    }
+    assert!(matches!(bench.target("gateway").phase, Phase::Exhausted { .. }));
+    let dead = || UnitFacts { active: Active::Failed, ..running("a", 3600) };
+    let unit_only = Evidence { probes: Vec::new(), ..with_unit(dead(), pass()) };
+    assert!(done(&bench.pass(5, unit_only)).is_empty(), "its unit alone was asked");
+    assert!(done(&bench.pass(2, with_unit(dead(), fail("503")))).is_empty(), "it is still there");
+    assert_eq!(done(&bench.pass(2, with_unit(dead(), fail("refused")))), ["restart"], "now it is gone");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod cooldown;
 #[path = "../core/mod.rs"]
 mod core;
 mod futility;
+mod leftover;
 mod limits;
 mod passed_on;
 mod persons;
@@ -13,7 +14,9 @@ mod quiet;
 mod rare;
 mod readings;
 mod reloaded;
+mod remembered;
 mod starts;
 mod turns;
+mod unending;
 mod verdicts;
 mod wake;

@@ -2,7 +2,7 @@
 
 use crate::recovery::evidence::Name;
 use crate::recovery::gate::Hold;
-use crate::recovery::health::Health;
+use crate::recovery::health::{Health, suspicion};
 use crate::recovery::outbox::{Draft, Kind, Letter, Outbox};
 use crate::recovery::policy::{AlertPolicy, ChannelPolicy, Severity, TargetPolicy, nth_or_last};
 use crate::recovery::state::{Heard, Incident, Spent, TargetState};
@@ -66,7 +66,7 @@ impl Desk<'_> {
         let alerts = self.alerts;
         for channel in alerts.recipients_of(policy) {
             let heard = incident.heard.get(&channel.name);
-            if let Some((key, headline)) = due(policy, &incident, heard, ruling, self.now)
+            if let Some((key, headline)) = due(policy, target, &incident, heard, ruling, self.now)
                 && self.may_tell(channel, &incident, key)
             {
                 let text = text(self, &incident, headline);
@@ -209,6 +209,7 @@ impl Desk<'_> {
 /// Which alert a failing target calls for on a channel that has heard so much: the gravest that applies.
 fn due<'a>(
     policy: &'a TargetPolicy,
+    target: &TargetState,
     incident: &Incident,
     heard: Option<&Heard>,
     ruling: Option<&Ruling>,
@@ -224,16 +225,22 @@ fn due<'a>(
     let headline = match ruling {
         Some(Ruling::Held(Hold::NoLadder)) => Headline::NothingRepairs,
         Some(Ruling::Held(Hold::Unusable(_))) => Headline::OnlyAPerson,
-        // Whoever was told already that it is down learns nothing new from this.
-        Some(Ruling::Held(_))
+        // Whoever was told already that it is down learns nothing new from this, and what is asked again within seconds
+        // is better known soon.
+        Some(Ruling::Held(_) | Ruling::Unsure(_))
             if heard.is_none_or(|heard| heard.raised.is_empty())
-                && now.at.since(incident.since) >= policy.alert_after =>
+                && now.at.since(incident.since) >= policy.alert_after
+                && !is_soon_known(policy, target, ruling) =>
         {
             Headline::CannotNow
         }
         Some(_) | None => return None,
     };
     Some((policy.keys.failing.as_str(), headline))
+}
+
+fn is_soon_known(policy: &TargetPolicy, target: &TargetState, ruling: Option<&Ruling>) -> bool {
+    matches!(ruling, Some(Ruling::Unsure(_))) && suspicion(policy, target).is_some()
 }
 
 /// The targets that fail because of this one, directly or through others.

@@ -34,9 +34,9 @@ pub struct Incident {
     /// What the fault looked like when it was last seen, once there are single tries only.
     #[serde(default)]
     pub looks: BTreeSet<String>,
-    /// The single try for which the gap was waived, because the fault had come to look different.
+    /// The looks for which the gap before a single try was waived.
     #[serde(default)]
-    pub rearmed: Option<u32>,
+    pub waived: BTreeSet<String>,
     /// What each channel was told of it.
     #[serde(flatten, with = "by_channel")]
     pub heard: BTreeMap<Name, Heard>,
@@ -118,6 +118,9 @@ pub fn looks(reasons: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// So many looks waive a gap, at most: a fault that looks different each time says nothing by it.
+const WAIVED_MAX: usize = 8;
+
 /// How many attempts an incident lists; older ones are counted only.
 const TRIED_MAX: usize = 20;
 
@@ -135,7 +138,7 @@ impl Incident {
             pattern: String::new(),
             futile: BTreeMap::new(),
             looks: BTreeSet::new(),
-            rearmed: None,
+            waived: BTreeSet::new(),
             heard: BTreeMap::new(),
         }
     }
@@ -162,6 +165,12 @@ impl Incident {
     /// Whether the fault looks as it did at the last attempt, or when single tries began.
     pub fn looks_as_before(&self, now: &str) -> bool {
         still_looks(&self.pattern, now)
+    }
+
+    /// Whether these looks may waive a gap: they have not done so before, and are not one too many.
+    pub fn waive(&mut self, looks: &BTreeSet<String>) -> bool {
+        let joined = looks.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
+        self.waived.len() < WAIVED_MAX && self.waived.insert(joined)
     }
 
     /// Notes an attempt or its outcome.

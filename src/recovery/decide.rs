@@ -280,7 +280,7 @@ impl Pass<'_> {
 
     /// Whether an attempt has had its time. A dead unit needs no more of it; a starting one gets all.
     fn attempt_over(&self, policy: &TargetPolicy, target: &TargetState, until: Timestamp) -> Verified {
-        let dead = matches!(target.unit.as_ref().map(|view| &view.standing), Some(Ok(Standing::Dead(_))));
+        let dead = matches!(health::fresh(target), Some(Ok(Standing::Dead(_))));
         if dead || target.crashes >= health::CRASH_LOOP {
             return Verified::Failed;
         }

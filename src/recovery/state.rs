@@ -105,6 +105,9 @@ pub struct TargetState {
     pub probes: BTreeMap<Name, ProbeState>,
     /// Its unit, as last seen.
     pub unit: Option<UnitView>,
+    /// Whether that was before the last attempt was carried out, and is no evidence about it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unit_is_old: bool,
     /// Where its recovery stands.
     pub phase: Phase,
     /// Healthy passes in a row, counted up to what proves stability.

@@ -14,7 +14,7 @@ use picoclaw_watchdog::recovery::state::*;
 use picoclaw_watchdog::recovery::text::fault::{Fault, Headline};
 use picoclaw_watchdog::recovery::text::{End, Lasting, Message, render};
 use picoclaw_watchdog::recovery::time::{Now, Timestamp};
-use picoclaw_watchdog::recovery::unit::Standing;
+use picoclaw_watchdog::recovery::unit::{MASKED, Standing};
 use picoclaw_watchdog::recovery::verdict::Ruling;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -248,6 +248,10 @@ fn conditions(add: &mut Add<'_>) {
     let gateway = name("gateway");
     let unit = Some("picoclaw-gateway.service");
     add("left alone", &Message::LeftAlone { target: &gateway, why: "a person stopped it", unit });
+    add("left alone, masked", &Message::LeftAlone { target: &gateway, why: MASKED, unit });
+    let stop = incident(32_400, "a person stopped it", &[]);
+    let (target, end, lasted) = (Some(&gateway), &End::RunsAgain, secs(32_400));
+    add("runs again", &Message::Recovered { target, end, lasted, incident: &stop });
     for (title, what, seen) in [
         ("not ready", Lasting::NotReady, "ready: 503 instead of 200"),
         ("blind", Lasting::Blind, "unit: the bus does not answer"),

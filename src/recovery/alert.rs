@@ -58,7 +58,7 @@ fn follow(state: &mut State, finished: &[u64], now: Now) {
 
 fn incidents(state: &mut State) -> impl Iterator<Item = &mut Incident> {
     let of_targets = state.targets.values_mut().flat_map(|target| {
-        let open = [&mut target.incident, &mut target.not_ready, &mut target.blind];
+        let open = [&mut target.incident, &mut target.not_ready, &mut target.blind, &mut target.stopped];
         open.into_iter().flatten().map(Box::as_mut)
     });
     of_targets.chain(state.troubles.values_mut())
@@ -108,7 +108,7 @@ fn raise_for(
     let health = assess(target, entry);
     desk.down(target, entry, rulings);
     lasting::lasting(target, &health, entry, &mut state.incidents, &mut desk);
-    desk.left_alone(target, health, entry);
+    desk.left_alone(target, &health, entry, &mut state.incidents);
     desk.healed_often(target, entry);
 }
 

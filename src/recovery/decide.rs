@@ -159,8 +159,8 @@ impl Pass<'_> {
         let (policy, outbox) = (self.policy, &mut self.state.outbox);
         for (name, target) in self.state.targets.iter_mut().filter(|(name, _)| policy.target(name).is_none())
         {
-            let open = [target.incident.take(), target.not_ready.take(), target.blind.take()];
-            for incident in open.iter().flatten() {
+            let of_others = [target.not_ready.take(), target.blind.take(), target.stopped.take()];
+            for incident in target.incident.take().iter().chain(of_others.iter().flatten()) {
                 alert::close(&policy.alerts, outbox, Some(name), incident, &End::Unwatched, self.now);
             }
             target.phase = Phase::Healthy;

@@ -201,8 +201,8 @@ impl Outbox {
     /// What is not news any more because its incident is over; what was tried may have been read already.
     pub fn drop_reminders(&mut self, incident: u64) {
         let obsolete = |letter: &Letter| {
-            letter.is_waiting()
-                && letter.kind == Kind::Reminder
+            letter.is_unfinished()
+                && matches!(letter.kind, Kind::Reminder | Kind::Notice)
                 && letter.incident == incident
                 && letter.push.is_none()
         };
@@ -216,8 +216,8 @@ impl Outbox {
         self.letters.iter().find(|letter| letter.id == id).map(Arc::as_ref)
     }
 
-    /// Once there is a channel, what was withheld goes out if its fault is still there. What waits for a channel
-    /// that is not configured any more waits in vain.
+    /// Once there is a channel, what was withheld goes out if its fault is still there, and what has no end that
+    /// could be waited for does not. What waits for a channel that is not configured any more waits in vain.
     pub fn release(&mut self, alerts: &AlertPolicy, is_open: impl Fn(u64) -> bool) {
         let superseded = |reason: &str| Fate::Superseded { reason: reason.to_owned() };
         let gone = |letter: &Letter| alerts.channel(&letter.channel).is_none();
@@ -225,10 +225,13 @@ impl Outbox {
             letter.fate = superseded("its channel is configured no more");
         }
         for letter in self.letters_mut(|letter| letter.fate == Fate::Withheld) {
-            if letter.incident != 0 && !is_open(letter.incident) {
-                letter.fate = superseded("over before there was a channel");
-            } else if alerts.open().any(|channel| channel.name == letter.channel) {
-                letter.fate = Fate::Pending;
+            let opened = alerts.open().any(|channel| channel.name == letter.channel);
+            match letter.incident {
+                0 if opened => letter.fate = superseded("out of date before there was a channel"),
+                0 => {}
+                id if !is_open(id) => letter.fate = superseded("over before there was a channel"),
+                _ if opened => letter.fate = Fate::Pending,
+                _ => {}
             }
         }
     }

@@ -133,8 +133,11 @@ pub struct TargetState {
     pub blind: Option<Box<Incident>>,
     /// Faults that probes of others laid at its door, by who saw them.
     pub blamed: BTreeMap<String, String>,
-    /// Why it is left alone, when that was said.
+    /// Why it is left alone, when a release that kept no more than this has said so.
     pub off: Option<String>,
+    /// Open while it is left alone, until it is healthy again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Box<Incident>>,
     /// Whether its present run was noticed soon after it began, so that its start can be learned from.
     #[serde(default)]
     pub start_seen: bool,

@@ -1,7 +1,7 @@
 //! Messages in English. Prose only: what is said is in [`super::Message`].
 
 use super::fault::{Advice, Fault, Headline};
-use super::{End, Lasting, Message, bare, in_runs, lines, names};
+use super::{End, Lasting, Message, bare, in_runs, lines, names, start};
 use crate::recovery::digest::{Sums, Week};
 use crate::recovery::policy::Manager;
 use crate::recovery::quota::{Quota, Scarce};
@@ -10,7 +10,7 @@ use crate::recovery::time::Age;
 use std::time::Duration;
 
 pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
-    let (systemctl, journalctl) = (manager.systemctl(), manager.journalctl());
+    let journalctl = manager.journalctl();
     match message {
         Message::Fault(facts) => fault(manager, facts),
         Message::Recovered { target, end, lasted, incident } => {
@@ -19,7 +19,7 @@ pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
         Message::LeftAlone { target, why, unit } => lines([
             Some(format!("{target}: left alone, because {why}.")),
             Some("It stays down until it is started.".to_owned()),
-            unit.map(|unit| format!("Do: {systemctl} start {unit}")),
+            unit.map(|unit| format!("Do: {}", start(manager, unit, why))),
         ]),
         Message::Lasting { target, what, age, seen } => lines([
             Some(format!("{target}: {} for {}.", lasting(*what), Age(*age))),
@@ -108,7 +108,7 @@ fn look(target: &str) -> String {
 
 fn recovered(who: &str, end: &End, lasted: Duration, incident: &Incident) -> String {
     let next = match end {
-        End::RepairedBy(_) | End::ByItself => "Nothing is left to do.",
+        End::RepairedBy(_) | End::ByItself | End::RunsAgain => "Nothing is left to do.",
         End::LeftAlone(_) => "It stays down until it is started.",
         End::Unwatched => "If that was not meant: picoclaw-watchdog check",
     };

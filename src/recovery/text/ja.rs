@@ -2,7 +2,7 @@
 //! quoted, except for the fixed phrases of our own core.
 
 use super::fault::{Advice, Fault, Headline};
-use super::{End, Lasting, Message, bare, in_runs, lines, names};
+use super::{End, Lasting, Message, bare, in_runs, lines, names, start};
 use crate::recovery::digest::{Sums, Week};
 use crate::recovery::gate::Hold;
 use crate::recovery::policy::Manager;
@@ -13,7 +13,7 @@ use crate::recovery::window::Window;
 use std::time::Duration;
 
 pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
-    let (systemctl, journalctl) = (manager.systemctl(), manager.journalctl());
+    let journalctl = manager.journalctl();
     match message {
         Message::Fault(facts) => fault(manager, facts),
         Message::Recovered { target, end, lasted, incident } => {
@@ -22,7 +22,7 @@ pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
         Message::LeftAlone { target, why, unit } => lines([
             Some(format!("{target}: 意図的な停止とみなし、復旧を行いません（{}）。", quoted(why))),
             Some("起動するまで停止したままです。".to_owned()),
-            unit.map(|unit| format!("対処: {systemctl} start {unit}")),
+            unit.map(|unit| format!("対処: {}", start(manager, unit, why))),
         ]),
         Message::Lasting { target, what, age: lasted, seen } => lines([
             Some(format!("{target}: {}状態が{}続いています。", lasting(*what), age(*lasted))),
@@ -163,6 +163,7 @@ fn recovered(who: &str, end: &End, lasted: Duration, incident: &Incident) -> Str
     let (what, next) = match end {
         End::RepairedBy(action) => (format!("{action} により復旧しました"), "対応は不要です。"),
         End::ByItself => ("自然に復旧しました".to_owned(), "対応は不要です。"),
+        End::RunsAgain => ("再び稼働しています".to_owned(), "対応は不要です。"),
         End::LeftAlone(why) => (
             format!("意図的な停止とみなし、対応を終了しました（{}）", quoted(why)),
             "起動するまで停止したままです。",
@@ -171,11 +172,19 @@ fn recovered(who: &str, end: &End, lasted: Duration, incident: &Incident) -> Str
     };
     lines([
         Some(format!("{who}: {what}。")),
-        Some(format!("異常の継続時間: {}", age(lasted))),
+        Some(format!("{}: {}", duration(end), age(lasted))),
         Some(format!("内容: {}", quoted(&incident.cause))),
         in_runs(&incident.tried).map(|tried| format!("実施済み: {}", quoted(&tried))),
         Some(next.to_owned()),
     ])
+}
+
+/// What was it that lasted.
+fn duration(end: &End) -> &'static str {
+    match end {
+        End::RunsAgain => "停止していた時間",
+        End::RepairedBy(_) | End::ByItself | End::LeftAlone(_) | End::Unwatched => "異常の継続時間",
+    }
 }
 
 fn lasting(what: Lasting) -> &'static str {

@@ -174,7 +174,8 @@ fn faults(add: &mut Add<'_>) {
 
     let foreign = "port 18790 is held by nginx (pid 4711), not by picoclaw-gateway.service";
     let taken = target(Ok(Standing::Running), foreign);
-    let cause = incident(330, &format!("health: {foreign}"), &[]);
+    let mut cause = incident(330, &format!("health: {foreign}"), &[]);
+    cause.holder = Some((name("health"), foreign.to_owned()));
     let busy = held(Hold::OneAtATime(name("funnel")));
     say("another process holds the port", &gateway, &taken, &cause, Headline::CannotNow, busy);
 

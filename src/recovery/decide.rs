@@ -211,6 +211,7 @@ impl Pass<'_> {
                 Ok(why)
             }
         };
+        incident::note_holder(policy, &mut target);
         if let Some(entry) = self.state.targets.get_mut(&policy.name) {
             *entry = target;
         }

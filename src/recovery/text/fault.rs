@@ -85,7 +85,7 @@ impl<'a> Fault<'a> {
             // Right after a repair nothing is seen yet; what it was for says more.
             Health::Unknown(_) | Health::Healthy | Health::Off(_) => incident.cause.clone(),
         };
-        let advice = advice(policy, target, ruling, &seen);
+        let advice = advice(policy, target, incident, ruling);
         let wait = |ruling: &Ruling| Some(ruling.hold()?.until()?.since(now.at));
         let ruling = ruling.filter(|ruling| **ruling != Ruling::Held(Hold::NoLadder));
         Self {
@@ -105,8 +105,8 @@ impl<'a> Fault<'a> {
 fn advice<'a>(
     policy: &'a TargetPolicy,
     target: &TargetState,
+    incident: &Incident,
     ruling: Option<&Ruling>,
-    seen: &str,
 ) -> Advice<'a> {
     let standing = target.unit.as_ref().map(|view| &view.standing);
     if let Some(unit) = policy.unit.as_deref()
@@ -114,10 +114,8 @@ fn advice<'a>(
     {
         return Advice::CheckUnit(unit);
     }
-    // The words of `probe/port.rs`, the only probe that looks for the owner of a socket.
-    if let Some(held) = seen.split("; ").find(|one| one.contains(" is held by ")) {
-        let held = held.split_once(": ").map_or(held, |(_, detail)| detail);
-        return Advice::FreePort(held.to_owned());
+    if let Some((_, held)) = &incident.holder {
+        return Advice::FreePort(held.clone());
     }
     if matches!(standing, Some(Err(_))) {
         return Advice::StartManager;

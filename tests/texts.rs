@@ -137,6 +137,9 @@ fn faults(add: &mut Add<'_>) {
     let limit = Headline::LimitReached(gateway.window);
     say("limit reached", &gateway, &dead, &tried, limit, held(half_open(Spent::Window)));
     say("limit reached, with dependents", &gateway, &dead, &tried, limit, held(half_open(Spent::Window)));
+    let kicked = TargetState { asked_for: vec![since(90), since(60), since(30)], ..dead.clone() };
+    let first = incident(1, &format!("unit: {failed}"), &[]);
+    say("limit reached, by kicks", &gateway, &kicked, &first, limit, held(half_open(Spent::Window)));
     let backoff = held(Hold::Backoff { until: NOW.at.after(secs(20)) });
     say("repairs do not help", &gateway, &dead, &tried, Headline::NoHelp, backoff);
     for spent in [Spent::Futile, Spent::Ladder] {

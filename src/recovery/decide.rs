@@ -131,6 +131,7 @@ impl Pass<'_> {
         for target in &self.policy.targets {
             let entry = self.state.targets.entry(target.name.clone()).or_default();
             target.window.prune(&mut entry.attempts, self.now.at);
+            target.window.prune(&mut entry.asked_for, self.now.at);
             self.policy.alerts.healed_often.prune(&mut entry.heals, self.now.at);
         }
         self.policy.kicks.prune(&mut self.state.kicks, self.now.at);

@@ -60,6 +60,7 @@ impl Pass<'_> {
         }
         self.ask(policy, rung, Asker::Person).map_err(|hold| hold.to_string())?;
         self.state.kicks.push(self.now.at);
+        self.state.targets.entry(name.clone()).or_default().asked_for.push(self.now.at);
         Ok(self.attempt(policy, rung, format!("asked for by {source}")))
     }
 }

@@ -116,6 +116,9 @@ pub struct TargetState {
     pub healthy_since: Option<Timestamp>,
     /// Attempts within the window.
     pub attempts: Vec<Timestamp>,
+    /// Those of them that a person asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked_for: Vec<Timestamp>,
     /// When the last attempt was carried out, whether or not it helped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carried_out: Option<Timestamp>,

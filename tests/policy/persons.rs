@@ -160,6 +160,33 @@ fn the_budget_of_kicks_frees_on_the_second() {
 }
 
 #[test]
+fn a_limit_that_kicks_have_reached_says_so_until_they_are_forgotten() {
+    let mut policy = quick();
+    (policy.targets[0].window.attempts, policy.kicks.attempts) = (3, 3);
+    let mut bench = Bench::new(policy);
+    let failing = |bench: &mut Bench, after_s| {
+        let _ = bench.pass(after_s, health(fail("a")));
+        let letter = bench.state.outbox.letters.last().unwrap();
+        assert_eq!(letter.key, "gateway_limit");
+        letter.text.lines().next().unwrap().to_owned()
+    };
+    let _ = bench.pass(0, kicked(health(pass())));
+    let _ = bench.pass(10, kicked(health(pass())));
+    for _ in 0..2 {
+        let _ = bench.pass(10, health(pass()));
+    }
+    let _ = bench.pass(10, health(fail("a")));
+    let _ = bench.pass(10, health(pass()));
+    let said = failing(&mut bench, 10);
+    assert!(
+        said.ends_with("repair limit reached (3 per 10 min; 2 of them asked for by a person)."),
+        "{said}"
+    );
+    let _ = bench.pass(600, health(pass()));
+    assert_eq!(bench.target("gateway").asked_for, []);
+}
+
+#[test]
 fn a_kick_beside_a_repair_is_refused_and_a_second_kick_too() {
     let decision = Bench::new(quick()).pass(0, kicked(health(fail("a"))));
     assert_eq!(decision.answers[0].text, "refused: gateway is being repaired at this moment");

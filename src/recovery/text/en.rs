@@ -61,7 +61,7 @@ fn fault(manager: Manager, fault: &Fault<'_>) -> String {
         None => format!("Now: {ruling}"),
     });
     lines([
-        Some(format!("{}: {}.", fault.target, headline(fault.headline))),
+        Some(format!("{}: {}.", fault.target, headline(fault))),
         Some(format!("Down for {}: {}", Age(fault.age), fault.seen)),
         in_runs(fault.tried).map(|tried| format!("Tried: {tried}")),
         now,
@@ -71,9 +71,12 @@ fn fault(manager: Manager, fault: &Fault<'_>) -> String {
     ])
 }
 
-fn headline(headline: Headline) -> String {
-    match headline {
-        Headline::LimitReached(window) => format!("repair limit reached ({window})"),
+fn headline(fault: &Fault<'_>) -> String {
+    match fault.headline {
+        Headline::LimitReached(window) => match fault.asked_for {
+            0 => format!("repair limit reached ({window})"),
+            asked => format!("repair limit reached ({window}; {asked} of them asked for by a person)"),
+        },
         Headline::NoHelp => "repairs do not help".to_owned(),
         Headline::NothingRepairs => "down, and nothing here can repair it".to_owned(),
         Headline::OnlyAPerson => "down, and only a person can help".to_owned(),

@@ -23,6 +23,8 @@ pub struct Fault<'a> {
     pub age: Duration,
     /// What is seen now.
     pub seen: String,
+    /// How many repairs of the window a person asked for.
+    pub asked_for: usize,
     /// What was tried.
     pub tried: &'a [String],
     /// What follows, and in how long, when that says more than the headline.
@@ -93,6 +95,7 @@ impl<'a> Fault<'a> {
             headline,
             age: now.at.since(incident.since),
             seen,
+            asked_for: target.asked_for.len(),
             tried: &incident.tried,
             ruling: ruling.map(|ruling| (ruling, wait(ruling))),
             dependents: Vec::new(),

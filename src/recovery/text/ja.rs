@@ -62,7 +62,7 @@ fn fault(manager: Manager, fault: &Fault<'_>) -> String {
         None => format!("現在: {}", ruling(of)),
     });
     lines([
-        Some(format!("{}: {}。", fault.target, headline(fault.headline))),
+        Some(format!("{}: {}。", fault.target, headline(fault))),
         Some(format!("{}前から異常: {}", age(fault.age), quoted(&fault.seen))),
         in_runs(fault.tried).map(|tried| format!("実施済み: {}", quoted(&tried))),
         now,
@@ -72,9 +72,12 @@ fn fault(manager: Manager, fault: &Fault<'_>) -> String {
     ])
 }
 
-fn headline(headline: Headline) -> String {
-    match headline {
-        Headline::LimitReached(limit) => format!("復旧の上限に達しました（{}）", window(&limit)),
+fn headline(fault: &Fault<'_>) -> String {
+    match fault.headline {
+        Headline::LimitReached(limit) => match fault.asked_for {
+            0 => format!("復旧の上限に達しました（{}）", window(&limit)),
+            asked => format!("復旧の上限に達しました（{}、うち{asked}回は手動での要求）", window(&limit)),
+        },
         Headline::NoHelp => "復旧を試みましたが、回復しません".to_owned(),
         Headline::NothingRepairs => "停止しています。自動復旧の手段はありません".to_owned(),
         Headline::OnlyAPerson => "停止しています。手動での対応が必要です".to_owned(),

@@ -180,18 +180,20 @@ impl Pass<'_> {
                 Err(Ruling::LeftAlone(why))
             }
             (Phase::Healthy, Health::Healthy) => Err(self.rest(policy, &mut target)),
-            (Phase::Settling { .. }, Health::Unknown(_)) => Err(self.verifying(&target)),
+            (Phase::Settling { since, action, .. }, Health::Unknown(_)) => {
+                Err(self.verifying(*since, action))
+            }
             (Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. }, Health::Unknown(why)) => {
                 Err(Ruling::Unsure(why.clone()))
             }
             (Phase::Failing { .. } | Phase::Settling { .. } | Phase::Exhausted { .. }, Health::Healthy) => {
                 Err(self.recover(policy, &mut target))
             }
-            (Phase::Settling { until, .. }, Health::Unhealthy(why)) => {
-                let (until, why) = (*until, why.clone());
-                match self.attempt_over(policy, &target, until) {
-                    Verified::NotYet => Err(self.verifying(&target)),
+            (Phase::Settling { since, until, action }, Health::Unhealthy(why)) => {
+                match self.attempt_over(policy, &target, *until) {
+                    Verified::NotYet => Err(self.verifying(*since, action)),
                     Verified::Failed => {
+                        let why = why.clone();
                         let note = format!("did not help: {why}");
                         let ids = &mut self.state.incidents;
                         fail_attempt(policy, &mut target, ids, &note, Some(&why), self.now.at);
@@ -231,13 +233,8 @@ impl Pass<'_> {
         health::suspicion(policy, target).map_or(Ruling::Fine, Ruling::Suspect)
     }
 
-    fn verifying(&self, target: &TargetState) -> Ruling {
-        match &target.phase {
-            Phase::Settling { since, action, .. } => {
-                Ruling::Verifying { action: action.clone(), age: self.now.at.since(*since) }
-            }
-            Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => Ruling::Fine,
-        }
+    fn verifying(&self, since: Timestamp, action: &Name) -> Ruling {
+        Ruling::Verifying { action: action.clone(), age: self.now.at.since(since) }
     }
 
     /// One healthy pass proves little; enough of them in a row close the incident.

@@ -4,6 +4,7 @@
 use crate::recovery::cadence::Fulls;
 use crate::recovery::decide::{Answer, Attempt, Closed, Quick, decide};
 use crate::recovery::evidence::{Evidence, Name, Resting};
+use crate::recovery::gate::Hold;
 use crate::recovery::health;
 use crate::recovery::outbox::Letter;
 use crate::recovery::policy::Policy;
@@ -101,7 +102,20 @@ pub async fn run<W: World>(policy: &Policy, state: &mut State, world: &mut W, sc
         let outcome = done.iter().find(|(attempt, _)| Some(attempt.id) == answer.attempt).map(|(_, o)| o);
         world.answer(answer, outcome);
     }
-    Report { now, verdicts: decision.verdicts, done, closed: decision.closed, quick: decision.quick }
+    let quick = match &evidence.unsaved {
+        Some(_) if durable => Some(catch_up(&decision.verdicts, now)),
+        Some(_) | None => decision.quick,
+    };
+    Report { now, verdicts: decision.verdicts, done, closed: decision.closed, quick }
+}
+
+/// After the first good save nothing has to wait any more for the state to be durable, and people may hear of it.
+fn catch_up(verdicts: &[Verdict], now: Now) -> Quick {
+    let waited = |verdict: &&Verdict| matches!(verdict.ruling.hold(), Some(Hold::NotDurable { .. }));
+    Quick {
+        at: now.at,
+        targets: verdicts.iter().filter(waited).map(|verdict| verdict.target.clone()).collect(),
+    }
 }
 
 /// When to look next, and at what. Full cycles keep their own pace; a quick pass only comes in between.

@@ -14,7 +14,7 @@ use picoclaw_watchdog::recovery::state::*;
 use picoclaw_watchdog::recovery::text::fault::{Fault, Headline};
 use picoclaw_watchdog::recovery::text::{End, Lasting, Message, render};
 use picoclaw_watchdog::recovery::time::{Now, Timestamp};
-use picoclaw_watchdog::recovery::unit::Standing;
+use picoclaw_watchdog::recovery::unit::{MASKED, Standing};
 use picoclaw_watchdog::recovery::verdict::Ruling;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -137,6 +137,9 @@ fn faults(add: &mut Add<'_>) {
     let limit = Headline::LimitReached(gateway.window);
     say("limit reached", &gateway, &dead, &tried, limit, held(half_open(Spent::Window)));
     say("limit reached, with dependents", &gateway, &dead, &tried, limit, held(half_open(Spent::Window)));
+    let kicked = TargetState { asked_for: vec![since(90), since(60), since(30)], ..dead.clone() };
+    let first = incident(1, &format!("unit: {failed}"), &[]);
+    say("limit reached, by kicks", &gateway, &kicked, &first, limit, held(half_open(Spent::Window)));
     let backoff = held(Hold::Backoff { until: NOW.at.after(secs(20)) });
     say("repairs do not help", &gateway, &dead, &tried, Headline::NoHelp, backoff);
     for spent in [Spent::Futile, Spent::Ladder] {
@@ -174,7 +177,8 @@ fn faults(add: &mut Add<'_>) {
 
     let foreign = "port 18790 is held by nginx (pid 4711), not by picoclaw-gateway.service";
     let taken = target(Ok(Standing::Running), foreign);
-    let cause = incident(330, &format!("health: {foreign}"), &[]);
+    let mut cause = incident(330, &format!("health: {foreign}"), &[]);
+    cause.holder = Some((name("health"), foreign.to_owned()));
     let busy = held(Hold::OneAtATime(name("funnel")));
     say("another process holds the port", &gateway, &taken, &cause, Headline::CannotNow, busy);
 
@@ -252,6 +256,10 @@ fn conditions(add: &mut Add<'_>) {
     for (title, down) in [("left alone", Some(secs(3))), ("left alone, since nobody knows when", None)] {
         add(title, &Message::LeftAlone { target: &gateway, why, down, unit });
     }
+    add("left alone, masked", &Message::LeftAlone { target: &gateway, why: MASKED, down: None, unit });
+    let stop = incident(32_400, "a person stopped it", &[]);
+    let (target, end, lasted) = (Some(&gateway), &End::RunsAgain, secs(32_400));
+    add("runs again", &Message::Recovered { target, end, lasted, incident: &stop });
     for (title, what, seen) in [
         ("not ready", Lasting::NotReady, "ready: 503 instead of 200"),
         ("blind", Lasting::Blind, "unit: the bus does not answer"),

@@ -151,6 +151,7 @@ fn own_alert(language: Language, name: &Name, seen: &str, tried: &[String]) -> S
         headline,
         age: Duration::from_secs(132),
         seen: seen.to_owned(),
+        asked_for: 0,
         tried,
         ruling: None,
         dependents: Vec::new(),

@@ -65,7 +65,7 @@ fn follow(state: &mut State, finished: &[u64], now: Now) {
 
 fn incidents(state: &mut State) -> impl Iterator<Item = &mut Incident> {
     let of_targets = state.targets.values_mut().flat_map(|target| {
-        let open = [&mut target.incident, &mut target.not_ready, &mut target.blind];
+        let open = [&mut target.incident, &mut target.not_ready, &mut target.blind, &mut target.stopped];
         open.into_iter().flatten().map(Box::as_mut)
     });
     of_targets.chain(state.troubles.values_mut())
@@ -131,7 +131,7 @@ fn raise_for(
     let _ = lasting::lasting(target, &health, entry, &mut state.incidents, &mut desk, false);
     let unit = evidence.units.iter().find(|report| report.target == target.name);
     let down = unit.and_then(|report| report.facts.as_ref().ok()?.stopped_ago());
-    desk.left_alone(target, health, entry, down);
+    desk.left_alone(target, &health, entry, &mut state.incidents, down);
     desk.healed_often(target, entry);
 }
 

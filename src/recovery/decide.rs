@@ -157,8 +157,8 @@ impl Pass<'_> {
                 Err(Ruling::LeftAlone(why))
             }
             (Phase::Healthy, Health::Healthy) => Err(self.rest(policy, &mut target)),
-            (Phase::Settling { .. }, Health::Unknown(_)) if !self.is_over(policy, &target) => {
-                Err(self.verifying(&target))
+            (Phase::Settling { since, action, .. }, Health::Unknown(_)) if !self.is_over(policy, &target) => {
+                Err(self.verifying(*since, action))
             }
             (
                 Phase::Healthy | Phase::Failing { .. } | Phase::Settling { .. } | Phase::Exhausted { .. },
@@ -167,8 +167,10 @@ impl Pass<'_> {
             (Phase::Failing { .. } | Phase::Settling { .. } | Phase::Exhausted { .. }, Health::Healthy) => {
                 Err(self.recover(policy, &mut target))
             }
-            (Phase::Settling { .. }, Health::Unhealthy(_)) if !self.is_over(policy, &target) => {
-                Err(self.verifying(&target))
+            (Phase::Settling { since, action, .. }, Health::Unhealthy(_))
+                if !self.is_over(policy, &target) =>
+            {
+                Err(self.verifying(*since, action))
             }
             (Phase::Settling { .. }, Health::Unhealthy(why)) => {
                 let (note, ids) = (format!("did not help: {why}"), &mut self.state.incidents);
@@ -188,6 +190,7 @@ impl Pass<'_> {
                 Ok(why)
             }
         };
+        incident::note_holder(policy, &mut target);
         if let Some(entry) = self.state.targets.get_mut(&policy.name) {
             *entry = target;
         }
@@ -206,13 +209,8 @@ impl Pass<'_> {
         health::suspicion(policy, target).map_or(Ruling::Fine, Ruling::Suspect)
     }
 
-    fn verifying(&self, target: &TargetState) -> Ruling {
-        match &target.phase {
-            Phase::Settling { since, action, .. } => {
-                Ruling::Verifying { action: action.clone(), age: self.now.at.since(*since) }
-            }
-            Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => Ruling::Fine,
-        }
+    fn verifying(&self, since: Timestamp, action: &Name) -> Ruling {
+        Ruling::Verifying { action: action.clone(), age: self.now.at.since(since) }
     }
 
     /// One healthy pass proves little; enough of them in a row close the incident.

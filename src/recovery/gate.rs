@@ -259,7 +259,7 @@ pub(super) fn is_over(policy: &TargetPolicy, target: &TargetState, now: Timestam
     if target.crashes >= health::CRASH_LOOP {
         return true;
     }
-    match target.unit.as_ref().map(|view| &view.standing) {
+    match health::fresh(target) {
         Some(Ok(Standing::Dead(_))) => true,
         Some(Ok(Standing::Busy(_))) => now >= until.max(since.after(starts::longest(policy))),
         Some(Ok(Standing::Running | Standing::Off(_) | Standing::Unusable(_)) | Err(_)) | None => {

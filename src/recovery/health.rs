@@ -49,6 +49,7 @@ pub fn fold(policy: &Policy, state: &mut State, evidence: &Evidence, now: Now) {
 /// A new run of the unit is a new incarnation, and so is one that stops or fails: what was answered before
 /// says nothing about it.
 fn fold_unit(target: &mut TargetState, report: &UnitReport, now: Timestamp) {
+    target.unit_is_old = false;
     let (known_run, known_start, known_restarts, known_standing) = target
         .unit
         .take()
@@ -210,7 +211,7 @@ pub fn assess(policy: &TargetPolicy, target: &TargetState) -> Health {
         all_pass &= probe.health == ProbeHealth::Healthy;
     }
     let mut failing = Vec::new();
-    match target.unit.as_ref().map(|view| &view.standing) {
+    match fresh(target) {
         // Something else may run it: what answers is not off.
         Some(Ok(Standing::Off(_) | Standing::Unusable(_))) if !alone && all_pass => {
             return Health::Healthy;
@@ -243,7 +244,12 @@ fn in_crash_loop(target: &TargetState) -> bool {
 
 /// A target whose only witness is its unit is not healthy just because nobody could ask.
 fn unit_unseen(policy: &TargetPolicy, target: &TargetState) -> bool {
-    policy.unit.is_some() && target.unit.as_ref().is_none_or(|view| view.standing.is_err())
+    policy.unit.is_some() && fresh(target).is_none_or(Result::is_err)
+}
+
+/// How the unit stands, unless it was seen only before the last attempt.
+pub(super) fn fresh(target: &TargetState) -> Option<&Result<Standing, String>> {
+    target.unit.as_ref().filter(|_| !target.unit_is_old).map(|view| &view.standing)
 }
 
 fn unsettled(policy: &TargetPolicy, target: &TargetState) -> String {

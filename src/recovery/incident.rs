@@ -1,11 +1,15 @@
 //! The life of an incident: opened at the first sign, counting what was tried, spent when nothing is left but
 //! single tries. When something is tried is decided elsewhere.
 
+use super::evidence::Name;
 use super::health;
 use super::policy::TargetPolicy;
-use super::state::{Incident, Phase, Spent, TargetState, looks, pattern};
+use super::state::{Incident, Phase, ProbeState, Spent, TargetState, looks, pattern};
 use super::time::Timestamp;
 use std::collections::BTreeSet;
+
+/// The words of `probe/port.rs`, the only probe that looks for the owner of a socket.
+const HELD_BY: &str = " is held by ";
 
 /// Opens an incident unless there is one.
 pub(super) fn open(target: &mut TargetState, ids: &mut u64, cause: &str, now: Timestamp) {
@@ -13,6 +17,19 @@ pub(super) fn open(target: &mut TargetState, ids: &mut u64, cause: &str, now: Ti
         *ids = ids.saturating_add(1);
         target.incident = Some(Box::new(Incident::open(*ids, now, cause)));
     }
+}
+
+/// Keeps who holds a port, from the first reading on: each attempt forgets what was read, and people are told after
+/// some of them.
+pub(super) fn note_holder(policy: &TargetPolicy, target: &mut TargetState) {
+    let Some(mut incident) = target.incident.take() else { return };
+    let reading = |probe: &ProbeState| probe.last.as_ref().map(|last| last.0.detail().to_owned());
+    let found = health::counting(policy, target).find_map(|(policy, probe)| {
+        Some((policy.name.clone(), reading(probe).filter(|words| words.contains(HELD_BY))?))
+    });
+    let looked_again = |(probe, _): &(Name, String)| target.probes.get(probe).and_then(reading).is_some();
+    incident.holder = found.or(incident.holder.take().filter(|holder| !looked_again(holder)));
+    target.incident = Some(incident);
 }
 
 /// The attempt under way did not help: the next rung, or the next single try. `after` is what is seen now;

@@ -13,6 +13,7 @@ pub(super) fn prune(policy: &Policy, state: &mut State, now: Now) {
     for target in &policy.targets {
         let entry = state.targets.entry(target.name.clone()).or_default();
         target.window.prune(&mut entry.attempts, now.at);
+        target.window.prune(&mut entry.asked_for, now.at);
         policy.alerts.healed_often.prune(&mut entry.heals, now.at);
         forget_unnamed(policy, target, entry);
     }
@@ -43,7 +44,8 @@ fn is_asked(policy: &Policy, seen_by: &str) -> bool {
 fn forget_unwatched(policy: &Policy, state: &mut State, now: Now) {
     let outbox = &mut state.outbox;
     for (name, target) in state.targets.iter_mut().filter(|(name, _)| policy.target(name).is_none()) {
-        let open = [target.incident.take(), target.not_ready.take(), target.blind.take()];
+        let open =
+            [target.incident.take(), target.not_ready.take(), target.blind.take(), target.stopped.take()];
         for incident in open.iter().flatten() {
             alert::close(&policy.alerts, outbox, Some(name), incident, &End::Unwatched, now);
         }

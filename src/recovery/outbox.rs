@@ -202,8 +202,8 @@ impl Outbox {
     /// What is not news any more because its incident is over; what was tried may have been read already.
     pub fn drop_reminders(&mut self, incident: u64) {
         let obsolete = |letter: &Letter| {
-            letter.is_waiting()
-                && letter.kind == Kind::Reminder
+            letter.is_unfinished()
+                && matches!(letter.kind, Kind::Reminder | Kind::Notice)
                 && letter.incident == incident
                 && letter.push.is_none()
         };
@@ -217,9 +217,9 @@ impl Outbox {
         self.letters.iter().find(|letter| letter.id == id).map(Arc::as_ref)
     }
 
-    /// Once there is a channel, what was withheld goes out if its fault is still there; the end of one always does,
-    /// for it is only written to who was told of the fault. What waits for a channel that is not configured any more
-    /// waits in vain.
+    /// Once there is a channel, what was withheld goes out if its fault is still there, and what has no end that could be
+    /// waited for does not; the end of a fault always does, for it is only written to who was told of it. What waits for
+    /// a channel that is not configured any more waits in vain.
     pub fn release(&mut self, alerts: &AlertPolicy, is_open: impl Fn(u64) -> bool) {
         let superseded = |reason: &str| Fate::Superseded { reason: reason.to_owned() };
         let gone = |letter: &Letter| alerts.channel(&letter.channel).is_none();
@@ -227,10 +227,13 @@ impl Outbox {
             letter.fate = superseded("its channel is configured no more");
         }
         for letter in self.letters_mut(|letter| letter.fate == Fate::Withheld) {
+            let opened = alerts.open().any(|channel| channel.name == letter.channel);
             let is_over = letter.incident != 0 && !is_open(letter.incident);
-            if is_over && letter.kind != Kind::Recovery {
+            if letter.kind != Kind::Recovery && is_over {
                 letter.fate = superseded("over before there was a channel");
-            } else if alerts.open().any(|channel| channel.name == letter.channel) {
+            } else if letter.kind != Kind::Recovery && letter.incident == 0 && opened {
+                letter.fate = superseded("out of date before there was a channel");
+            } else if opened {
                 letter.fate = Fate::Pending;
             }
         }

@@ -36,6 +36,7 @@ pub fn record(policy: &Policy, state: &mut State, attempt: &Attempt, outcome: &O
     match outcome {
         Outcome::Done(_) | Outcome::Running(_) => {
             target.carried_out = Some(now.at);
+            target.unit_is_old = true;
             if let Phase::Settling { since, until, .. } = &mut target.phase {
                 *since = now.at;
                 *until = now.at.after(of.settle);

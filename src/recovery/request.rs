@@ -62,6 +62,7 @@ impl Pass<'_> {
         let allowed = self.ask(policy, rung, Asker::Person).and_then(|()| self.fits(rung, Duration::ZERO));
         allowed.map_err(|hold| hold.to_string())?;
         self.state.kicks.push(self.now.at);
+        self.state.targets.entry(name.clone()).or_default().asked_for.push(self.now.at);
         Ok(self.attempt(policy, rung, format!("asked for by {source}")))
     }
 }

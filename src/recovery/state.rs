@@ -105,6 +105,9 @@ pub struct TargetState {
     pub probes: BTreeMap<Name, ProbeState>,
     /// Its unit, as last seen.
     pub unit: Option<UnitView>,
+    /// Whether that was before the last attempt was carried out, and is no evidence about it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unit_is_old: bool,
     /// Where its recovery stands.
     pub phase: Phase,
     /// Healthy passes in a row, counted up to what proves stability.
@@ -113,6 +116,9 @@ pub struct TargetState {
     pub healthy_since: Option<Timestamp>,
     /// Attempts within the window.
     pub attempts: Vec<Timestamp>,
+    /// Those of them that a person asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked_for: Vec<Timestamp>,
     /// When the last attempt was carried out, whether or not it helped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carried_out: Option<Timestamp>,
@@ -130,8 +136,11 @@ pub struct TargetState {
     pub blind: Option<Box<Incident>>,
     /// Faults that probes of others laid at its door, by who saw them.
     pub blamed: BTreeMap<String, String>,
-    /// Why it is left alone, when that was said.
+    /// Why it is left alone, when a release that kept no more than this has said so.
     pub off: Option<String>,
+    /// Open while it is left alone, until it is healthy again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Box<Incident>>,
     /// Whether its present run was noticed soon after it began, so that its start can be learned from.
     #[serde(default)]
     pub start_seen: bool,

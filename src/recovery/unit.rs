@@ -87,6 +87,9 @@ pub enum Standing {
     Unusable(String),
 }
 
+/// Why a masked unit is left alone. It cannot be started before the mask is off.
+pub const MASKED: &str = "a person masked it";
+
 impl UnitFacts {
     /// Reads the facts. The order of the rules matters: a job under way outranks the state it starts from.
     pub fn standing(&self) -> Standing {
@@ -96,7 +99,7 @@ impl UnitFacts {
                     .to_owned(),
             ),
             Load::Bad(why) => return Standing::Unusable(format!("its unit file cannot be used: {why}")),
-            Load::Masked => return Standing::Off("a person masked it".to_owned()),
+            Load::Masked => return Standing::Off(MASKED.to_owned()),
             Load::Loaded => {}
         }
         if let Some(job) = &self.job {

@@ -3,9 +3,11 @@
 use crate::bench::*;
 use crate::core::*;
 use crate::limits::{RESTART, quick};
-use picoclaw_watchdog::recovery::evidence::{Evidence, LateFailure};
+use picoclaw_watchdog::recovery::evidence::{Evidence, Kick, KickWish, LateFailure};
 use picoclaw_watchdog::recovery::gate::Hold;
 use picoclaw_watchdog::recovery::record::Outcome;
+use picoclaw_watchdog::recovery::unit::{Active, UnitFacts};
+use picoclaw_watchdog::recovery::verdict::Ruling;
 
 /// The predecessor of the log rules cooled down only after a success, and therefore never when a repair kept failing.
 #[test]
@@ -22,6 +24,47 @@ fn a_repair_cools_down_to_the_second_and_one_that_could_not_be_made_is_retried_s
     assert_eq!(bench.pass(10, health(pass())).attempts.len(), 0);
     assert_eq!(held(&bench.pass(289, health(fail("b"))), 0), &Hold::Cooldown { until });
     assert_eq!(done(&bench.pass(1, health(fail("b")))), RESTART);
+}
+
+fn failed(run: &str) -> UnitFacts {
+    UnitFacts { active: Active::Failed, result: "signal".to_owned(), main_pid: 0, ..running(run, 60) }
+}
+
+fn stopped(run: &str) -> UnitFacts {
+    let ago = |seconds| Some(secs(seconds));
+    let (left_active_ago, main_exited_ago) = (ago(9), ago(8));
+    UnitFacts { active: Active::Inactive, left_active_ago, main_exited_ago, ..running(run, 60) }
+}
+
+/// A letter's receipt calls for a pass that asks nothing, and it may come in the moment of the restart.
+#[test]
+fn what_was_seen_of_a_unit_before_its_repair_says_nothing_about_the_repair() {
+    let mut bench = Bench::new(policy());
+    assert_eq!(bench.pass(0, with_unit(failed("a"), fail("refused"))).attempts.len(), 1);
+    let asked_nothing = bench.pass(0, Evidence::default());
+    assert!(matches!(asked_nothing.verdicts[0].ruling, Ruling::Verifying { .. }), "{asked_nothing:?}");
+    let _ = bench.pass(2, with_unit(running("b", 2), pass()));
+    let _ = bench.pass(2, with_unit(running("b", 4), pass()));
+    let proven = bench.pass(2, with_unit(running("b", 6), pass()));
+    assert_eq!(proven.closed[0].how, "was repaired by restart-gateway");
+    let again = bench.pass(60, with_unit(failed("b"), fail("refused")));
+    assert_eq!(again.attempts.len(), 1);
+    let unhelped = bench.pass(2, with_unit(failed("c"), fail("refused")));
+    assert!(
+        matches!(unhelped.verdicts[0].ruling, Ruling::Held(Hold::Backoff { .. })),
+        "seen since: {unhelped:?}"
+    );
+}
+
+#[test]
+fn what_was_stopped_before_a_kick_is_not_left_alone_after_it() {
+    let mut bench = Bench::new(policy());
+    let wish = Ok(KickWish::Recover(name("gateway")));
+    let kick = Kick { action: "restart_gateway".to_owned(), source: "cli".to_owned(), wish };
+    let kicked = Evidence { kicks: vec![kick], ..with_unit(stopped("a"), fail("refused")) };
+    assert_eq!(bench.pass(0, kicked).attempts.len(), 1);
+    let asked_nothing = bench.pass(0, Evidence::default());
+    assert!(matches!(asked_nothing.verdicts[0].ruling, Ruling::Verifying { .. }), "{asked_nothing:?}");
 }
 
 /// What goes on beside the passes is known to have failed only later.

@@ -4,6 +4,7 @@ use crate::bench::*;
 use crate::core::*;
 use picoclaw_watchdog::recovery::evidence::Evidence;
 use picoclaw_watchdog::recovery::gate::Hold;
+use picoclaw_watchdog::recovery::policy::ProbePolicy;
 use picoclaw_watchdog::recovery::record::Outcome;
 use picoclaw_watchdog::recovery::state::{Phase, Spent};
 use picoclaw_watchdog::recovery::unit::{Active, UnitFacts};
@@ -158,4 +159,29 @@ fn what_breaks_again_and_again_reaches_the_limit_and_people_hear_of_it_once() {
         let _ = bench.pass(60, health(fail("refused")));
     }
     assert!(bench.keys().iter().all(|key| *key == "gateway_limit"), "{:?}", bench.keys());
+}
+
+/// Each attempt forgets what was read, and a port counts only when it was read three times.
+#[test]
+fn who_holds_the_port_is_kept_until_the_port_is_seen_otherwise() {
+    let mut policy = bare(&[("restart", 2)]);
+    let port = ProbePolicy { name: name("port"), fail_after: 3, ..policy.targets[0].probes[0].clone() };
+    policy.targets[0].probes.push(port);
+    let mut bench = Bench::new(policy);
+    bench.policy.targets[0].settle = secs(5);
+    let both = |port: &str| {
+        let report = of("gateway", "port", fail(port)).probes;
+        Evidence { probes: [health(fail("refused")).probes, report].concat(), ..Evidence::default() }
+    };
+    let taken = "port 1 is held by python3 (pid 4242), not by g.service";
+    for _ in 0..3 {
+        let _ = bench.pass(10, both(taken));
+    }
+    let _ = bench.pass(1, Evidence::default());
+    let letter = &bench.state.outbox.letters[0];
+    assert!(letter.text.contains(&format!("Do: stop the other process, for {taken}")), "{}", letter.text);
+    let holder = |bench: &Bench| bench.target("gateway").incident.as_ref().unwrap().holder.clone();
+    assert_eq!(holder(&bench), Some((name("port"), taken.to_owned())));
+    let _ = bench.pass(10, both("nothing listens on port 1"));
+    assert_eq!(holder(&bench), None);
 }

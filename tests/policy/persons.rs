@@ -5,6 +5,7 @@ use crate::core::*;
 use crate::limits::{both, quick, two};
 use picoclaw_watchdog::recovery::evidence::*;
 use picoclaw_watchdog::recovery::gate::{self, Asker, Hold, Question};
+use picoclaw_watchdog::recovery::outbox::Kind;
 use picoclaw_watchdog::recovery::unit::{Active, Load, UnitFacts};
 
 fn stopped() -> UnitFacts {
@@ -30,14 +31,92 @@ fn a_person_may_undo_a_persons_stop_and_the_policy_may_not() {
     assert_eq!(ask(Asker::Person), Ok(()));
 }
 
+/// What is on its way is accepted at once.
+fn taken(bench: &Bench, evidence: Evidence) -> Evidence {
+    let waiting = bench.state.outbox.letters.iter().filter(|letter| letter.is_waiting() && letter.tries > 0);
+    let delivery = Delivery::Accepted { request_id: "r".to_owned() };
+    let receipts = waiting.map(|letter| Receipt { alert: letter.id, delivery: delivery.clone() }).collect();
+    Evidence { receipts, ..evidence }
+}
+
+fn runs(bench: &mut Bench, after_s: u64) {
+    let _ = bench.pass(after_s, taken(bench, with_unit(running("a", 60), pass())));
+}
+
+fn stops(bench: &mut Bench, after_s: u64) {
+    let _ = bench.pass(after_s, taken(bench, with_unit(stopped(), fail("refused"))));
+}
+
+fn letters(bench: &Bench) -> Vec<(Kind, &'static str)> {
+    bench.state.outbox.letters.iter().map(|letter| (letter.kind, letter.fate.word())).collect()
+}
+
 #[test]
-fn stopped_again_within_the_cooldown_is_not_said_again() {
+fn stopped_again_within_the_cooldown_is_said_when_that_is_over() {
     let mut bench = Bench::new(policy());
-    for _ in 0..2 {
-        let _ = bench.pass(60, with_unit(running("a", 60), pass()));
-        let _ = bench.pass(60, with_unit(stopped(), fail("refused")));
-    }
-    assert_eq!(bench.keys(), ["gateway_left_alone"]);
+    runs(&mut bench, 60);
+    stops(&mut bench, 60);
+    runs(&mut bench, 60);
+    stops(&mut bench, 60);
+    stops(&mut bench, 60);
+    let told = [(Kind::Notice, "accepted"), (Kind::Recovery, "accepted")];
+    assert_eq!(letters(&bench), told, "the stop and its end, and not yet the second stop");
+    stops(&mut bench, 900);
+    stops(&mut bench, 60);
+    stops(&mut bench, 3600);
+    assert_eq!(letters(&bench), [told[0], told[1], told[0]], "once");
+    assert_eq!(bench.keys(), ["gateway_left_alone"; 3]);
+}
+
+/// Lets the gateway be stopped and started while its messages wait, and says what became of them when they may go.
+fn stopped_and_started(bench: &mut Bench) -> Vec<(Kind, &'static str)> {
+    runs(bench, 60);
+    stops(bench, 1);
+    runs(bench, 30);
+    bench.policy.alerts.channels[0].on = Ok(());
+    runs(bench, 60);
+    runs(bench, 60);
+    letters(bench)
+}
+
+#[test]
+fn a_stop_that_is_over_before_anybody_could_be_told_is_not_told() {
+    let mut bench = Bench::new(policy());
+    bench.policy.alerts.channels[0].on = Err("switched off".to_owned());
+    assert_eq!(stopped_and_started(&mut bench), [(Kind::Notice, "superseded")], "there was no channel");
+
+    let mut bench = Bench::new(policy());
+    let order = Order::TestAlert { channel: None };
+    let test = Evidence { orders: vec![order], ..with_unit(running("a", 60), pass()) };
+    let _ = bench.pass(60, test);
+    let told = stopped_and_started(&mut bench);
+    assert_eq!(told, [(Kind::Test, "accepted"), (Kind::Notice, "superseded")], "it waited for company");
+}
+
+#[test]
+fn a_stop_that_lasts_until_there_is_a_channel_is_told_then_and_other_notices_are_not() {
+    let mut bench = Bench::new(policy());
+    bench.policy.alerts.channels[0].on = Err("switched off".to_owned());
+    let wish = Err(KickRefusal::Forged);
+    let kick = Kick { action: "restart_gateway".to_owned(), source: "cli".to_owned(), wish };
+    let _ = bench.pass(0, Evidence { kicks: vec![kick], ..with_unit(running("a", 60), pass()) });
+    stops(&mut bench, 60);
+    assert_eq!(letters(&bench), [(Kind::Notice, "withheld"); 2]);
+    bench.policy.alerts.channels[0].on = Ok(());
+    stops(&mut bench, 60);
+    stops(&mut bench, 60);
+    assert_eq!(letters(&bench), [(Kind::Notice, "superseded"), (Kind::Notice, "accepted")]);
+}
+
+#[test]
+fn without_a_service_manager_a_stop_is_not_over() {
+    let mut bench = Bench::new(policy());
+    stops(&mut bench, 0);
+    stops(&mut bench, 60);
+    let unit = UnitReport { target: name("gateway"), facts: Err("no bus".to_owned()) };
+    let _ = bench.pass(60, Evidence { units: vec![unit], ..Evidence::default() });
+    stops(&mut bench, 3600);
+    assert_eq!(letters(&bench), [(Kind::Notice, "accepted")]);
 }
 
 fn kicked(evidence: Evidence) -> Evidence {
@@ -78,6 +157,33 @@ fn the_budget_of_kicks_frees_on_the_second() {
     let text = &refused.answers[0].text;
     assert_eq!(text, "refused: the budget of kicks is spent (2 per 10 min), next in 1 s");
     assert_eq!(bench.pass(1, kicked(health(pass()))).answers[0].attempt, Some(3));
+}
+
+#[test]
+fn a_limit_that_kicks_have_reached_says_so_until_they_are_forgotten() {
+    let mut policy = quick();
+    (policy.targets[0].window.attempts, policy.kicks.attempts) = (3, 3);
+    let mut bench = Bench::new(policy);
+    let failing = |bench: &mut Bench, after_s| {
+        let _ = bench.pass(after_s, health(fail("a")));
+        let letter = bench.state.outbox.letters.last().unwrap();
+        assert_eq!(letter.key, "gateway_limit");
+        letter.text.lines().next().unwrap().to_owned()
+    };
+    let _ = bench.pass(0, kicked(health(pass())));
+    let _ = bench.pass(10, kicked(health(pass())));
+    for _ in 0..2 {
+        let _ = bench.pass(10, health(pass()));
+    }
+    let _ = bench.pass(10, health(fail("a")));
+    let _ = bench.pass(10, health(pass()));
+    let said = failing(&mut bench, 10);
+    assert!(
+        said.ends_with("repair limit reached (3 per 10 min; 2 of them asked for by a person)."),
+        "{said}"
+    );
+    let _ = bench.pass(600, health(pass()));
+    assert_eq!(bench.target("gateway").asked_for, []);
 }
 
 #[test]

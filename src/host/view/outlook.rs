@@ -4,6 +4,7 @@
 use crate::recovery::policy::{Role, TargetPolicy};
 use crate::recovery::state::{Phase, TargetState};
 use crate::recovery::time::{Age, Timestamp};
+use crate::recovery::unit::MASKED;
 use crate::recovery::verdict::{Ruling, Seen, Verdict, seen};
 
 /// One sentence; empty where the verdict has said all.
@@ -13,7 +14,10 @@ pub(super) fn of(policy: &TargetPolicy, target: &TargetState, verdict: &Verdict,
         Ruling::Fine => format!("{repair}, once {}", conditions(policy, target)),
         Ruling::Suspect(_) => format!("{repair}, if {}", missing(policy, target)),
         Ruling::Unsure(_) => format!("nothing, for what is not known never leads to {repair}"),
-        Ruling::LeftAlone(_) => format!("nothing until it is started; then {repair} when it fails"),
+        Ruling::LeftAlone(why) => {
+            let undone = if why == MASKED { "unmasked and started" } else { "started" };
+            format!("nothing until it is {undone}; then {repair} when it fails")
+        }
         Ruling::Recovering { passes, of } => {
             let more = of.saturating_sub(*passes);
             format!("nothing more, if the next {more} passes are healthy; else {repair}")

@@ -1,13 +1,14 @@
 //! Where letters are written: one for each channel that wants them, by what that channel alone has heard.
 
+use super::close;
 use crate::recovery::evidence::Name;
 use crate::recovery::gate::Hold;
-use crate::recovery::health::{Health, suspicion};
-use crate::recovery::outbox::{Draft, Kind, Letter, Outbox};
+use crate::recovery::health::{self, Health, suspicion};
+use crate::recovery::outbox::{Draft, Fate, Kind, Letter, Outbox};
 use crate::recovery::policy::{AlertPolicy, ChannelPolicy, Severity, TargetPolicy, nth_or_last};
 use crate::recovery::state::{Heard, Incident, Spent, TargetState};
 use crate::recovery::text::fault::{Fault, Headline};
-use crate::recovery::text::{Message, render};
+use crate::recovery::text::{End, Message, render};
 use crate::recovery::time::Now;
 use crate::recovery::verdict::Ruling;
 use std::collections::BTreeMap;
@@ -162,27 +163,61 @@ impl Desk<'_> {
         self.outbox.write(draft, to, self.now);
     }
 
-    /// What a person switched off is said once, so that a forgotten stop is not found at 3 a.m.
+    /// What a person switched off is said once, so that a forgotten stop is not found at 3 a.m.; whoever was told is
+    /// told when it runs again.
     pub(super) fn left_alone(
         &mut self,
         policy: &TargetPolicy,
-        health: Health,
+        health: &Health,
         target: &mut TargetState,
+        ids: &mut u64,
         down: Option<Duration>,
     ) {
-        let Health::Off(why) = health else {
-            target.off = None;
-            return;
-        };
+        match health {
+            Health::Off(_) if target.off.is_some() => {}
+            Health::Off(why) => {
+                let stop = target.stopped.get_or_insert_with(|| {
+                    *ids = ids.saturating_add(1);
+                    Box::new(Incident::open(*ids, self.now.at, why))
+                });
+                self.tell_stop(policy, stop, why, down);
+            }
+            // Where the manager cannot be asked it may be off still.
+            Health::Unknown(_) if health::fresh(target).is_none_or(Result::is_err) => {}
+            Health::Unknown(_) | Health::Unhealthy(_) => {
+                target.off = None;
+                target.stopped.iter_mut().for_each(|stop| self.take_back(stop));
+            }
+            Health::Healthy => {
+                target.off = None;
+                if let Some(mut stop) = target.stopped.take() {
+                    self.take_back(&mut stop);
+                    close(self.alerts, self.outbox, Some(&policy.name), &stop, &End::RunsAgain, self.now);
+                }
+            }
+        }
+    }
+
+    /// While the key is quiet it waits, and is told after that.
+    fn tell_stop(&mut self, policy: &TargetPolicy, stop: &mut Incident, why: &str, down: Option<Duration>) {
         let key = format!("{}_left_alone", policy.name);
         let unit = policy.unit.as_deref();
         for channel in self.alerts.recipients_of(policy) {
-            if target.off.is_none() && !self.is_quiet(channel, &key) {
-                let message = Message::LeftAlone { target: &policy.name, why: &why, down, unit };
-                self.say(channel, About::of(policy), &key, Kind::Notice, &message);
+            if self.may_tell(channel, stop, &key) {
+                let text = self.text(&Message::LeftAlone { target: &policy.name, why, down, unit });
+                let draft = About::of(policy).draft(&key, Kind::Notice, stop.id, text);
+                self.write(channel, stop, draft).raised.insert(key.clone());
             }
         }
-        target.off = Some(why);
+    }
+
+    /// It was started, so what nobody was told yet need not be told, and who was not told has nothing to hear of the
+    /// end.
+    fn take_back(&mut self, stop: &mut Incident) {
+        self.outbox.drop_reminders(stop.id);
+        let outbox = &*self.outbox;
+        let untold = |letter: &Letter| matches!(letter.fate, Fate::Superseded { .. });
+        stop.heard.retain(|_, heard| !heard.letter.and_then(|id| outbox.letter(id)).is_some_and(untold));
     }
 
     /// Many repairs that all helped hide a fault of their own; said once per span.

@@ -16,6 +16,9 @@ pub struct Incident {
     pub since: Timestamp,
     /// What was seen first.
     pub cause: String,
+    /// Which probe saw somebody else on its port, and in which words, until it sees something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<(Name, String)>,
     /// What was tried, in order; bounded by the window and half-open gaps, and cut at 20.
     pub tried: Vec<String>,
     /// Attempts that did not help.
@@ -131,6 +134,7 @@ impl Incident {
             id,
             since,
             cause: cause.to_owned(),
+            holder: None,
             tried: Vec::new(),
             failed: 0,
             half_open: None,

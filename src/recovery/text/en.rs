@@ -1,7 +1,7 @@
 //! Messages in English. Prose only: what is said is in [`super::Message`].
 
 use super::fault::{Advice, Fault, Headline};
-use super::{End, Lasting, Message, bare, in_runs, lines, names};
+use super::{End, Lasting, Message, bare, in_runs, lines, names, start};
 use crate::recovery::digest::{Sums, Week};
 use crate::recovery::policy::Manager;
 use crate::recovery::quota::{Quota, Scarce};
@@ -10,7 +10,7 @@ use crate::recovery::time::Age;
 use std::time::Duration;
 
 pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
-    let (systemctl, journalctl) = (manager.systemctl(), manager.journalctl());
+    let journalctl = manager.journalctl();
     match message {
         Message::Fault(facts) => fault(manager, facts),
         Message::Recovered { target, end, lasted, incident } => {
@@ -20,7 +20,7 @@ pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
             Some(format!("{target}: left alone, because {why}.")),
             down.map(|down| format!("Down for {}.", Age(down))),
             Some("It stays down until it is started.".to_owned()),
-            unit.map(|unit| format!("Do: {systemctl} start {unit}")),
+            unit.map(|unit| format!("Do: {}", start(manager, unit, why))),
         ]),
         Message::Lasting { target, what, age, seen } => lines([
             Some(format!("{target}: {} for {}.", lasting(*what), Age(*age))),
@@ -64,7 +64,7 @@ fn fault(manager: Manager, fault: &Fault<'_>) -> String {
         None => format!("Now: {ruling}"),
     });
     lines([
-        Some(format!("{}: {}.", fault.target, headline(fault.headline))),
+        Some(format!("{}: {}.", fault.target, headline(fault))),
         Some(format!("Down for {}: {}", Age(fault.age), fault.seen)),
         in_runs(fault.tried).map(|tried| format!("Tried: {tried}")),
         now,
@@ -74,9 +74,12 @@ fn fault(manager: Manager, fault: &Fault<'_>) -> String {
     ])
 }
 
-fn headline(headline: Headline) -> String {
-    match headline {
-        Headline::LimitReached(window) => format!("repair limit reached ({window})"),
+fn headline(fault: &Fault<'_>) -> String {
+    match fault.headline {
+        Headline::LimitReached(window) => match fault.asked_for {
+            0 => format!("repair limit reached ({window})"),
+            asked => format!("repair limit reached ({window}; {asked} of them asked for by a person)"),
+        },
         Headline::NoHelp => "repairs do not help".to_owned(),
         Headline::NothingRepairs => "down, and nothing here can repair it".to_owned(),
         Headline::OnlyAPerson => "down, and only a person can help".to_owned(),
@@ -111,7 +114,7 @@ fn look(target: &str) -> String {
 
 fn recovered(who: &str, end: &End, lasted: Duration, incident: &Incident) -> String {
     let next = match end {
-        End::RepairedBy(_) | End::ByItself => "Nothing is left to do.",
+        End::RepairedBy(_) | End::ByItself | End::RunsAgain => "Nothing is left to do.",
         End::LeftAlone(_) => "It stays down until it is started.",
         End::Unwatched => "If that was not meant: picoclaw-watchdog check",
     };

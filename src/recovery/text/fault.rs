@@ -23,6 +23,8 @@ pub struct Fault<'a> {
     pub age: Duration,
     /// What is seen now.
     pub seen: String,
+    /// How many repairs of the window a person asked for.
+    pub asked_for: usize,
     /// What was tried.
     pub tried: &'a [String],
     /// What follows, and in how long, when that says more than the headline.
@@ -85,7 +87,7 @@ impl<'a> Fault<'a> {
             // Right after a repair nothing is seen yet; what it was for says more.
             Health::Unknown(_) | Health::Healthy | Health::Off(_) => incident.cause.clone(),
         };
-        let advice = advice(policy, target, ruling, &seen);
+        let advice = advice(policy, target, incident, ruling);
         let wait = |ruling: &Ruling| Some(ruling.hold()?.until()?.since(now.at));
         let ruling = ruling.filter(|ruling| **ruling != Ruling::Held(Hold::NoLadder));
         Self {
@@ -93,6 +95,7 @@ impl<'a> Fault<'a> {
             headline,
             age: now.at.since(incident.since),
             seen,
+            asked_for: target.asked_for.len(),
             tried: &incident.tried,
             ruling: ruling.map(|ruling| (ruling, wait(ruling))),
             dependents: Vec::new(),
@@ -105,8 +108,8 @@ impl<'a> Fault<'a> {
 fn advice<'a>(
     policy: &'a TargetPolicy,
     target: &TargetState,
+    incident: &Incident,
     ruling: Option<&Ruling>,
-    seen: &str,
 ) -> Advice<'a> {
     let standing = target.unit.as_ref().map(|view| &view.standing);
     if let Some(unit) = policy.unit.as_deref()
@@ -114,10 +117,8 @@ fn advice<'a>(
     {
         return Advice::CheckUnit(unit);
     }
-    // The words of `probe/port.rs`, the only probe that looks for the owner of a socket.
-    if let Some(held) = seen.split("; ").find(|one| one.contains(" is held by ")) {
-        let held = held.split_once(": ").map_or(held, |(_, detail)| detail);
-        return Advice::FreePort(held.to_owned());
+    if let Some((_, held)) = &incident.holder {
+        return Advice::FreePort(held.clone());
     }
     if matches!(standing, Some(Err(_))) {
         return Advice::StartManager;

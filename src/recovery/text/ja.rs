@@ -4,7 +4,7 @@
 mod phrases;
 
 use super::fault::{Advice, Fault, Headline};
-use super::{End, Lasting, Message, bare, in_runs, lines, names};
+use super::{End, Lasting, Message, bare, in_runs, lines, names, start};
 use crate::recovery::digest::{Sums, Week};
 use crate::recovery::gate::Hold;
 use crate::recovery::policy::Manager;
@@ -16,7 +16,7 @@ use phrases::quoted;
 use std::time::Duration;
 
 pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
-    let (systemctl, journalctl) = (manager.systemctl(), manager.journalctl());
+    let journalctl = manager.journalctl();
     match message {
         Message::Fault(facts) => fault(manager, facts),
         Message::Recovered { target, end, lasted, incident } => {
@@ -26,7 +26,7 @@ pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
             Some(format!("{target}: 意図的な停止とみなし、復旧を行いません（{}）。", quoted(why))),
             down.map(|down| format!("{}前から停止しています。", age(down))),
             Some("起動するまで停止したままです。".to_owned()),
-            unit.map(|unit| format!("対処: {systemctl} start {unit}")),
+            unit.map(|unit| format!("対処: {}", start(manager, unit, why))),
         ]),
         Message::Lasting { target, what, age: lasted, seen } => lines([
             Some(format!("{target}: {}状態が{}続いています。", lasting(*what), age(*lasted))),
@@ -66,7 +66,7 @@ fn fault(manager: Manager, fault: &Fault<'_>) -> String {
         None => format!("現在: {}", ruling(of)),
     });
     lines([
-        Some(format!("{}: {}。", fault.target, headline(fault.headline))),
+        Some(format!("{}: {}。", fault.target, headline(fault))),
         Some(format!("{}前から異常: {}", age(fault.age), quoted(&fault.seen))),
         in_runs(fault.tried).map(|tried| format!("実施済み: {}", quoted(&tried))),
         now,
@@ -76,9 +76,12 @@ fn fault(manager: Manager, fault: &Fault<'_>) -> String {
     ])
 }
 
-fn headline(headline: Headline) -> String {
-    match headline {
-        Headline::LimitReached(limit) => format!("復旧の上限に達しました（{}）", window(&limit)),
+fn headline(fault: &Fault<'_>) -> String {
+    match fault.headline {
+        Headline::LimitReached(limit) => match fault.asked_for {
+            0 => format!("復旧の上限に達しました（{}）", window(&limit)),
+            asked => format!("復旧の上限に達しました（{}、うち{asked}回は手動での要求）", window(&limit)),
+        },
         Headline::NoHelp => "復旧を試みましたが、回復しません".to_owned(),
         Headline::NothingRepairs => "停止しています。自動復旧の手段はありません".to_owned(),
         Headline::OnlyAPerson => "停止しています。手動での対応が必要です".to_owned(),
@@ -168,6 +171,7 @@ fn recovered(who: &str, end: &End, lasted: Duration, incident: &Incident) -> Str
     let (what, next) = match end {
         End::RepairedBy(action) => (format!("{action} により復旧しました"), "対応は不要です。"),
         End::ByItself => ("自然に復旧しました".to_owned(), "対応は不要です。"),
+        End::RunsAgain => ("再び稼働しています".to_owned(), "対応は不要です。"),
         End::LeftAlone(why) => (
             format!("意図的な停止とみなし、対応を終了しました（{}）", quoted(why)),
             "起動するまで停止したままです。",
@@ -176,11 +180,19 @@ fn recovered(who: &str, end: &End, lasted: Duration, incident: &Incident) -> Str
     };
     lines([
         Some(format!("{who}: {what}。")),
-        Some(format!("異常の継続時間: {}", age(lasted))),
+        Some(format!("{}: {}", duration(end), age(lasted))),
         Some(format!("内容: {}", quoted(&incident.cause))),
         in_runs(&incident.tried).map(|tried| format!("実施済み: {}", quoted(&tried))),
         Some(next.to_owned()),
     ])
+}
+
+/// What was it that lasted.
+fn duration(end: &End) -> &'static str {
+    match end {
+        End::RunsAgain => "停止していた時間",
+        End::RepairedBy(_) | End::ByItself | End::LeftAlone(_) | End::Unwatched => "異常の継続時間",
+    }
 }
 
 fn lasting(what: Lasting) -> &'static str {

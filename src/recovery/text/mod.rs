@@ -10,6 +10,7 @@ use super::evidence::Name;
 use super::policy::{Language, Manager};
 use super::quota::{Quota, Scarce};
 use super::state::{Incident, Offline, Pause};
+use super::unit::MASKED;
 use fault::Fault;
 use std::fmt;
 use std::time::Duration;
@@ -137,6 +138,8 @@ pub enum End {
     RepairedBy(Name),
     /// Nothing that we did.
     ByItself,
+    /// What a person had switched off is on again.
+    RunsAgain,
     /// A person switched it off; the text says how that was seen.
     LeftAlone(String),
     /// The configuration does not name it any more.
@@ -149,6 +152,7 @@ impl fmt::Display for End {
         match self {
             Self::RepairedBy(action) => write!(f, "was repaired by {action}"),
             Self::ByItself => f.write_str("recovered by itself"),
+            Self::RunsAgain => f.write_str("runs again"),
             Self::LeftAlone(why) => write!(f, "is left alone ({why})"),
             Self::Unwatched => f.write_str("is not watched any more"),
         }
@@ -177,6 +181,13 @@ fn in_runs(tried: &[String]) -> Option<String> {
     });
     let list = runs.collect::<Vec<_>>().join(", ");
     (!list.is_empty()).then_some(list)
+}
+
+/// What starts a unit that is left alone for this reason.
+fn start(manager: Manager, unit: &str, why: &str) -> String {
+    let systemctl = manager.systemctl();
+    let unmask = if why == MASKED { format!("{systemctl} unmask {unit} && ") } else { String::new() };
+    format!("{unmask}{systemctl} start {unit}")
 }
 
 /// Puts the lines together that there are.

@@ -55,7 +55,11 @@ pub fn worst(blueprint: &Blueprint) -> Worst {
 
 fn worst_of(blueprint: &Blueprint, target: &TargetPolicy) -> TargetWorst {
     let hopeless = hopeless().map(|faults| play_once(blueprint, &target.name, &faults));
-    let attempts = [comes_back(blueprint, target), changes(blueprint, target)];
+    let attempts = [
+        comes_back(blueprint, target),
+        changes(blueprint, target, &Cure::Nothing),
+        changes(blueprint, target, &Cure::AnyRepair),
+    ];
     TargetWorst {
         target: target.name.to_string(),
         attempts_per_hour: hopeless.iter().map(|played| played.2).chain(attempts).max().unwrap_or(0),
@@ -132,9 +136,9 @@ fn comes_back(blueprint: &Blueprint, target: &TargetPolicy) -> u64 {
 }
 
 /// It comes to look different whenever all was tried, which is worth another try.
-fn changes(blueprint: &Blueprint, target: &TargetPolicy) -> u64 {
+fn changes(blueprint: &Blueprint, target: &TargetPolicy, cured_by: &Cure) -> u64 {
     let ready = |state: &TargetState| matches!(state.phase, Phase::Healthy | Phase::Exhausted { .. });
-    play_whenever(blueprint, target, ready, |round| vec![gone(round % LOOKS, Cure::Nothing)])
+    play_whenever(blueprint, target, ready, |round| vec![gone(round % LOOKS, cured_by.clone())])
 }
 
 /// These faults, round by round, whenever the target is ready for the next: the most attempts in an hour.

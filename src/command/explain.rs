@@ -9,7 +9,8 @@ use crate::cli::Output;
 use crate::config::Config;
 use crate::cycle::{Report, Scope, World};
 use crate::exit::Exit;
-use crate::host::Host;
+use crate::host::view::View;
+use crate::host::{Host, clock};
 use crate::recovery::decide::decide;
 use crate::recovery::health;
 use std::rc::Rc;
@@ -23,6 +24,11 @@ pub async fn run(config: Rc<Config>, target: Option<&str>, output: Output) -> Ex
             return Exit::Usage;
         }
     };
+    if !config.enabled {
+        let view = View::switched_off(&config.policy, clock::wall());
+        show(&view, output.json);
+        return view.overall.into();
+    }
     let (mut host, state) = match Host::look(Rc::clone(&config)) {
         Ok(opened) => opened,
         Err(why) => {

@@ -3,7 +3,7 @@
 
 use super::to_json;
 use crate::cli::Output;
-use crate::config::Config;
+use crate::config::{Config, SWITCHED_OFF};
 use crate::exit::Exit;
 use crate::host::kicks::{self, KickResult};
 use crate::host::view::SCHEMA;
@@ -48,6 +48,10 @@ pub async fn run(config: &Config, request: &Request, output: Output) -> Exit {
         let known: Vec<&str> = config.kick.actions.keys().map(String::as_str).collect();
         eprintln!("{:?} is not an action that is on; there are: {}", request.action, known.join(", "));
         return Exit::Usage;
+    }
+    if !config.enabled {
+        eprintln!("{SWITCHED_OFF}, and nobody would take the request");
+        return Exit::Unavailable;
     }
     let file = &config.kick.file;
     let epoch = own_second(file).await;

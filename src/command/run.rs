@@ -2,7 +2,7 @@
 
 use super::{init_log, only_one};
 use crate::action::Action;
-use crate::config::{Config, Problem, Sources, compile};
+use crate::config::{Config, Problem, SWITCHED_OFF, Sources, compile};
 use crate::cycle::{self, Report, Scope};
 use crate::exit::Exit;
 use crate::host::chronicle::{self, Chronicle};
@@ -69,6 +69,9 @@ pub async fn run(config: Rc<Config>, warnings: &[Problem], flags: Flags) -> Exit
 /// Makes room for the configuration in force, and says what a person should know about it: it works, but perhaps
 /// not as meant.
 fn settle_into(config: &Config, warnings: &[Problem]) {
+    if !config.enabled {
+        chronicle::trouble("watchdog", SWITCHED_OFF);
+    }
     for warning in warnings {
         chronicle::trouble("config", &warning.to_string());
     }
@@ -120,6 +123,8 @@ impl Daemon {
                 let Some(report) = self.pass_unless_stopped(host, &mut events, &scope).await else { break };
                 self.next_pass(host, &report)
             } else {
+                // Nobody may take what was seen before for what is seen now.
+                publish::clear(&host.config.paths.state);
                 self.heartbeat.beat("switched off (enabled = false); SIGHUP reads the configuration again");
                 (host.config.policy.cadence.longest(), Scope::Everything)
             };

@@ -4,12 +4,16 @@ use super::show_checkup;
 use crate::cli::Output;
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::host::view::View;
 use crate::host::{clock, publish};
 use crate::recovery::time::Age;
 use std::time::Duration;
 
 /// Shows the published view.
 pub async fn run(config: &Config, output: Output) -> Exit {
+    if !config.enabled {
+        return off(config, output).await;
+    }
     let Some(view) = publish::read(&config.paths.state) else {
         eprintln!("no watchdog is running, or it has not finished its first cycle");
         eprintln!("  start it:  {} enable --now picoclaw-watchdog", config.manager.systemctl());
@@ -28,6 +32,20 @@ pub async fn run(config: &Config, output: Output) -> Exit {
             config.manager.systemctl()
         );
         return Exit::Unavailable;
+    }
+    view.overall.into()
+}
+
+/// Nothing is watched, whatever was published before. A daemon that still watches has not read that yet.
+async fn off(config: &Config, output: Output) -> Exit {
+    let view = View::switched_off(&config.policy, clock::wall());
+    show_checkup(config, &view, output.json).await;
+    if let Some(running) = publish::read(&config.paths.state) {
+        eprintln!(
+            "the watchdog that runs as pid {} has not read that yet: {} reload picoclaw-watchdog",
+            running.pid,
+            config.manager.systemctl()
+        );
     }
     view.overall.into()
 }

@@ -42,6 +42,10 @@ use std::time::Duration;
 /// The documented default, which serves a picoclaw gateway when there is no file.
 pub const BUILT_IN: &str = include_str!("../../config/watchdog.toml");
 
+/// What is said where a person has switched everything off.
+pub const SWITCHED_OFF: &str =
+    "switched off (enabled = false / PICOCLAW_WATCHDOG_ENABLED): nothing is watched";
+
 /// All that the program needs to know.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {

@@ -108,8 +108,10 @@ pub async fn examine(sources: &Sources, problems: &[Problem], config: Option<&Co
         },
     );
     let settings = configuration::check(sources, problems, config);
+    let off = config.filter(|config| !config.enabled).map(|_| configuration::off(manager));
     let places = config.map(|config| places::check(&config.paths)).unwrap_or_default();
-    let mut findings = [settings, linger, bus, own, works, time, places].concat();
+    let mut findings =
+        [settings, linger, bus, off.map_or(own, |off| vec![off]), works, time, places].concat();
     // Programs and services may repeat what they were told.
     let secrets = config.map_or(&[][..], |config| &config.secrets);
     for text in

@@ -5,6 +5,7 @@ mod outlook;
 mod table;
 
 use super::log::{parse_zone, stamp};
+use crate::config::SWITCHED_OFF;
 use crate::exit::Exit;
 use crate::recovery::evidence::{Name, Reading};
 use crate::recovery::health::Health;
@@ -43,6 +44,27 @@ pub struct View {
     /// What a person has paused.
     #[serde(default)]
     pub paused: Vec<PausedView>,
+    /// Why nothing is watched, when everything is switched off.
+    #[serde(default)]
+    pub off: Option<String>,
+}
+
+impl View {
+    /// How things are while everything is switched off: nobody knows, which is not healthy.
+    pub fn switched_off(policy: &Policy, at: u64) -> Self {
+        Self {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            at,
+            pid: std::process::id(),
+            interval_s: policy.cadence.longest().as_secs(),
+            overall: Grade::Degraded,
+            targets: Vec::new(),
+            alerts: AlertsView::new(&Outbox::default(), &policy.alerts.usable()),
+            paused: Vec::new(),
+            off: Some(SWITCHED_OFF.to_owned()),
+        }
+    }
 }
 
 /// A pause.

@@ -38,6 +38,10 @@ impl View {
 
     /// The table for people.
     pub fn table(&self) -> String {
+        // What is not watched has neither a state nor messages.
+        if let Some(why) = &self.off {
+            return format!("{why}\n");
+        }
         let mut text = String::new();
         for target in &self.targets {
             let _ = writeln!(text, "{:<10} {:<9} {}", target.name, mark(target.grade), target.summary);

@@ -2,7 +2,7 @@
 
 use super::{init_log, only_one};
 use crate::action::Action;
-use crate::config::{Config, Problem, SWITCHED_OFF, Sources, compile};
+use crate::config::{Config, Problem, SWITCHED_OFF, Severity, Sources, compile};
 use crate::cycle::{self, Report, Scope};
 use crate::exit::Exit;
 use crate::host::chronicle::{self, Chronicle};
@@ -166,7 +166,7 @@ impl Daemon {
         let began = Instant::now();
         let config = Rc::clone(&host.config);
         let report = cycle::run(&config.policy, &mut self.state, host, scope).await;
-        let view = host.view(&self.state, &report);
+        let view = View { resident: true, ..host.view(&self.state, &report) };
         self.chronicle.pass(&view, &report, &self.state.outbox);
         host.record(&self.state, &report);
         if *scope == Scope::Everything {
@@ -200,7 +200,9 @@ impl Daemon {
         self.heartbeat.reloading();
         let compiled = compile(&self.flags.sources());
         let Some(config) = compiled.config else {
-            let list: Vec<String> = compiled.problems.iter().map(ToString::to_string).collect();
+            // What is merely doubtful keeps nothing from working, and would take the room of what does.
+            let errors = compiled.problems.iter().filter(|problem| problem.severity == Severity::Error);
+            let list: Vec<String> = errors.map(ToString::to_string).collect();
             let text =
                 format!("the new configuration cannot be used, the old one stays: {}", list.join("; "));
             chronicle::trouble("config", &text);

@@ -44,6 +44,12 @@ pub struct View {
     /// What a person has paused.
     #[serde(default)]
     pub paused: Vec<PausedView>,
+    /// Whether the process that looked stays and looks again; one of the timer ends with its cycle.
+    #[serde(default)]
+    pub resident: bool,
+    /// Why the state of the process that looked cannot be saved: what others read of it is older then.
+    #[serde(default)]
+    pub unsaved: Option<String>,
     /// Why nothing is watched, when everything is switched off.
     #[serde(default)]
     pub off: Option<String>,
@@ -62,6 +68,8 @@ impl View {
             targets: Vec::new(),
             alerts: AlertsView::new(&Outbox::default(), &policy.alerts.usable()),
             paused: Vec::new(),
+            resident: false,
+            unsaved: None,
             off: Some(SWITCHED_OFF.to_owned()),
         }
     }

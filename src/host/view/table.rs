@@ -47,6 +47,9 @@ impl View {
             let _ = writeln!(text, "{:<10} {:<9} {}", target.name, mark(target.grade), target.summary);
             text.push_str(&target.details());
         }
+        if let Some(why) = &self.unsaved {
+            let _ = writeln!(text, "state      the running watchdog cannot save it: {why}");
+        }
         for paused in &self.paused {
             let _ = writeln!(text, "paused     {}", paused.line());
         }

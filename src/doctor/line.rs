@@ -190,7 +190,7 @@ mod tests {
             nobody.grade == Grade::Warn && !fix.contains("PICOCLAW"),
             "a variable that nothing reads: {fix}"
         );
-        let unset = told("[line]\nto = \"${PICOCLAW_WATCHDOG_LINE_NOTIFY_TO}\"\n");
+        let unset = told("[line]\nto = \"${PICOCLAW_WATCHDOG_LINE_NOTIFY_TO:-}\"\n");
         assert!(unset.fix.unwrap().contains("PICOCLAW_WATCHDOG_LINE_NOTIFY_TO"));
         let phone = told("[[webhook]]\nname = \"phone\"\nurl = \"https://x.example/y\"\n");
         assert_eq!(phone, Finding::ok("line", "off (there is no [line]); messages go to phone"));

@@ -1,11 +1,11 @@
 //! How things are, for people and programs: the one schema behind every `--json` and behind the published
 //! status. It is made from verdicts and adds no judgement of its own.
 
+mod off;
 mod outlook;
 mod table;
 
 use super::log::{parse_zone, stamp};
-use crate::config::SWITCHED_OFF;
 use crate::exit::Exit;
 use crate::recovery::evidence::{Name, Reading};
 use crate::recovery::health::Health;
@@ -53,26 +53,6 @@ pub struct View {
     /// Why nothing is watched, when everything is switched off.
     #[serde(default)]
     pub off: Option<String>,
-}
-
-impl View {
-    /// How things are while everything is switched off: nobody knows, which is not healthy.
-    pub fn switched_off(policy: &Policy, at: u64) -> Self {
-        Self {
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            at,
-            pid: std::process::id(),
-            interval_s: policy.cadence.longest().as_secs(),
-            overall: Grade::Degraded,
-            targets: Vec::new(),
-            alerts: AlertsView::new(&Outbox::default(), &policy.alerts.usable()),
-            paused: Vec::new(),
-            resident: false,
-            unsaved: None,
-            off: Some(SWITCHED_OFF.to_owned()),
-        }
-    }
 }
 
 /// A pause.

@@ -5,23 +5,30 @@ use clap::error::ErrorKind;
 use picoclaw_watchdog::cli::Cli;
 use picoclaw_watchdog::command;
 use picoclaw_watchdog::exit::Exit;
+use std::io::{self, Write};
 use std::panic;
 use std::process::ExitCode;
 
 /// For cargo alone, so that it links anew when the order of the code has changed (see the Makefile).
 const _: &[u8] = include_bytes!("order.ld");
 
-/// Who closed our output (`check | head`) wants no more of it; that is no defect to be told with a backtrace.
+/// Who closed our output (`check | head`) wants no more of it, and a disk may be full: no defects to be told with a
+/// backtrace.
 fn end_quietly_when_nobody_reads() {
     /// What a shell shows for a program that SIGPIPE has ended.
     const PIPE_CLOSED: i32 = 128 + 13;
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         let text = panic.payload_as_str().unwrap_or_default();
-        if text.starts_with("failed printing to") && text.contains("Broken pipe") {
-            std::process::exit(PIPE_CLOSED);
+        match text.strip_prefix("failed printing to ") {
+            Some(why) if why.contains("Broken pipe") => std::process::exit(PIPE_CLOSED),
+            Some(why) => {
+                // Standard error may lie on the same full disk.
+                let _ = writeln!(io::stderr(), "picoclaw-watchdog: cannot print to {why}");
+                std::process::exit(Exit::Failed.code().into());
+            }
+            None => usual(panic),
         }
-        usual(panic);
     }));
 }
 

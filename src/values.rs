@@ -80,8 +80,15 @@ impl fmt::Display for UnitName {
 /// # Errors
 /// A sentence with the forms that are accepted.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong =
-        || format!("{text:?} is not a duration; write a whole number with ms, s, m, h or d, like \"30s\"");
+    let wrong = || match text.strip_suffix('s').filter(|rest| parse_duration(rest).is_ok()) {
+        // The configuration has put its own s behind what a variable holds.
+        Some(rest) => {
+            format!("{rest:?} is not a number of seconds; write one without a unit, like \"30\"")
+        }
+        None => {
+            format!("{text:?} is not a duration; write a whole number with ms, s, m, h or d, like \"30s\"")
+        }
+    };
     let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let (digits, unit) = text.split_at(split);
     let number: u64 = digits.parse().map_err(|_| wrong())?;
@@ -143,6 +150,13 @@ mod tests {
         for bad in ["", "10", "s", "-1s", "1.5s", "1 s", "99999999999999999999s", "9999d"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_brings_its_own_unit_is_told_what_is_wanted() {
+        let why = parse_duration("2hs").unwrap_err();
+        assert_eq!(why, "\"2h\" is not a number of seconds; write one without a unit, like \"30\"");
+        assert!(parse_duration("twos").unwrap_err().contains("like \"30s\""));
     }
 
     #[test]

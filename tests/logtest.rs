@@ -227,7 +227,7 @@ memory/out  \bMemoryError\b
 ";
     assert_eq!((told.code, told.out.as_str()), (0, listed));
     let json: Value = serde_json::from_str(&desk.run(&["--rules", "rules.toml", "--json"], b"").out).unwrap();
-    assert_eq!([&json[1]["hits"][0], &json[1]["misses"][0]], ["MemoryError", "memory"]);
+    assert_eq!([&json["rules"][1]["hits"][0], &json["rules"][1]["misses"][0]], ["MemoryError", "memory"]);
 }
 
 /// Only a rule that is not strict can have one.

@@ -3,12 +3,12 @@
 
 use super::to_json;
 use crate::cli::Output;
-use crate::config::Config;
+use crate::config::{Config, as_called};
 use crate::exit::Exit;
 use crate::host::letters::{LetterView, LettersView};
 use crate::host::log::parse_zone;
 use crate::host::memory::Memory;
-use crate::host::{clock, inbox, publish};
+use crate::host::{clock, inbox, publish, unsaved};
 use crate::recovery::alert::TEST;
 use crate::recovery::evidence::Order;
 use crate::recovery::policy::{AlertPolicy, ChannelPolicy};
@@ -30,7 +30,8 @@ pub fn list(config: &Config, output: Output) -> Exit {
         Ok(found) => found,
         Err(exit) => return exit,
     };
-    let view = LettersView::new(&state.outbox, &config.policy.alerts, now);
+    let mut view = LettersView::new(&state.outbox, &config.policy.alerts, now);
+    view.unsaved = unsaved::warning(&config.paths.state, &zone(config));
     match output.json {
         true => println!("{}", to_json(&view)),
         false => print!("{}", view.table(&zone(config))),
@@ -137,10 +138,8 @@ async fn outcome(config: &Config, before: u64, output: Output) -> Exit {
         match found {
             Some(letter) if letter.fate != "pending" || over => return told(config, &letter, output),
             None if over => {
-                eprintln!(
-                    "left in the inbox, but not taken up within {} s: picoclaw-watchdog status",
-                    PATIENCE.as_secs()
-                );
+                let look = as_called("picoclaw-watchdog status", config.flag.as_deref());
+                eprintln!("left in the inbox, but not taken up within {} s: {look}", PATIENCE.as_secs());
                 return Exit::Unavailable;
             }
             Some(_) | None => sleep(LOOK_EVERY).await,

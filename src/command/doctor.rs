@@ -2,7 +2,7 @@
 
 use super::to_json;
 use crate::cli::Output;
-use crate::config::{Compiled, Config, Sources};
+use crate::config::{Compiled, Config, Sources, as_called};
 use crate::doctor::{Finding, Grade, examine, overall, privileges};
 use crate::exit::Exit;
 use serde::Serialize;
@@ -35,7 +35,7 @@ pub async fn run(sources: &Sources, compiled: &Compiled, output: Output) -> Exit
 /// Prints what has to be installed so that the actions may do what they are to do.
 pub async fn print_rights(config: &Config, polkit: bool) -> Exit {
     let text = if polkit { privileges::polkit(config).await } else { privileges::sudoers(config) };
-    print!("{text}");
+    print!("{}", as_called(&text, config.flag.as_deref()));
     Exit::Ok
 }
 

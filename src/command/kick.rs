@@ -3,7 +3,7 @@
 
 use super::to_json;
 use crate::cli::Output;
-use crate::config::Config;
+use crate::config::{Config, SWITCHED_OFF, as_called};
 use crate::exit::Exit;
 use crate::host::kicks::{self, KickResult};
 use crate::host::view::SCHEMA;
@@ -44,16 +44,30 @@ pub async fn run(config: &Config, request: &Request, output: Output) -> Exit {
             return Exit::Usage;
         }
     };
+    if !kicks::printable(&request.source) {
+        eprintln!("--source: {}", kicks::fields_rule());
+        return Exit::Usage;
+    }
     if !config.kick.actions.contains_key(&request.action) {
         let known: Vec<&str> = config.kick.actions.keys().map(String::as_str).collect();
         eprintln!("{:?} is not an action that is on; there are: {}", request.action, known.join(", "));
         return Exit::Usage;
+    }
+    if !config.enabled {
+        eprintln!("{SWITCHED_OFF}, and nobody would take the request");
+        return Exit::Unavailable;
     }
     let file = &config.kick.file;
     let epoch = own_second(file).await;
     if let Err(why) = kicks::write(file, &request.action, &token, &request.source, epoch) {
         eprintln!("{why}");
         return Exit::Failed;
+    }
+    if request.no_wait && output.json {
+        let (action, source) = (request.action.clone(), request.source.clone());
+        let result = KickResult { action, source, epoch, outcome: "queued".to_owned(), at: epoch };
+        println!("{}", to_json(&Told { schema: SCHEMA, result: &result }));
+        return Exit::Ok;
     }
     if request.no_wait {
         println!(
@@ -97,7 +111,8 @@ async fn answer(config: &Config, request: &Request, epoch: u64, output: Output) 
         }
         sleep(LOOK_EVERY).await;
     }
-    eprintln!("queued, but no answer within {} s: picoclaw-watchdog status", PATIENCE.as_secs());
+    let look = as_called("picoclaw-watchdog status", config.flag.as_deref());
+    eprintln!("queued, but no answer within {} s: {look}", PATIENCE.as_secs());
     Exit::Unavailable
 }
 

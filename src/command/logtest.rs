@@ -5,6 +5,7 @@ use super::to_json;
 use crate::cli::Output;
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::host::view::SCHEMA;
 use crate::logscan::Watched;
 use crate::logscan::matcher::{Event, Matcher, Single};
 use crate::logscan::rule::Rule;
@@ -39,6 +40,7 @@ pub struct Request {
 /// What came of it; printed with `--json`.
 #[derive(Debug, Default, Serialize)]
 struct Report {
+    schema: u32,
     lines: u64,
     /// Lines that any pattern matched, each counted once, excluded or not.
     matching_lines: u64,
@@ -70,7 +72,7 @@ pub fn run(config: &Config, request: &Request, output: Output) -> Exit {
     let rules = &config.scan.rules;
     if rules.is_empty() {
         eprintln!(
-            "the configuration has no rule; a rule is a probe with check.log (see the README, \"Logs\")"
+            "the configuration has no rule; a rule is a probe with check.log (see the README, \"Logs that repair\")"
         );
         return Exit::Usage;
     }
@@ -109,7 +111,7 @@ impl<'r> Test<'r> {
             .map_err(|refused| refused.into_iter().map(|refused| refused.reason).collect::<String>())?;
         let empty =
             |watched: &Watched| RuleReport { rule: watched.key(), events: 0, excluded: 0, shown: Vec::new() };
-        let report = Report { rules: rules.iter().map(empty).collect(), ..Report::default() };
+        let report = Report { schema: SCHEMA, rules: rules.iter().map(empty).collect(), ..Report::default() };
         Ok(Self { rules, matcher, report, shown: if all { ALL } else { SHOWN }, open: false })
     }
 
@@ -249,6 +251,13 @@ fn speed(report: &Report) -> String {
     format!(" in {} ({:.0} MB/s)", Age(took), report.bytes as f64 / took.as_secs_f64() / 1e6)
 }
 
+/// What is printed with `--json` where no text is tested.
+#[derive(Serialize)]
+struct AllSamples<'r> {
+    schema: u32,
+    rules: &'r [Samples<'r>],
+}
+
 /// The samples of a rule, and those that it does not judge as they say.
 #[derive(Serialize)]
 struct Samples<'r> {
@@ -286,7 +295,7 @@ fn samples(rules: &[Watched], output: Output) -> Exit {
     let sum = |of: fn(&Samples<'_>) -> usize| all.iter().map(of).sum::<usize>() as u64;
     let wrong = sum(|samples| samples.wrong.len());
     if output.json {
-        println!("{}", to_json(&all));
+        println!("{}", to_json(&AllSamples { schema: SCHEMA, rules: &all }));
     } else {
         all.iter().zip(rules).for_each(|(samples, watched)| samples.print(&watched.rule));
         let count = sum(|samples| samples.hits.len() + samples.misses.len());

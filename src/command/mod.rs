@@ -20,7 +20,8 @@ pub mod status;
 
 use crate::cli::{self, AlertsCommand, Cli, Command};
 use crate::config::cadence as pace;
-use crate::config::{Compiled, Config, Sources, compile};
+use crate::config::{Compiled, Config, Problem, Severity, Sources, as_called, compile};
+use crate::doctor::owner;
 use crate::exit::Exit;
 use crate::host::checkup::Checkup;
 use crate::host::lock::{Lock, LockError};
@@ -57,15 +58,31 @@ pub async fn dispatch(cli: Cli) -> Exit {
     let patterns = rules.clone().filter(|path| path.extension().is_some_and(|kind| kind == "json"));
     let flags = run::Flags { config: rules.or(cli.config), cadence };
     let sources = patterns.map_or_else(|| flags.sources(), |path| Sources::of_patterns(&path));
-    let compiled = compile(&sources);
+    let mut compiled = compile(&sources);
     // These two are for a configuration that cannot be used, too.
+    if matches!(cli.command, Command::Check(_) | Command::Doctor { .. }) {
+        let zone = unknown_zone(&sources, &compiled);
+        compiled.problems.extend(zone);
+    }
     if let Command::Check(output) = cli.command {
         return check::run(&compiled, output);
     }
     if let Command::Doctor { print_sudoers: false, print_polkit: false, output } = cli.command {
         return doctor::run(&sources, &compiled, output).await;
     }
-    let Some(config) = usable(&compiled) else { return Exit::Config };
+    let Some(config) = usable(&compiled, &sources) else {
+        let Command::Status(output) = cli.command else { return Exit::Config };
+        return status::beside(&sources, &compiled, output).await;
+    };
+    if speaks_to_the_running_one(&cli.command)
+        && let Some(owner) = owner::other(config.manager).await
+    {
+        let command = owner::command(&owner, std::env::args().skip(1));
+        eprintln!(
+            "the watchdog of this machine runs as {owner}, and this would speak to another one: {command}"
+        );
+        return Exit::Usage;
+    }
     match cli.command {
         Command::Run(_) => run::run(config, &compiled.problems, flags).await,
         Command::Once { cycles, gap, until_clean, report, output } => {
@@ -84,7 +101,9 @@ pub async fn dispatch(cli: Cli) -> Exit {
         Command::Resume { target, output } => pause::resume(&config, &target, output).await,
         Command::Status(output) => status::run(&config, output).await,
         Command::Alerts { what: None, output } => alerts::list(&config, output),
-        Command::Alerts { what: Some(AlertsCommand::Test { channel, yes, output }), .. } => {
+        Command::Alerts { what: Some(AlertsCommand::Test { channel, yes, output }), output: before } => {
+            // `alerts --json test` means the same as `alerts test --json`.
+            let output = cli::Output { json: output.json || before.json };
             alerts::test(&config, channel.as_deref(), yes, output).await
         }
         Command::Simulate { since, output, .. } => replay::run(&config, since.as_deref(), output),
@@ -123,13 +142,37 @@ fn cadence(pace: &cli::Pace) -> Result<Option<Cadence>, String> {
     Ok(Some(Cadence::bursts(burst, gap, rest)))
 }
 
+/// Whether a command reads or changes what belongs to the watchdog that runs, or could act beside it.
+fn speaks_to_the_running_one(command: &Command) -> bool {
+    match command {
+        Command::Once { .. } | Command::Explain { .. } | Command::Status(_) | Command::Alerts { .. } => true,
+        Command::Pause { .. } | Command::Resume { .. } | Command::Kick { .. } => true,
+        // systemd starts it as whom it may be.
+        Command::Run(_) => false,
+        Command::Check(_) | Command::Doctor { .. } | Command::Simulate { .. } | Command::Logtest { .. } => {
+            false
+        }
+    }
+}
+
+/// Stamps are in UTC where the zone is unknown, and that must not be found out in the log.
+fn unknown_zone(sources: &Sources, compiled: &Compiled) -> Option<Problem> {
+    let config = compiled.config.as_ref()?;
+    let why = parse_zone(&config.log.timezone).err()?;
+    let (what, hint) = why.split_once("; ").unwrap_or((why.as_str(), ""));
+    let file = sources.toml.as_ref().map_or("environment".to_owned(), |toml| toml.path.display().to_string());
+    let what = format!("log.timezone (or TZ): {what}, and the stamps of the log would be in UTC");
+    Some(Problem::new(Severity::Warning, file, what, hint))
+}
+
 /// The configuration, or none after every problem was printed.
-fn usable(compiled: &Compiled) -> Option<Rc<Config>> {
+fn usable(compiled: &Compiled, sources: &Sources) -> Option<Rc<Config>> {
     if compiled.config.is_none() {
         for problem in &compiled.problems {
             eprintln!("{problem}");
         }
-        eprintln!("the configuration cannot be used; `picoclaw-watchdog check` shows this list again");
+        let told = "the configuration cannot be used; `picoclaw-watchdog check` shows this list again";
+        eprintln!("{}", as_called(told, sources.flag.as_deref()));
     }
     compiled.config.clone().map(Rc::new)
 }

@@ -13,7 +13,7 @@ use crate::host::checkup::Checkup;
 use crate::host::chronicle::{self, Chronicle};
 use crate::host::lifesign::LifeSign;
 use crate::host::view::{Grade, View};
-use crate::host::{Host, publish};
+use crate::host::{Host, clock, publish};
 use crate::probe::machine::metrics::Metrics;
 use crate::recovery::evidence::Name;
 use crate::recovery::state::State;
@@ -55,8 +55,8 @@ pub async fn run(config: Rc<Config>, request: &Request, output: Output) -> Exit 
         }
     };
     if !config.enabled {
-        println!("switched off (enabled = false, or PICOCLAW_WATCHDOG_ENABLED)");
-        return Exit::Ok;
+        let view = View::switched_off(&config.policy, clock::wall());
+        return end(&config, request, Vec::new(), &view, output).await;
     }
     let log = init_log(&config);
     let _lock = match only_one(&config.paths.state, "once") {
@@ -73,13 +73,19 @@ pub async fn run(config: Rc<Config>, request: &Request, output: Output) -> Exit 
     host.set_log(log);
     host.keep_history(&state, true);
     let (view, rounds) = cycles(&mut host, &mut state, request, gap).await;
-    show_checkup(&host.config, &view, output.json).await;
     // In the timer mode a run is the cycle; it is over when the sign was given, too.
     let mut lifesign = LifeSign::new(host.config.lifesign.clone());
     let unsaved = host.unsaved().map(|why| format!("the state is not saved: {why}"));
     lifesign.cycle(&view.summary(), unsaved.as_deref(), host.clients());
     lifesign.sent().await;
-    match tell(&host.config, request, rounds, &view).await {
+    end(&host.config, request, rounds, &view, output).await
+}
+
+/// Writes the report, then prints: who reads our output may be gone, and a build server wants the report all the same.
+async fn end(config: &Config, request: &Request, rounds: Vec<Round>, view: &View, output: Output) -> Exit {
+    let told = tell(config, request, rounds, view).await;
+    show_checkup(config, view, output.json).await;
+    match told {
         Ok(()) => view.overall.into(),
         Err(why) => {
             eprintln!("{why}");

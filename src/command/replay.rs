@@ -53,7 +53,13 @@ pub fn run(config: &Config, since: Option<&str>, output: Output) -> Exit {
             return Exit::Usage;
         }
     };
-    let lines = history::read(&config.paths.state);
+    let lines = match history::read(&config.paths.state) {
+        Ok(lines) => lines,
+        Err(why) => {
+            eprintln!("{why}");
+            return Exit::Failed;
+        }
+    };
     let wanted = since.map_or(0, |since| clock::wall().saturating_sub(since.as_secs()));
     let Some((recording, then)) = recording(&lines, wanted) else {
         eprintln!("nothing was recorded yet in {}", config.paths.state.join("history").display());

@@ -1,7 +1,7 @@
 //! `run`: the daemon. Waits for the next pass or event, runs the pass, publishes, beats. It decides nothing.
 
 use super::{init_log, only_one};
-use crate::config::{Config, Problem, Sources, compile};
+use crate::config::{Config, Problem, SWITCHED_OFF, Severity, Sources, compile};
 use crate::cycle::{self, Report, Scope};
 use crate::exit::Exit;
 use crate::host::chronicle::{self, Chronicle};
@@ -69,6 +69,9 @@ pub async fn run(config: Rc<Config>, warnings: &[Problem], flags: Flags) -> Exit
 /// Makes room for the configuration in force, and says what a person should know about it: it works, but perhaps
 /// not as meant.
 fn settle_into(config: &Config, warnings: &[Problem]) {
+    if !config.enabled {
+        chronicle::trouble("watchdog", SWITCHED_OFF);
+    }
     for warning in warnings {
         chronicle::trouble("config", &warning.to_string());
     }
@@ -119,6 +122,8 @@ impl Daemon {
                 let Some(report) = self.pass_unless_stopped(host, &mut events, &scope).await else { break };
                 self.next_pass(host, &report)
             } else {
+                // Nobody may take what was seen before for what is seen now.
+                publish::clear(&host.config.paths.state);
                 self.heartbeat.beat("switched off (enabled = false); SIGHUP reads the configuration again");
                 (host.config.policy.cadence.longest(), Scope::Everything)
             };
@@ -160,7 +165,7 @@ impl Daemon {
         let began = Instant::now();
         let config = Rc::clone(&host.config);
         let report = cycle::run(&config.policy, &mut self.state, host, scope).await;
-        let view = host.view(&self.state, &report);
+        let view = View { resident: true, ..host.view(&self.state, &report) };
         self.chronicle.pass(&view, &report, &self.state.outbox);
         host.record(&self.state, &report);
         if *scope == Scope::Everything {
@@ -194,7 +199,9 @@ impl Daemon {
         self.heartbeat.reloading();
         let compiled = compile(&self.flags.sources());
         let Some(config) = compiled.config else {
-            let list: Vec<String> = compiled.problems.iter().map(ToString::to_string).collect();
+            // What is merely doubtful keeps nothing from working, and would take the room of what does.
+            let errors = compiled.problems.iter().filter(|problem| problem.severity == Severity::Error);
+            let list: Vec<String> = errors.map(ToString::to_string).collect();
             let text =
                 format!("the new configuration cannot be used, the old one stays: {}", list.join("; "));
             chronicle::trouble("config", &text);

@@ -6,6 +6,7 @@ use crate::action::{Action, Do};
 use crate::cli::Output;
 use crate::config::{Config, Sources, compile};
 use crate::exit::Exit;
+use crate::host::view::SCHEMA;
 use crate::logscan::Watched;
 use crate::probe::http::Http;
 use crate::probe::{Check, Probe, reach, tailscale};
@@ -14,6 +15,7 @@ use crate::recovery::policy::Role;
 use crate::sim::blueprint::{Asks, Blueprint, Judge, Question, Remedy};
 use crate::sim::scenario::{self, Scenario};
 use crate::values::parse_duration;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr};
 use std::path::Path;
@@ -62,7 +64,7 @@ pub struct Request {
 /// Plays a scenario.
 pub fn run(config: Option<&Path>, request: &Request, output: Output) -> Exit {
     if request.list {
-        list();
+        list(output);
         return Exit::Ok;
     }
     let Some((file, text)) = request.scenario.as_deref().and_then(find) else {
@@ -118,10 +120,28 @@ pub fn read(
     })
 }
 
-fn list() {
-    for (name, text) in SHIPPED {
-        let title = text.lines().find_map(|line| line.strip_prefix("title = \"")?.strip_suffix('"'));
-        println!("{name:<22} {}", title.unwrap_or_default());
+/// What `--list --json` prints.
+#[derive(Serialize)]
+struct Listed {
+    schema: u32,
+    scenarios: Vec<Named>,
+}
+
+#[derive(Serialize)]
+struct Named {
+    name: &'static str,
+    title: &'static str,
+}
+
+fn list(output: Output) {
+    let title = |text: &'static str| {
+        text.lines().find_map(|line| line.strip_prefix("title = \"")?.strip_suffix('"')).unwrap_or_default()
+    };
+    let named = |&(name, text): &(&'static str, &'static str)| Named { name, title: title(text) };
+    let scenarios: Vec<Named> = SHIPPED.iter().map(named).collect();
+    match output.json {
+        true => println!("{}", to_json(&Listed { schema: SCHEMA, scenarios })),
+        false => scenarios.iter().for_each(|one| println!("{:<22} {}", one.name, one.title)),
     }
 }
 

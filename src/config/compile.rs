@@ -36,6 +36,8 @@ const HOLD_OFF: Duration = Duration::from_secs(30);
 pub struct Compiled {
     /// The configuration; none when any problem is an error.
     pub config: Option<Config>,
+    /// Where things are kept, as far as a file says so that cannot be used otherwise.
+    pub paths: Option<Paths>,
     /// All that is wrong, in the order of the files.
     pub problems: Vec<Problem>,
     /// Where the file uses variables, and where those are set.
@@ -62,9 +64,10 @@ pub fn compile(sources: &Sources) -> Compiled {
         problems.extend(known.without_effect(&findings, &file));
     }
     problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    let paths = config.as_ref().map(|config| config.paths.clone());
     let usable = problems.iter().all(|problem| problem.severity == Severity::Warning);
     let config = config.filter(|_| usable).map(|config| Config { secrets: known.secrets(&config), ..config });
-    Compiled { config, problems, variables: known.mentions(findings) }
+    Compiled { config, paths, problems, variables: known.mentions(findings) }
 }
 
 /// The `error_patterns.json` that is named, before anything else is read.
@@ -142,6 +145,7 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
     let (cadence, reprobe) = (frame.cadence, frame.reprobe);
     Config {
         enabled,
+        flag: sources.flag.clone(),
         manager,
         policy: Policy {
             cadence,

@@ -22,7 +22,7 @@ mod sources;
 mod target;
 mod variables;
 
-pub use crate::section::Problem;
+pub use crate::section::{Problem, Severity};
 pub use compile::{Compiled, compile};
 pub use sources::{SourceFile, Sources};
 pub use variables::Mention;
@@ -36,17 +36,26 @@ use crate::recovery::evidence::{KickWish, Name};
 use crate::recovery::policy::{Manager, Policy};
 use crate::values::{Secret, UnitName};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The documented default, which serves a picoclaw gateway when there is no file.
 pub const BUILT_IN: &str = include_str!("../../config/watchdog.toml");
+
+/// Why nobody is written to on LINE where the configuration does not speak of it.
+pub const NO_LINE: &str = "there is no [line]";
+
+/// What is said where a person has switched everything off.
+pub const SWITCHED_OFF: &str =
+    "switched off (enabled = false / PICOCLAW_WATCHDOG_ENABLED): nothing is watched";
 
 /// All that the program needs to know.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Whether to watch at all; a person may switch everything off with one variable.
     pub enabled: bool,
+    /// The file that the command line names, if it does.
+    pub flag: Option<PathBuf>,
     /// Whose units the targets name.
     pub manager: Manager,
     /// What the core may know.
@@ -79,6 +88,22 @@ pub struct Config {
     pub off: Vec<Off>,
     /// What must be masked in every text that leaves the program.
     pub secrets: Vec<Secret>,
+}
+
+/// A text in which every command of ours that a person may copy reads the configuration that this program reads.
+pub fn as_called(text: &str, flag: Option<&Path>) -> String {
+    // What a person has typed names it already.
+    let flag = flag.filter(|_| !text.contains("--config"));
+    let Some(file) = flag.map(|file| file.display().to_string()) else { return text.to_owned() };
+    let is_plain = file.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
+    let file = if is_plain { file } else { format!("'{}'", file.replace('\'', r"'\''")) };
+    let called = |text: String, command: &&str| {
+        text.replace(
+            &format!("picoclaw-watchdog {command}"),
+            &format!("picoclaw-watchdog --config {file} {command}"),
+        )
+    };
+    ["alerts", "check", "doctor", "explain", "status"].iter().fold(text.to_owned(), called)
 }
 
 /// Something that is switched off.
@@ -151,4 +176,27 @@ pub struct KickSettings {
     pub file: PathBuf,
     /// What each request means; those about targets that are off are left out.
     pub actions: BTreeMap<String, KickWish>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_called;
+    use std::path::Path;
+
+    #[test]
+    fn commands_to_copy_name_the_file() {
+        let text =
+            "sees it (picoclaw-watchdog doctor --print-sudoers); systemctl status picoclaw-watchdog.service";
+        assert_eq!(as_called(text, None), text);
+        let called = as_called(text, Some(Path::new("/etc/w.toml")));
+        assert!(
+            called.contains("(picoclaw-watchdog --config /etc/w.toml doctor --print-sudoers)"),
+            "{called}"
+        );
+        assert!(called.ends_with("systemctl status picoclaw-watchdog.service"), "{called}");
+        let named = "runuser -u w -- picoclaw-watchdog status --config /etc/w.toml";
+        assert_eq!(as_called(named, Some(Path::new("/etc/w.toml"))), named);
+        let called = as_called("picoclaw-watchdog check", Some(Path::new("/a b's")));
+        assert_eq!(called, r"picoclaw-watchdog --config '/a b'\''s' check");
+    }
 }

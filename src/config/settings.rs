@@ -2,7 +2,7 @@
 
 use super::channels::Routing;
 use super::target::{self, growing};
-use super::{LineSettings, LogSettings, Manager, Paths};
+use super::{LineSettings, LogSettings, Manager, NO_LINE, Paths};
 use crate::probe::reference::Reference;
 use crate::recovery::evidence::{KickWish, Name};
 use crate::recovery::policy::{AlertPolicy, Language};
@@ -163,7 +163,7 @@ fn digest(text: &str) -> Result<bool, String> {
 }
 
 pub(super) fn line(root: &mut Section<'_>) -> (LineSettings, Routing) {
-    let absent = LineSettings::Off { reason: "there is no [line]".to_owned() };
+    let absent = LineSettings::Off { reason: NO_LINE.to_owned() };
     let read = root.table("line", |line| Some((read_line(line), Routing::of_line(line))));
     read.unwrap_or_else(|| (absent, Routing::of_nothing()))
 }

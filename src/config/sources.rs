@@ -36,6 +36,8 @@ pub struct Sources {
     pub env: BTreeMap<String, String>,
     /// The person's home directory, which `~` stands for.
     pub home: PathBuf,
+    /// The configuration that the command line names, if it does.
+    pub flag: Option<PathBuf>,
     /// The pace that the command line asks for, whatever the file says.
     pub cadence: Option<Cadence>,
     /// What could not be read.
@@ -51,7 +53,7 @@ impl std::fmt::Debug for SourceFile {
 
 impl std::fmt::Debug for Sources {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { toml, patterns, dotenv, env, home, cadence, problems } = self;
+        let Self { toml, patterns, dotenv, env, home, flag, cadence, problems } = self;
         let env: Vec<&String> = env.keys().collect();
         f.debug_struct("Sources")
             .field("toml", toml)
@@ -59,6 +61,7 @@ impl std::fmt::Debug for Sources {
             .field("dotenv", dotenv)
             .field("env", &env)
             .field("home", home)
+            .field("flag", flag)
             .field("cadence", cadence)
             .field("problems", problems)
             .finish()
@@ -77,11 +80,13 @@ impl Sources {
         sources.home = sources.find_home();
         let pico_home = sources.pico_home();
         sources.toml = match config_flag {
-            Some(path) => sources.read(path, true),
-            None => sources.read(&pico_home.join("watchdog.toml"), false),
+            Some(path) => sources.read(path, Some("name a file that exists, or leave that option out")),
+            None => sources.read(&pico_home.join("watchdog.toml"), None),
         };
-        sources.dotenv = sources.read(&pico_home.join(".env"), false);
-        sources.patterns = super::compile::patterns_file(&sources).and_then(|path| sources.read(&path, true));
+        sources.dotenv = sources.read(&pico_home.join(".env"), None);
+        let hint = Some("name a file that exists in [mirai] patterns_file");
+        sources.patterns = super::compile::patterns_file(&sources).and_then(|path| sources.read(&path, hint));
+        sources.flag = config_flag.map(|path| std::path::absolute(path).unwrap_or(path.to_owned()));
         sources
     }
 
@@ -90,7 +95,8 @@ impl Sources {
         let mut sources = Self::gather(None);
         let path = std::path::absolute(path).unwrap_or(path.to_owned());
         sources.toml = Some(SourceFile { text: super::mirai::naming(&path), path, mode: 0o600 });
-        sources.patterns = super::compile::patterns_file(&sources).and_then(|path| sources.read(&path, true));
+        let hint = Some("name a file that exists after --rules");
+        sources.patterns = super::compile::patterns_file(&sources).and_then(|path| sources.read(&path, hint));
         sources
     }
 
@@ -117,10 +123,10 @@ impl Sources {
         given.unwrap_or_else(|| self.home.join(".picoclaw"))
     }
 
-    fn read(&mut self, path: &Path, required: bool) -> Option<SourceFile> {
-        match read(path) {
-            Ok(None) if required => {
-                let hint = "name a file that exists, or leave --config out";
+    /// Reads a file; with a hint it has to exist.
+    fn read(&mut self, path: &Path, required: Option<&str>) -> Option<SourceFile> {
+        match (read(path), required) {
+            (Ok(None), Some(hint)) => {
                 self.problems.push(Problem::new(
                     Severity::Error,
                     path.display().to_string(),
@@ -129,8 +135,8 @@ impl Sources {
                 ));
                 None
             }
-            Ok(file) => file,
-            Err((what, hint)) => {
+            (Ok(file), _) => file,
+            (Err((what, hint)), _) => {
                 self.problems.push(Problem::new(Severity::Error, path.display().to_string(), what, hint));
                 None
             }
@@ -199,14 +205,10 @@ mod tests {
     fn only_a_file_that_was_asked_for_has_to_exist() {
         let folder = tempfile::tempdir().unwrap();
         let mut sources = Sources { home: folder.path().to_owned(), ..Sources::default() };
-        assert_eq!(sources.read(&folder.path().join("a"), false), None);
+        assert_eq!(sources.read(&folder.path().join("a"), None), None);
         assert!(sources.problems.is_empty());
-        assert_eq!(sources.read(&folder.path().join("a"), true), None);
-        assert!(
-            sources.problems[0]
-                .to_string()
-                .ends_with("/a: error: no such file; name a file that exists, or leave --config out")
-        );
+        assert_eq!(sources.read(&folder.path().join("a"), Some("make one")), None);
+        assert!(sources.problems[0].to_string().ends_with("/a: error: no such file; make one"));
     }
 
     #[test]

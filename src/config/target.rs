@@ -287,12 +287,13 @@ fn check_times(section: &Section<'_>, policy: &TargetPolicy) {
     let pace = pace(policy);
     if policy.settle < pace {
         let pace = written(pace);
-        let what = format!("over before the target is asked again, which is after {pace}");
+        let what = format!("settle is over before the target is asked again, which is after {pace}");
         section.error(&section.spot("settle"), what, format!("write settle = \"{pace}\" or more"));
     }
     let proof = pace * policy.stable_passes;
     if policy.stable_for < proof {
-        let what = format!("shorter than {} passes at every {}", policy.stable_passes, written(pace));
+        let what =
+            format!("stable_for is shorter than {} passes at every {}", policy.stable_passes, written(pace));
         section.error(
             &section.spot("stable_for"),
             what,
@@ -304,7 +305,7 @@ fn check_times(section: &Section<'_>, policy: &TargetPolicy) {
 /// What anybody can write into a log must not make us act, unless the configuration says that nobody can.
 fn check_rules(section: &Section<'_>, policy: &TargetPolicy, questions: &[Question], ladder: &[Step]) {
     if let Some(within) = longest_rule(questions).filter(|within| policy.settle <= *within) {
-        let what = format!("over before the rule is, which looks back {}", written(within));
+        let what = format!("settle is over before the rule is, which looks back {}", written(within));
         let hint = format!("write settle = \"{}\" or more", written(within + SETTLE / 2));
         section.error(&section.spot("settle"), what, hint);
     }

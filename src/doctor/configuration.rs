@@ -1,7 +1,8 @@
 //! What is wrong with the configuration: all that `check` says, who may change it, and whether a slow pass fits.
 
 use super::Finding;
-use crate::config::{Config, SourceFile, Sources};
+use crate::config::{Config, SWITCHED_OFF, SourceFile, Sources};
+use crate::recovery::policy::Manager;
 use crate::recovery::time::Age;
 use crate::section::{Problem, Severity};
 use std::time::Duration;
@@ -23,6 +24,19 @@ pub(super) fn check(sources: &Sources, problems: &[Problem], config: Option<&Con
     }
     findings.extend(config.map(pace));
     findings
+}
+
+/// Everything is switched off: whatever else is well does not help.
+pub(super) fn off(manager: Manager) -> Finding {
+    Finding::fail(
+        "watchdog",
+        SWITCHED_OFF,
+        format!(
+            "take PICOCLAW_WATCHDOG_ENABLED=false out of ~/.picoclaw/.env and the environment, and enabled = false \
+             out of the configuration; then {} reload picoclaw-watchdog",
+            manager.systemctl()
+        ),
+    )
 }
 
 fn told(problem: &Problem) -> Finding {

@@ -2,7 +2,7 @@
 //! sent to anybody.
 
 use super::Finding;
-use crate::config::{Config, LineSettings};
+use crate::config::{Config, LineSettings, NO_LINE};
 use crate::notify::line::{Line, Said};
 use crate::probe::clients::Clients;
 use crate::recovery::evidence::QuotaReading;
@@ -39,9 +39,15 @@ fn off(config: &Config, reason: &str) -> Finding {
     if !others.is_empty() {
         return Finding::ok("line", format!("off ({reason}); messages go to {}", others.join(", ")));
     }
+    let what = format!("nobody is written to, alerts are only in the log: {reason}");
+    // The variables mean something only where the configuration asks for them.
+    if reason == NO_LINE {
+        let fix = "add [line], [email] or a [[webhook]] to the configuration (README, \"Other channels\")";
+        return Finding::warn("line", what, fix);
+    }
     Finding::warn(
         "line",
-        format!("nobody is written to, alerts are only in the log: {reason}"),
+        what,
         "set PICOCLAW_WATCHDOG_LINE_NOTIFY_ENABLED=true, PICOCLAW_WATCHDOG_LINE_NOTIFY_TO and \
          PICOCLAW_CHANNELS_LINE_CHANNEL_ACCESS_TOKEN in ~/.picoclaw/.env",
     )
@@ -174,11 +180,19 @@ mod tests {
             let text = format!("{text}[[target]]\nname = \"a\"\nunit = \"a.service\"\n");
             let toml = Some(SourceFile { path: "w.toml".into(), text, mode: 0o600 });
             let compiled = compile(&Sources { toml, home: "/home/x".into(), ..Sources::default() });
-            off(&compiled.config.unwrap(), "switched off")
+            let config = compiled.config.unwrap();
+            let LineSettings::Off { reason } = config.line.clone() else { unreachable!() };
+            off(&config, &reason)
         };
         let nobody = told("");
-        assert!(nobody.grade == Grade::Warn && nobody.fix.is_some(), "{nobody:?}");
+        let fix = nobody.fix.clone().unwrap();
+        assert!(
+            nobody.grade == Grade::Warn && !fix.contains("PICOCLAW"),
+            "a variable that nothing reads: {fix}"
+        );
+        let unset = told("[line]\nto = \"${PICOCLAW_WATCHDOG_LINE_NOTIFY_TO:-}\"\n");
+        assert!(unset.fix.unwrap().contains("PICOCLAW_WATCHDOG_LINE_NOTIFY_TO"));
         let phone = told("[[webhook]]\nname = \"phone\"\nurl = \"https://x.example/y\"\n");
-        assert_eq!(phone, Finding::ok("line", "off (switched off); messages go to phone"));
+        assert_eq!(phone, Finding::ok("line", "off (there is no [line]); messages go to phone"));
     }
 }

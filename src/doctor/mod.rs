@@ -10,6 +10,7 @@ mod configuration;
 mod email;
 mod line;
 mod logs;
+pub mod owner;
 mod places;
 pub mod privileges;
 mod rights;
@@ -20,7 +21,7 @@ mod tailnet;
 mod units;
 mod webhook;
 
-use crate::config::{Config, Sources};
+use crate::config::{Config, Sources, as_called};
 use crate::probe::clients::Clients;
 use crate::section::Problem;
 use crate::values::mask;
@@ -95,7 +96,7 @@ impl fmt::Display for Grade {
 pub async fn examine(sources: &Sources, problems: &[Problem], config: Option<&Config>) -> Vec<Finding> {
     let (user, uid) = ask::user();
     let manager = config.map(|config| config.manager).unwrap_or_default();
-    let (linger, bus, own, time, works) = tokio::join!(
+    let (linger, bus, own, time, works, foreign) = tokio::join!(
         within("linger", async { session::linger(manager, &user) }),
         within("bus", session::bus(manager, uid)),
         within("watchdog", units::watchdog(manager)),
@@ -106,16 +107,19 @@ pub async fn examine(sources: &Sources, problems: &[Problem], config: Option<&Co
                 None => Vec::new(),
             }
         },
+        within("watchdog", async { owner::check(manager).await.into_iter().collect() }),
     );
     let settings = configuration::check(sources, problems, config);
+    let off = config.filter(|config| !config.enabled).map(|_| configuration::off(manager));
     let places = config.map(|config| places::check(&config.paths)).unwrap_or_default();
-    let mut findings = [settings, linger, bus, own, works, time, places].concat();
+    let mut findings =
+        [settings, linger, bus, off.map_or(own, |off| vec![off]), foreign, works, time, places].concat();
     // Programs and services may repeat what they were told.
     let secrets = config.map_or(&[][..], |config| &config.secrets);
     for text in
         findings.iter_mut().flat_map(|finding| [Some(&mut finding.what), finding.fix.as_mut()]).flatten()
     {
-        *text = mask(text, secrets);
+        *text = as_called(&mask(text, secrets), sources.flag.as_deref());
     }
     findings
 }

@@ -9,7 +9,7 @@ use crate::recovery::time::Age;
 use std::time::Duration;
 
 const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,NeedDaemonReload,Restart,RestartUSec,StartLimitBurst,StartLimitIntervalUSec,Type,WatchdogUSec";
-const SERVICE: &str = "picoclaw-watchdog.service";
+pub(super) const SERVICE: &str = "picoclaw-watchdog.service";
 const TIMER: &str = "picoclaw-watchdog.timer";
 
 /// The units of all targets.
@@ -193,7 +193,10 @@ fn judge_timer(manager: Manager, timer: &Properties) -> Finding {
 /// unit's type has no ear for it.
 fn unguarded(manager: Manager, service: &Properties) -> Option<Finding> {
     let (kind, restart) = (property(service, "Type"), property(service, "Restart"));
-    let watched = span(property(service, "WatchdogUSec")).is_some_and(|limit| !limit.is_zero());
+    // Of a unit that was loaded and never started systemd says `infinity`, whatever stands in its file.
+    let limit = property(service, "WatchdogUSec");
+    let is_told = property(service, "ActiveState") == "active" || limit != "infinity";
+    let watched = !is_told || span(limit).is_some_and(|limit| !limit.is_zero());
     let what = match (kind, restart) {
         ("notify" | "notify-reload", "always") if watched => return None,
         ("notify" | "notify-reload", "always") => "WatchdogSec= is not set".to_owned(),
@@ -315,6 +318,13 @@ mod tests {
             let findings = ours(&[change], &[]);
             assert!(findings.len() == 1 && findings[0].1.contains(words), "{change:?}: {findings:?}");
         }
+    }
+
+    #[test]
+    fn what_systemd_does_not_know_yet_is_no_fault() {
+        let fresh = [("ActiveState", "inactive"), ("WatchdogUSec", "infinity")];
+        let findings = ours(&fresh, &[]);
+        assert!(findings.len() == 1 && findings[0].1.contains("is not running"), "{findings:?}");
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct LettersView {
     pub schema: u32,
     /// Why there is no channel; empty when there is one.
     pub channel_off: String,
+    /// Why letters may be missing: a running watchdog cannot save what it has raised.
+    pub unsaved: Option<String>,
     /// Who is told of what.
     pub channels: Vec<ChannelView>,
     /// The month's quota, when it is known.
@@ -114,6 +116,7 @@ impl LettersView {
         Self {
             schema: SCHEMA,
             channel_off: alerts.usable().err().unwrap_or_default(),
+            unsaved: None,
             channels: alerts.channels.iter().map(ChannelView::new).collect(),
             quota,
             letters: outbox
@@ -127,7 +130,7 @@ impl LettersView {
     /// The table for people. Who has LINE only need not be told where each letter went.
     pub fn table(&self, zone: &TimeZone) -> String {
         let many = self.channels.len() > 1;
-        let mut text = String::new();
+        let mut text = self.unsaved.iter().map(|why| format!("{why}\n")).collect::<String>();
         for letter in &self.letters {
             let kind = letter.kind.word();
             let raised = stamp(letter.raised_at, zone);
@@ -137,7 +140,9 @@ impl LettersView {
                 writeln!(text, "#{:<4} {raised}  {channel}{kind:<8} {:<24} {fate}", letter.id, letter.key);
         }
         if self.letters.is_empty() {
-            text.push_str("no message was ever raised\n");
+            let what =
+                if self.unsaved.is_some() { "no message was saved" } else { "no message was ever raised" };
+            let _ = writeln!(text, "{what}");
         }
         for channel in &self.channels {
             let _ = writeln!(text, "{}", self.sentence(channel));

@@ -49,6 +49,9 @@ impl Host {
             targets,
             alerts: AlertsView::new(&state.outbox, &self.config.policy.alerts.usable()),
             paused: PausedView::list(state, report.now, &self.config.log.timezone),
+            resident: false,
+            unsaved: self.memory.unsaved.clone(),
+            off: None,
         }
     }
 }

@@ -28,9 +28,10 @@ pub mod quota;
 mod repair;
 pub mod room;
 pub mod store;
+pub mod unsaved;
 pub mod view;
 
-use crate::config::Config;
+use crate::config::{Config, as_called};
 use crate::cycle::{Report, Scope, World};
 use crate::logscan::scanner::Scanner;
 use crate::probe::clients::Clients;
@@ -242,6 +243,12 @@ impl Host {
         self.memory.unsaved.as_deref()
     }
 
+    /// What was wrong with the state at the start, in words.
+    pub fn start_trouble(&self) -> Option<&str> {
+        let (key, _) = self.start_trouble.as_ref()?;
+        self.troubles.get(key).map(String::as_str)
+    }
+
     /// A pass begins. What comes back may end its waiting, unless that has just happened to the one before.
     pub fn begin_pass(&mut self) -> Hurry {
         self.hurry = Hurry::new();
@@ -346,7 +353,11 @@ impl World for Host {
         if let Some(history) = &mut self.history {
             history.attempt(&self.config.policy, attempt, self.clock.now());
         }
-        let outcome = self.carry_out(attempt).await;
+        let outcome = match self.carry_out(attempt).await {
+            // It may name the command that shows which rights are missing.
+            Outcome::Failed(why) => Outcome::Failed(as_called(&why, self.config.flag.as_deref())),
+            outcome @ (Outcome::Done(_) | Outcome::Running(_)) => outcome,
+        };
         self.history.iter_mut().for_each(|history| history.outcome(attempt, &outcome, self.clock.now()));
         outcome
     }

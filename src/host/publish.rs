@@ -3,6 +3,10 @@
 
 use super::files;
 use super::view::View;
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Where a file of the running instance lies: in the runtime directory, so that no disk is written every
@@ -10,6 +14,10 @@ use std::path::{Path, PathBuf};
 /// watchdogs with different states do not share it.
 pub fn place(state: &Path, what: &str) -> PathBuf {
     let given = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    // `runuser` and `sudo` leave the one of whoever called them.
+    let is_ours =
+        |dir: &PathBuf| dir.metadata().is_ok_and(|facts| facts.uid() == nix::unistd::getuid().as_raw());
+    let given = given.filter(is_ours);
     // cron and sudo do not set the variable, but must find the same place as systemd.
     let usual =
         || Some(PathBuf::from(format!("/run/user/{}", nix::unistd::getuid()))).filter(|dir| dir.is_dir());
@@ -39,6 +47,17 @@ pub fn read(state: &Path) -> Option<View> {
     /// A view of a hundred targets is some 100 KiB.
     const BYTES_MAX: u64 = 1 << 20;
     serde_json::from_slice(&files::read_plain(&place(state, STATUS), BYTES_MAX).ok()?).ok()
+}
+
+/// What a watchdog that still runs published last.
+pub fn running(state: &Path) -> Option<View> {
+    read(state).filter(|view| view.resident && is_alive(view.pid))
+}
+
+/// Whether a process is there, whoever it belongs to.
+pub fn is_alive(pid: u32) -> bool {
+    let Ok(pid) = i32::try_from(pid) else { return false };
+    pid > 0 && kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH)
 }
 
 /// Takes it away at the end, so that nobody takes an old view for a running watchdog.

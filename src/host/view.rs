@@ -1,6 +1,7 @@
 //! How things are, for people and programs: the one schema behind every `--json` and behind the published
 //! status. It is made from verdicts and adds no judgement of its own.
 
+mod off;
 mod outlook;
 mod table;
 
@@ -43,6 +44,15 @@ pub struct View {
     /// What a person has paused.
     #[serde(default)]
     pub paused: Vec<PausedView>,
+    /// Whether the process that looked stays and looks again; one of the timer ends with its cycle.
+    #[serde(default)]
+    pub resident: bool,
+    /// Why the state of the process that looked cannot be saved: what others read of it is older then.
+    #[serde(default)]
+    pub unsaved: Option<String>,
+    /// Why nothing is watched, when everything is switched off.
+    #[serde(default)]
+    pub off: Option<String>,
 }
 
 /// A pause.

@@ -59,7 +59,14 @@ struct Alert {
 
 /// Explains the action of this number.
 pub fn run(config: &Config, id: u64, output: Output) -> Exit {
-    let lines = history::read(&config.paths.state);
+    let lines = match history::read(&config.paths.state) {
+        Ok(lines) => lines,
+        Err(why) => {
+            eprintln!("{why}");
+            return Exit::Failed;
+        }
+    };
+    super::say_unsaved(config);
     let Some(story) = story(&lines, id) else {
         eprintln!("{}", unknown(config, &lines, id));
         return Exit::Unavailable;

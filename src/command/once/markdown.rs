@@ -30,6 +30,9 @@ impl Report {
             totals.repaired,
             totals.left
         );
+        if let Some(why) = &self.off {
+            let _ = writeln!(text, "\n{}", quoted(why));
+        }
         let left = self.cycles.last().into_iter().flat_map(|round| &round.left);
         section(&mut text, "Left", left.map(|(target, why)| format!("- {target}: {}", quoted(why))));
         let all = || self.cycles.iter();

@@ -8,6 +8,7 @@ use crate::host::files;
 use crate::host::view::{Grade, View};
 use crate::recovery::record::Outcome;
 use jiff::tz::TimeZone;
+use nix::unistd::{AccessFlags, access};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,6 +25,8 @@ pub(super) struct Report {
     pub(super) exit_code: u8,
     pub(super) totals: Totals,
     pub(super) cycles: Vec<Round>,
+    /// Why there was none, when everything is switched off.
+    pub(super) off: Option<String>,
     /// How things were at the end.
     #[serde(flatten)]
     pub(super) checkup: Checkup,
@@ -137,7 +140,7 @@ impl Report {
             left: cycles.last().map_or(0, |round| round.left.len()),
         };
         let (version, exit_code) = (view.version.clone(), Exit::from(view.overall).code());
-        Self { schema: SCHEMA, version, exit_code, totals, cycles, checkup }
+        Self { schema: SCHEMA, version, exit_code, totals, cycles, off: view.off.clone(), checkup }
     }
 
     /// Writes it in the form that the name of the file asks for.
@@ -151,10 +154,17 @@ fn is(file: &Path, extension: &str) -> bool {
     file.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-/// Whether a report could be written, as far as its name tells.
+/// Whether a report could be written, as far as its name and its directory tell. Who is to read it should hear of that
+/// before anything was repaired.
 pub(super) fn check(file: Option<&Path>) -> Result<(), String> {
-    let good = file.is_none_or(|file| is(file, "md") || is(file, "json"));
-    good.then_some(()).ok_or_else(|| "--report: write a file that ends with .md or .json".to_owned())
+    let Some(file) = file else { return Ok(()) };
+    if !is(file, "md") && !is(file, "json") {
+        return Err("--report: write a file that ends with .md or .json".to_owned());
+    }
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    access(parent, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| {
+        format!("--report: nothing can be written into {}: {}", parent.display(), error.desc())
+    })
 }
 
 #[cfg(test)]
@@ -201,11 +211,13 @@ pub(super) mod tests {
     fn the_name_says_the_form() {
         let dir = tempfile::tempdir().unwrap();
         for (name, begins) in [("a.md", "# "), ("a.JSON", "{")] {
-            assert_eq!(check(Some(Path::new(name))), Ok(()));
+            assert_eq!(check(Some(&dir.path().join(name))), Ok(()));
             report().write(&dir.path().join(name)).unwrap();
             assert!(std::fs::read_to_string(dir.path().join(name)).unwrap().starts_with(begins));
         }
         assert!(check(Some(Path::new("report.txt"))).is_err() && check(None).is_ok());
+        let why = check(Some(Path::new("/proc/none/a.md"))).unwrap_err();
+        assert!(why.contains("into /proc/none: No such file"), "{why}");
         assert!(report().write(Path::new("/proc/none/a.md")).is_err());
     }
 }

@@ -129,7 +129,7 @@ async fn night() -> (tempfile::TempDir, Vec<Line>) {
         night.now_ms = night.now_ms.max(at.0);
         scope = next;
     }
-    let lines = history::read(dir.path());
+    let lines = history::read(dir.path()).unwrap();
     (dir, lines)
 }
 

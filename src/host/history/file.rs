@@ -82,19 +82,30 @@ fn end_of(path: &Path) -> io::Result<(u64, bool)> {
 }
 
 /// Every line that can be read, oldest first. What is torn, damaged, or of a newer program is left out.
-pub fn read(state_dir: &Path) -> Vec<Line> {
+///
+/// # Errors
+/// What keeps a file that is there from being read: only where none is, nothing was recorded.
+pub fn read(state_dir: &Path) -> Result<Vec<Line>, String> {
     let path = place(state_dir);
     let old = (1..=OLD_FILES).rev().map(|number| files::suffixed(&path, &format!(".{number}")));
-    old.chain([path.clone()]).flat_map(|path| lines(&path, 0)).collect()
+    let mut all = Vec::new();
+    for path in old.chain([path.clone()]) {
+        match lines(&path, 0) {
+            Ok(lines) => all.extend(lines),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("reading {}: {error}", path.display())),
+        }
+    }
+    Ok(all)
 }
 
 /// The lines in the last `bytes` of the newest file.
 pub(super) fn tail(state_dir: &Path, bytes: u64) -> Vec<Line> {
-    lines(&place(state_dir), bytes)
+    lines(&place(state_dir), bytes).unwrap_or_default()
 }
 
 /// The lines of a file, or of its last `tail` bytes when that is not zero.
-fn lines(path: &Path, tail: u64) -> Vec<Line> {
+fn lines(path: &Path, tail: u64) -> io::Result<Vec<Line>> {
     let text = || -> io::Result<Vec<u8>> {
         let (mut file, facts) = files::open_plain(path)?;
         if tail > 0 {
@@ -102,7 +113,7 @@ fn lines(path: &Path, tail: u64) -> Vec<Line> {
         }
         files::read_at_most(file, FILE_BYTES_MAX + LINE_BYTES_MAX)
     };
-    let text = text().unwrap_or_default();
+    let text = text()?;
     let line = |bytes: &[u8]| serde_json::from_slice::<Line>(bytes).ok().filter(|line| line.v <= VERSION);
-    text.split(|byte| *byte == b'\n').filter_map(line).collect()
+    Ok(text.split(|byte| *byte == b'\n').filter_map(line).collect())
 }

@@ -116,7 +116,7 @@ fn an_attempt_is_kept_with_what_was_seen_and_the_budget() {
     assert!(story.full(60, fail()).is_empty());
     let targets = BTreeSet::from([name("gateway")]);
     assert_eq!(story.pass(62, &Scope::Targets(targets), fail()).len(), 1);
-    let lines = read(story.dir.path());
+    let lines = read(story.dir.path()).unwrap();
     let attempt = lines.iter().find(|line| kind_of(&line.record) == "attempt").unwrap();
     let Record::Attempt { id: 1, verdict, .. } = &attempt.record else { panic!("{attempt:?}") };
     assert_eq!((verdict.probes[0].fails, verdict.probes[0].fail_after), (2, 2), "{verdict:#?}");
@@ -149,7 +149,7 @@ fn it_is_bounded_and_every_file_can_be_understood_by_itself() {
     let text = story.text();
     let kinds: Vec<String> = text.lines().take(3).map(|line| line.to_owned()).collect();
     assert!(kinds.iter().any(|line| line.contains("\"is\":\"keyframe\"")), "near the head of each file");
-    let lines = read(story.dir.path());
+    let lines = read(story.dir.path()).unwrap();
     assert!(lines.windows(2).all(|two| two[0].at <= two[1].at));
 }
 
@@ -161,13 +161,17 @@ fn a_torn_line_a_newer_one_and_garbage_are_left_out() {
     let newer = story.text().lines().next().unwrap().replacen("\"v\":1", "\"v\":2", 1);
     fs::write(&path, format!("{}{newer}\n\u{0}garbage\n{{\"v\":1,\"at\":5,\"wa", story.text())).unwrap();
     let mut history = History::begin(story.dir.path(), &story.state, &[], at(5));
-    assert_eq!(read(story.dir.path()).len(), 3, "the two from before, and the new keyframe on its own line");
+    assert_eq!(
+        read(story.dir.path()).unwrap().len(),
+        3,
+        "the two from before, and the new keyframe on its own line"
+    );
     history.write(at(6), &[Record::Outcome { id: 1, word: "done".to_owned(), detail: String::new() }]);
-    assert_eq!(read(story.dir.path()).len(), 4);
+    assert_eq!(read(story.dir.path()).unwrap().len(), 4);
     fs::remove_dir_all(story.dir.path().join("history")).unwrap();
-    assert!(read(story.dir.path()).is_empty());
+    assert!(read(story.dir.path()).unwrap().is_empty());
     history.write(at(7), &[Record::Outcome { id: 2, word: "done".to_owned(), detail: String::new() }]);
-    assert_eq!(read(story.dir.path()).len(), 1, "it comes back after somebody has cleared it away");
+    assert_eq!(read(story.dir.path()).unwrap().len(), 1, "it comes back after somebody has cleared it away");
 }
 
 #[test]

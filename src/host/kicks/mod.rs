@@ -10,8 +10,8 @@ mod desk;
 mod queue;
 mod request;
 
-pub use queue::{KickResult, read_result, write, write_result};
-pub use request::{EXPIRY_S, KickSettings, ReceivedKick, Seen};
+pub use queue::{KickResult, fields_rule, read_result, write, write_result};
+pub use request::{EXPIRY_S, KickSettings, ReceivedKick, Seen, printable};
 
 use super::files;
 use crate::recovery::evidence::KickRefusal;

@@ -24,15 +24,18 @@ pub struct KickResult {
     pub at: u64,
 }
 
+/// What an action and a source may hold, in words.
+pub fn fields_rule() -> String {
+    format!("action and source may hold letters, digits and {PUNCTUATION:?}, 1 to 80 of them")
+}
+
 /// Queues a request.
 ///
 /// # Errors
 /// A sentence: a field that cannot be written, a request that is still pending, or what the system says.
 pub fn write(path: &Path, action: &str, token: &Secret, source: &str, epoch: u64) -> Result<(), String> {
     if !printable(action) || !printable(source) {
-        return Err(format!(
-            "action and source may hold letters, digits and {PUNCTUATION:?}, 1 to 80 of them"
-        ));
+        return Err(fields_rule());
     }
     if token.is_empty() || token.expose().contains(['\n', '\r']) {
         return Err("the kick token is empty or has more than one line".to_owned());

@@ -137,7 +137,8 @@ fn plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || PUNCTUATION.contains(c)
 }
 
-pub(super) fn printable(word: &str) -> bool {
+/// Whether a word may be an action or a source.
+pub fn printable(word: &str) -> bool {
     (1..=FIELD_CHARS_MAX).contains(&word.len()) && word.chars().all(plain)
 }
 

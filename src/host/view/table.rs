@@ -38,10 +38,17 @@ impl View {
 
     /// The table for people.
     pub fn table(&self) -> String {
+        // What is not watched has neither a state nor messages.
+        if let Some(why) = &self.off {
+            return format!("{why}\n");
+        }
         let mut text = String::new();
         for target in &self.targets {
             let _ = writeln!(text, "{:<10} {:<9} {}", target.name, mark(target.grade), target.summary);
             text.push_str(&target.details());
+        }
+        if let Some(why) = &self.unsaved {
+            let _ = writeln!(text, "state      the running watchdog cannot save it: {why}");
         }
         for paused in &self.paused {
             let _ = writeln!(text, "paused     {}", paused.line());

@@ -174,3 +174,20 @@ fn untrusted_patterns_tell_and_do_not_act() {
         "{problems:?}"
     );
 }
+
+/// A temporary file that is removed holds up no restart of the service.
+#[test]
+fn only_what_interrupts_a_service_is_disruptive() {
+    let (config, problems) = original(ALLOWED);
+    let Some(config) = config else { panic!("{}", problems.join("\n")) };
+    let disruptive = config.actions.values().filter(|action| action.name.as_str().ends_with("-fix"));
+    let disruptive: BTreeSet<&str> =
+        disruptive.filter(|action| action.disruptive).map(|action| action.name.as_str()).collect();
+    let wanted =
+        ["http_5xx", "database_connection_error", "memory_error", "port_in_use", "redis_connection_error"];
+    assert_eq!(disruptive, wanted.map(|name| format!("{name}-fix")).iter().map(String::as_str).collect());
+    for target in config.policy.targets.iter().filter(|target| !target.ladder.is_empty()) {
+        let wanted = wanted.contains(&target.name.as_str());
+        assert_eq!(target.ladder[0].disruptive, wanted, "{}", target.name);
+    }
+}

@@ -18,6 +18,10 @@ const WRITTEN: [&str; 2] = ["data", "logs"];
 /// Where what a fix may destroy lies.
 const DATA: &str = "data";
 
+/// The fixes that interrupt a service. The others must hold up no repair of another pattern while they are verified; a
+/// sequence is as its steps are.
+const INTERRUPTS: [&str; 2] = ["service_restart", "kill_process_on_port"];
+
 /// Writes the actions of a pattern. Returns the name of the one that stands for them all; none when nothing is left.
 pub(super) fn of(
     settings: &Settings,
@@ -27,9 +31,11 @@ pub(super) fn of(
 ) -> Option<String> {
     let mut steps = Vec::new();
     for fix in &pattern.actions {
-        for act in acts(settings, pattern, fix, tables) {
-            steps.push(act);
-        }
+        let harmless = !INTERRUPTS.contains(&fix.kind.as_str());
+        let acts = acts(settings, pattern, fix, tables);
+        steps.extend(
+            acts.into_iter().map(|act| if harmless { format!("disruptive = false\n{act}") } else { act }),
+        );
     }
     let backup = file.auto_fix_config.backup_before_fix.then(|| backup(settings));
     let whole = format!("{}-fix", pattern.id);

@@ -191,3 +191,24 @@ fn only_what_interrupts_a_service_is_disruptive() {
         assert_eq!(target.ladder[0].disruptive, wanted, "{}", target.name);
     }
 }
+
+/// A file at mode 000 is no less closed than a directory; and a look demands no mode that nobody named.
+#[test]
+fn permissions_are_those_of_files_too() {
+    let (config, problems) = original(ALLOWED);
+    let Some(config) = config else { panic!("{}", problems.join("\n")) };
+    let steps =
+        |name: &str| format!("{:?}", config.actions.values().find(|it| it.name.as_str() == name).unwrap());
+    let fix = steps("permission_denied-fix");
+    for wanted in [
+        "mode: Some(493), file_mode: Some(420), owner: Some(\"www-data\")",
+        "paths: [\"data\", \"logs\", \"uploads\"], keep: 5",
+    ] {
+        assert!(fix.contains(wanted), "{wanted}: {fix}");
+    }
+    let look = steps("file_not_found-fix");
+    assert!(
+        look.contains("mode: None, file_mode: None, owner: None, recursive: true, check_only: true"),
+        "{look}"
+    );
+}

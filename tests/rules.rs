@@ -75,9 +75,23 @@ fn all_rules_together_find_what_each_finds_alone() {
 
 /// The file of the Mirai system as it is shipped, with what the operator adds.
 fn original(mirai: &str) -> (Option<Config>, Vec<String>) {
+    changed(mirai, &[])
+}
+
+/// The same with other words in it.
+fn changed(mirai: &str, changes: &[(&str, &str)]) -> (Option<Config>, Vec<String>) {
+    let mut patterns = include_str!("fixtures/mirai/error_patterns.json").to_owned();
+    for (from, to) in changes {
+        assert!(patterns.contains(from), "the file has no {from}");
+        patterns = patterns.replace(from, to);
+    }
+    taken_over(mirai, patterns)
+}
+
+/// What a file comes to.
+fn taken_over(mirai: &str, patterns: String) -> (Option<Config>, Vec<String>) {
     let file = |path: &str, text: String| Some(SourceFile { path: path.into(), text, mode: 0o600 });
     let text = format!("[mirai]\npatterns_file = \"/m/scripts/error_patterns.json\"\n{mirai}");
-    let patterns = include_str!("fixtures/mirai/error_patterns.json").to_owned();
     let compiled = compile(&Sources {
         toml: file("w.toml", text),
         patterns: file("/m/scripts/error_patterns.json", patterns),
@@ -211,4 +225,46 @@ fn permissions_are_those_of_files_too() {
         look.contains("mode: None, file_mode: None, owner: None, recursive: true, check_only: true"),
         "{look}"
     );
+}
+
+/// Who wants no messages gets none, of checks as little as of patterns; and the log is no channel of ours.
+#[test]
+fn nobody_is_told_who_is_not_named() {
+    for change in [
+        ("\"enable_notifications\": true", "\"enable_notifications\": false"),
+        ("\"log\",\n      \"email\"", "\"log\""),
+    ] {
+        let (config, problems) = changed(ALLOWED, &[change]);
+        let Some(config) = config else { panic!("{}", problems.join("\n")) };
+        assert_eq!(config.policy.targets.len(), 17);
+        for target in &config.policy.targets {
+            assert_eq!(target.channels.as_deref(), Some(&[][..]), "{change:?}: {}", target.name);
+        }
+    }
+}
+
+#[test]
+fn what_is_to_be_tried_no_times_is_told_only() {
+    let (config, problems) = changed(ALLOWED, &[("\"max_retries\": 3", "\"max_retries\": 0")]);
+    let Some(config) = config else { panic!("{}", problems.join("\n")) };
+    assert!(config.actions.is_empty() && config.policy.targets.iter().all(|target| target.ladder.is_empty()));
+    assert!(problems.iter().any(|told| told.contains("max_retries is 0")), "{problems:#?}");
+}
+
+#[test]
+fn a_fix_that_says_too_little_is_left_out_aloud() {
+    let changes = [
+        (",\n          \"port\": 5100", ""),
+        ("\"service\": \"redis\"", "\"paths\": []"),
+        ("\"data\",\n            \"logs\",\n            \"uploads\",\n            \"cache\"", ""),
+    ];
+    let (config, problems) = changed(ALLOWED, &changes);
+    assert!(config.is_some(), "{problems:#?}");
+    for told in [
+        "port_in_use.kill_process_on_port: it has no port, so it is left out; add \"port\": 5100",
+        "redis_connection_error.service_restart: it has no service",
+        "file_not_found.create_missing_dirs: it has no directories",
+    ] {
+        assert!(problems.iter().any(|problem| problem.contains(told)), "{told}: {problems:#?}");
+    }
 }

@@ -109,6 +109,10 @@ fn acts(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) 
             };
             vec![clean("logs"), clean("cache")]
         }
+        "create_missing_dirs" if fix.directories.is_empty() => {
+            missing(pattern, fix, "directories", tables);
+            Vec::new()
+        }
         "create_missing_dirs" => {
             vec![format!("do.create-dirs = {{ root = {root}, dirs = {} }}", list(&fix.directories))]
         }
@@ -135,8 +139,22 @@ fn acts(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) 
     }
 }
 
+/// Without this it cannot be known what is meant.
+fn missing(pattern: &Pattern, fix: &Fix, field: &str, tables: &mut Tables) {
+    let example = match field {
+        "port" => "\"port\": 5100",
+        "service" => "\"service\": \"flask_app\"",
+        _ => "\"directories\": [\"data\"]",
+    };
+    let what = format!("{}.{}: it has no {field}, so it is left out", pattern.id, fix.kind);
+    tables.warn(what, format!("add {example}"));
+}
+
 fn restart(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) -> Option<String> {
-    let service = fix.service.as_deref().unwrap_or_default();
+    let Some(service) = fix.service.as_deref() else {
+        missing(pattern, fix, "service", tables);
+        return None;
+    };
     match known(settings, pattern, service, tables)? {
         Service::User(unit) => Some(format!("do.restart-unit = {{ unit = {} }}", quoted(unit))),
         Service::System(unit) => Some(format!("do.restart-system-unit = {{ unit = {} }}", quoted(unit))),
@@ -182,7 +200,10 @@ fn of_files(mode: &str) -> String {
 
 /// Whoever listens on the port must belong to the program, else it is nobody that we may end.
 fn port(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) -> Option<String> {
-    let port = fix.port?;
+    let Some(port) = fix.port else {
+        missing(pattern, fix, "port", tables);
+        return None;
+    };
     let (service, user) = match port {
         5432 => ("postgresql", Some("postgres")),
         6379 => ("redis", Some("redis")),

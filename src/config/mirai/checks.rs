@@ -2,7 +2,7 @@
 //! is told, for its program repaired none of them either.
 
 use super::Settings;
-use super::file::HealthCheck;
+use super::file::{HealthCheck, PatternsFile};
 use super::toml_text::{Tables, dollars, quoted};
 
 /// Its program's own timeout where the file has none.
@@ -12,7 +12,7 @@ const TIMEOUT: u64 = 5;
 const PROOFS: u64 = 3;
 
 /// Writes one.
-pub(super) fn target(settings: &Settings, check: &HealthCheck, tables: &mut Tables) {
+pub(super) fn target(settings: &Settings, file: &PatternsFile, check: &HealthCheck, tables: &mut Tables) {
     let asked = match question(check) {
         Ok(asked) => asked,
         Err((what, hint)) => return tables.warn(format!("{}: {what}", check.name), hint),
@@ -20,6 +20,7 @@ pub(super) fn target(settings: &Settings, check: &HealthCheck, tables: &mut Tabl
     tables.begin("[[target]]");
     tables.text("name", &check.name);
     tables.text("severity", if check.critical { "critical" } else { "warning" });
+    super::told(settings, file, tables);
     let every = interval(settings, check, tables);
     if let Some(every) = every {
         tables.line(&format!("settle = \"{}s\"", every + settings.pace.as_secs()));

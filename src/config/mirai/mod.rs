@@ -117,8 +117,13 @@ pub(super) fn translate(settings: &Settings, file: &SourceFile) -> (String, Vec<
         let hint = "write trusted = true under [mirai] if that cannot be";
         tables.warn(format!("{what}: {}", idle.join(", ")), hint);
     }
+    if parsed.auto_fix_config.max_retries == 0 && parsed.error_patterns.iter().any(|pattern| pattern.auto_fix)
+    {
+        let what = "auto_fix_config.max_retries is 0, so nothing is repaired and people are told at once";
+        tables.warn(what, "write 3, or leave it out");
+    }
     for check in &parsed.health_checks {
-        checks::target(settings, check, &mut tables);
+        checks::target(settings, &parsed, check, &mut tables);
     }
     missing_channels(settings, &parsed, &mut tables);
     for unread in parsed.unread() {
@@ -152,6 +157,15 @@ fn channels(settings: &Settings, file: &PatternsFile) -> Option<Vec<String>> {
     (named.is_empty() || !there.is_empty()).then_some(there)
 }
 
+/// Who is told of a pattern or a check.
+fn told(settings: &Settings, file: &PatternsFile, tables: &mut Tables) {
+    if !file.auto_fix_config.enable_notifications {
+        tables.line("channels = []");
+    } else if let Some(channels) = channels(settings, file) {
+        tables.texts("channels", &channels);
+    }
+}
+
 /// The logs that its own program read.
 fn sources(settings: &Settings, tables: &mut Tables) {
     let files: Vec<String> =
@@ -171,24 +185,20 @@ const SOURCE: &str = "mirai-logs";
 /// A pattern with a fix is a target whose only signal is the rule, and whose ladder is the fix.
 fn target(settings: &Settings, file: &PatternsFile, pattern: &Pattern, tables: &mut Tables) {
     let fix = &file.auto_fix_config;
-    // Without trust it may tell, and no more.
-    let acts = pattern.auto_fix && settings.trusted;
+    // Without trust it may tell, and no more; nor when it is to be tried no times.
+    let acts = pattern.auto_fix && settings.trusted && fix.max_retries > 0;
     let repair = if acts { actions::of(settings, file, pattern, tables) } else { None };
     tables.begin(&format!("# {}\n[[target]]", one_line(&pattern.name, TITLE_CHARS)));
     tables.text("name", &pattern.id);
     tables.text("severity", &pattern.severity);
     if let Some(action) = repair {
-        tables.line(&format!("ladder = [{{ action = \"{action}\", tries = {} }}]", fix.max_retries.max(1)));
-        tables.line(&format!("window = {{ attempts = {}, per = \"1h\" }}", fix.max_retries.max(1)));
+        tables.line(&format!("ladder = [{{ action = \"{action}\", tries = {} }}]", fix.max_retries));
+        tables.line(&format!("window = {{ attempts = {}, per = \"1h\" }}", fix.max_retries));
         tables.line(&format!("backoff = [\"0s\", \"{}s\"]", fix.retry_delay));
         tables.line(&format!("settle = \"{}s\"", fix.cooldown_period.max(SETTLE)));
         tables.line(&format!("cooldown = \"{}s\"", fix.cooldown_period));
     }
-    if !fix.enable_notifications {
-        tables.line("channels = []");
-    } else if let Some(channels) = channels(settings, file) {
-        tables.texts("channels", &channels);
-    }
+    told(settings, file, tables);
     tables.begin("[[target.probe]]");
     tables.text("name", "log");
     tables.begin("[target.probe.check.log]");

@@ -80,8 +80,8 @@ pub(super) fn patterns_file(sources: &Sources) -> Option<PathBuf> {
 /// Only `[mirai]`; what is wrong with it is found when everything is read.
 fn mirai(source: Source<'_>, sources: &Sources) -> Option<mirai::Settings> {
     section::read(source, |root| {
-        let pace = frame(root, sources).cadence.shortest();
-        mirai::settings(root, &sources.home, pace)
+        let cadence = frame(root, sources).cadence;
+        mirai::settings(root, &sources.home, cadence)
     })
     .0?
 }
@@ -121,7 +121,7 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
     let everything = (!enabled).then(|| Off { what: "everything".to_owned(), why: why_off(root) });
     let manager = root.or("manager", Manager::User, settings::manager);
     let frame = frame(root, sources);
-    mirai::settings(root, home, frame.cadence.shortest());
+    mirai::settings(root, home, frame.cadence);
     let paths = settings::paths(root, home);
     let log = settings::log(root);
     let (line, routing) = settings::line(root);

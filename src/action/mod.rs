@@ -9,7 +9,7 @@ pub mod funnel;
 pub mod http;
 pub mod kill_listener;
 mod kinds;
-mod listener;
+pub mod listener;
 pub mod restart_system_unit;
 pub mod restart_unit;
 pub mod run;

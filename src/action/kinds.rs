@@ -3,6 +3,7 @@
 
 use super::all::All;
 use super::allow::Allow;
+use super::backup::Keep;
 use super::check_port::CheckPort;
 use super::files::{Files, Hand};
 use super::funnel::PublishFunnel;
@@ -133,6 +134,19 @@ impl Do {
             Self::SignalUnit(_) | Self::KillListener(_) | Self::CheckPort(_) => longest > *TIMEOUT.end(),
             Self::Http(_) | Self::PublishFunnel(_) | Self::Files(_) | Self::Vacuum(_) => longest > PASS_WAITS,
             Self::All(all) => longest > *TIMEOUT.end() || all.steps.iter().any(Action::is_errand),
+        }
+    }
+
+    /// What it may spoil of files, and so what a backup keeps.
+    pub(super) fn spoils(&self) -> Keep {
+        match self {
+            Self::Files(files) => files.spoils(),
+            Self::All(all) => {
+                all.steps.iter().map(|step| step.act.spoils()).reduce(Keep::and).unwrap_or(Keep::Contents)
+            }
+            Self::RestartUnit(_) | Self::Run(_) | Self::Http(_) | Self::PublishFunnel(_) => Keep::Contents,
+            Self::RestartSystemUnit(_) | Self::SignalUnit(_) => Keep::Contents,
+            Self::KillListener(_) | Self::CheckPort(_) | Self::Vacuum(_) => Keep::Contents,
         }
     }
 

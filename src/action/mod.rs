@@ -9,7 +9,7 @@ pub mod funnel;
 pub mod http;
 pub mod kill_listener;
 mod kinds;
-mod listener;
+pub mod listener;
 pub mod restart_system_unit;
 pub mod restart_unit;
 pub mod run;
@@ -89,7 +89,7 @@ impl Action {
             return rehearsed(self.act.rehearse(tools).await);
         }
         let Some(backup) = &self.backup else { return self.act.perform(tools).await };
-        match backup.make(&self.name, &tools.state).await {
+        match backup.make(&self.name, &tools.state, self.act.spoils()).await {
             Ok(kept) => told_after(self.act.perform(tools).await, &kept),
             Err(why) => Outcome::Failed(format!("not done, for its backup could not be made: {why}")),
         }

@@ -18,7 +18,7 @@ pub use walk::{DEPTH_MAX, Entry, Visit, Walk};
 
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2, readlinkat, renameat};
 use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
-use nix::unistd::{LinkatFlags, Uid, UnlinkatFlags, fchownat, linkat, unlinkat};
+use nix::unistd::{AccessFlags, LinkatFlags, Uid, UnlinkatFlags, faccessat, fchownat, linkat, unlinkat};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -210,6 +210,19 @@ impl Handle {
     pub fn set_mode(&self, mode: u32) -> io::Result<()> {
         // The one way there is for a descriptor that may not be read; it leads to the thing itself, not to its name.
         fs::set_permissions(format!("/proc/self/fd/{}", self.0.as_raw_fd()), Permissions::from_mode(mode))
+    }
+
+    /// Whether we may read it, and enter it if it is a directory.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn access(&self, kind: Kind) -> io::Result<()> {
+        let wanted = match kind {
+            Kind::Dir => AccessFlags::R_OK | AccessFlags::X_OK,
+            Kind::File | Kind::Link | Kind::Other => AccessFlags::R_OK,
+        };
+        let itself = format!("/proc/self/fd/{}", self.0.as_raw_fd());
+        Ok(faccessat(AT_FDCWD, itself.as_str(), wanted, AtFlags::AT_EACCESS)?)
     }
 
     /// Gives it to another owner.

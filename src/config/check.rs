@@ -3,15 +3,15 @@
 
 use super::plan::Plan;
 use super::{rules, sequence};
+use crate::logscan::follow::Own;
 use crate::recovery::evidence::{KickWish, Name};
 use crate::recovery::policy::Role;
 use crate::section::parse::written;
 use crate::section::{Section, Spot, did_you_mean};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 /// Reports all that is wrong between the tables. `own` are the files that we write ourselves.
-pub(super) fn check(root: &Section<'_>, plan: &Plan, own: &[PathBuf]) {
+pub(super) fn check(root: &Section<'_>, plan: &Plan, own: &Own) {
     names_are_unique(root, plan);
     ladders_lead_to_actions(root, plan);
     ladders_are_climbed(root, plan);

@@ -1,5 +1,5 @@
 //! From sources to a [`Config`]: reads each table once, checks them against each other, and has them
-//! joined. Pure: the same sources always give the same result.
+//! joined. Pure but for one look at the files that a `[[source]]` means: a link may lead to our own log.
 
 use super::cadence;
 use super::channels::Channels;
@@ -15,6 +15,7 @@ use super::variables::{Known, Mention};
 use super::{BUILT_IN, Config, LogSettings, Manager, Off, Paths, Sources, allow, check};
 use crate::action::Action;
 use crate::action::allow::Allow;
+use crate::logscan::follow::Own;
 use crate::notify::file::File;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::Policy;
@@ -82,8 +83,8 @@ pub(super) fn patterns_file(sources: &Sources) -> Option<PathBuf> {
 /// Only `[mirai]`; what is wrong with it is found when everything is read.
 fn mirai(source: Source<'_>, sources: &Sources) -> Option<mirai::Settings> {
     section::read(source, |root| {
-        let pace = frame(root, sources).cadence.shortest();
-        mirai::settings(root, &sources.home, pace)
+        let cadence = frame(root, sources).cadence;
+        mirai::settings(root, &sources.home, cadence)
     })
     .0?
 }
@@ -123,7 +124,7 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
     let everything = (!enabled).then(|| Off { what: "everything".to_owned(), why: why_off(root) });
     let manager = root.or("manager", Manager::User, settings::manager);
     let frame = frame(root, sources);
-    mirai::settings(root, home, frame.cadence.shortest());
+    mirai::settings(root, home, frame.cadence);
     let paths = settings::paths(root, home);
     let log = settings::log(root);
     let (line, routing) = settings::line(root);
@@ -159,7 +160,7 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
         },
         probes: plan.probes(),
         references,
-        scan: plan.scan(max_bytes),
+        scan: plan.scan(max_bytes, own),
         units: plan.units(),
         logs: plan.logs(),
         kick: plan.kicks(kicks),
@@ -174,13 +175,13 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
     }
 }
 
-/// The files that we write ourselves, with what they are rotated to.
-fn own_files(paths: &Paths, log: &LogSettings, alerts: Option<&File>) -> Vec<PathBuf> {
+/// The files that we write ourselves, with what they are rotated to, and where all else of ours lies.
+fn own_files(paths: &Paths, log: &LogSettings, alerts: Option<&File>) -> Own {
     let logs = [&paths.log].into_iter().chain(alerts.map(|file| &file.path));
     let old = |path: &PathBuf, number| PathBuf::from(format!("{}.{number}", path.display()));
     let rotated = |path: &PathBuf| (1..=log.keep).map(|number| old(path, number)).collect::<Vec<_>>();
     let logs = logs.flat_map(|path| std::iter::once(path.clone()).chain(rotated(path)));
-    logs.chain([paths.state.join("state.json")]).collect()
+    Own { files: logs.collect(), state: Some(paths.state.clone()) }
 }
 
 fn why_off(root: &Section<'_>) -> String {

@@ -7,6 +7,7 @@ use super::settings::{Kicks, Wish};
 use super::target::{Draft, Question, Step};
 use super::{KickSettings, LineSettings, Off};
 use crate::action::Action;
+use crate::logscan::follow::Own;
 use crate::logscan::{self, Watched};
 use crate::notify::line::Line;
 use crate::probe::Probe;
@@ -16,6 +17,7 @@ use crate::section::Spot;
 use crate::values::UnitName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The tables.
@@ -100,11 +102,11 @@ impl Plan {
     }
 
     /// What is looked for in logs, and those that it is looked for in.
-    pub(super) fn scan(&self, max_bytes: u64) -> logscan::Plan {
+    pub(super) fn scan(&self, max_bytes: u64, own: Own) -> logscan::Plan {
         let rules = self.rules();
         let read = |log: &&Log| rules.iter().any(|watched| watched.rule.logs.contains(&log.source.name));
         let sources = self.logs.iter().filter(read).map(|log| log.source.clone()).collect();
-        logscan::Plan { sources, rules, max_bytes }
+        logscan::Plan { sources, rules, max_bytes, own: Arc::new(own) }
     }
 
     fn rules(&self) -> Vec<Watched> {

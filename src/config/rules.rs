@@ -4,7 +4,7 @@
 use super::check::unknown;
 use super::plan::Plan;
 use super::target::{Draft, Question};
-use crate::logscan::follow::Kind;
+use crate::logscan::follow::{Kind, Own};
 use crate::logscan::lint;
 use crate::logscan::matcher::Matcher;
 use crate::logscan::rule::Rule;
@@ -14,7 +14,6 @@ use crate::recovery::text::fault::{Advice, Fault, Headline};
 use crate::recovery::text::{Message, render};
 use crate::section::{Section, Spot};
 use glob::Pattern;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// What the journal has of us.
@@ -25,7 +24,7 @@ const HOLDERS: [&str; 4] = ["system.slice", "app.slice", "user@1000.service", "u
 const HOLDERS_OF_USERS: [&str; 2] = ["user@.service", "user-.slice"];
 
 /// Reports all that is wrong with the rules and with the logs that they read; `own` are the files that we write.
-pub(super) fn check(root: &Section<'_>, plan: &Plan, own: &[PathBuf]) {
+pub(super) fn check(root: &Section<'_>, plan: &Plan, own: &Own) {
     logs_are_known_and_read(root, plan);
     logs_are_not_our_own(root, plan, own);
     for (target, asked, rule) in rules(plan) {
@@ -63,13 +62,13 @@ fn logs_are_known_and_read(root: &Section<'_>, plan: &Plan) {
 }
 
 /// What reads its own words acts on them for ever, as the predecessor did.
-fn logs_are_not_our_own(root: &Section<'_>, plan: &Plan, own: &[PathBuf]) {
+fn logs_are_not_our_own(root: &Section<'_>, plan: &Plan, own: &Own) {
     for log in &plan.logs {
         let own = match &log.source.kind {
-            Kind::Files { patterns } => {
-                let read = |path: &&PathBuf| patterns.iter().any(|pattern| pattern.means(path));
-                own.iter().find(read).map(|path| path.display().to_string())
-            }
+            Kind::Files { patterns } => patterns
+                .iter()
+                .find_map(|pattern| own.meant_by(pattern))
+                .map(|path| path.display().to_string()),
             Kind::Journal { units, .. } => units.iter().find_map(|unit| own_unit(unit)),
         };
         if let Some(own) = own {

@@ -5,6 +5,7 @@
 
 mod ask;
 mod backup;
+mod capabilities;
 mod clock;
 mod configuration;
 mod email;

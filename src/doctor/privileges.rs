@@ -1,8 +1,8 @@
 //! What the configured actions need beyond the rights of our own user, as two files for a person to install: the
 //! lines of sudoers, and a rule for polkit. Exactly that, and nothing more. It prints and installs nothing.
 
-use super::ask;
 use super::rights::{bare, is_sudo};
+use super::{ask, capabilities};
 use crate::action::{Action, Do, sudo};
 use crate::config::Config;
 use crate::recovery::policy::Manager;
@@ -31,8 +31,9 @@ pub fn sudoers(config: &Config) -> String {
         .map(|step| (step, as_root(step)))
         .filter(|(_, commands)| !commands.is_empty())
         .collect();
+    let drop_in = capabilities::drop_in(config, &ask::user().0, "#");
     if needed.is_empty() {
-        return format!("# {NONE} {user}\n");
+        return if drop_in.is_empty() { format!("# {NONE} {user}\n") } else { drop_in };
     }
     let mut text = format!(
         "# What the actions of picoclaw-watchdog need, run by {user}, and nothing more. To install it:\n\
@@ -44,7 +45,7 @@ pub fn sudoers(config: &Config) -> String {
         // A text takes everything.
         let _ = write!(text, "# action {}\n{}\n", step.name, sudo::line(&user, commands));
     }
-    text
+    text + &drop_in
 }
 
 /// The commands that an action runs with sudo, without it.
@@ -67,8 +68,9 @@ pub async fn polkit(config: &Config) -> String {
     for unit in steps(config).filter_map(Action::system_unit) {
         units.insert(canonical(unit).await);
     }
+    let drop_in = capabilities::drop_in(config, &user, "//");
     if Uid::effective().is_root() || units.is_empty() {
-        return format!("// {NONE} {user}\n");
+        return if drop_in.is_empty() { format!("// {NONE} {user}\n") } else { drop_in };
     }
     let units: Vec<String> = units.iter().map(|unit| literal(unit)).collect();
     let verbs: BTreeSet<String> = steps(config).flat_map(verbs).map(|verb| literal(&verb)).collect();
@@ -82,7 +84,7 @@ pub async fn polkit(config: &Config) -> String {
          \x20       [{}].indexOf(action.lookup(\"verb\")) >= 0) {{\n\
          \x20       return polkit.Result.YES;\n\
          \x20   }}\n\
-         }});\n",
+         }});\n{drop_in}",
         literal(&user),
         units.join(", "),
         verbs.join(", ")

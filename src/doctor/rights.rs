@@ -1,9 +1,9 @@
 //! The right to order Tailscale about, as its operator or through `sudo -n`, and to restart units of the system; and
 //! whether the hardening of our own unit takes sudo away. `sudo -l` lists, and runs nothing.
 
-use super::Finding;
 use super::ask::{self, property};
 use super::privileges::steps;
+use super::{Finding, capabilities};
 use crate::action::funnel::PublishFunnel;
 use crate::action::restart_system_unit::RestartSystemUnit;
 use crate::action::{Do, sudo};
@@ -44,6 +44,7 @@ pub(super) async fn check(config: &Config, user: &str) -> Vec<Finding> {
         }
     }
     findings.extend(for_publishing(user, &publishing).await);
+    findings.extend(capabilities::check(config, user).await);
     findings
 }
 

@@ -21,7 +21,7 @@ pub struct Finding {
 const SHOWN: usize = 3;
 
 /// Lines of ordinary days. A rule that takes one of them for a fault would act on nothing.
-const INNOCENT: [&str; 14] = [
+const INNOCENT: [&str; 18] = [
     "INFO the meeting room is booked, zoom link sent",
     "INFO support ticket already filed",
     "INFO report was already exported, import done",
@@ -35,6 +35,11 @@ const INNOCENT: [&str; 14] = [
     "INFO: 127.0.0.1:54321 - \"GET /api/health HTTP/1.1\" 200 OK",
     "127.0.0.1 - - [31/Jan/2026 14:30:00] \"GET / HTTP/1.1\" 200 -",
     "{\"level\": \"info\", \"message\": \"cache warmed\", \"status\": 200, \"duration_ms\": 503}",
+    // The last of it is whatever a visitor calls himself.
+    "203.0.113.9 - - [31/Jan/2026:14:30:00 +0900] \"GET / HTTP/1.1\" 200 512 \"-\" \"HTTP/1.1 404 HTTP/1.1 500\"",
+    "git@github.com: Permission denied (publickey).",
+    "INFO no such file or directory yet at cache/index.json, so it was made",
+    "INFO using json.decoder of the standard library",
     "2026-01-31 14:30:15 - AutoFixDaemon - [INFO] - === 検知サイクル 1 開始 ===",
 ];
 
@@ -55,6 +60,7 @@ pub fn findings(rule: &Rule, own: &[String]) -> Vec<Finding> {
             "narrow it, with \\b or with what stands before",
         )
     }));
+    found.extend(misses_access_lines(&matches));
     if let Some(line) = own.iter().find(|line| matches(line)) {
         found.push(finding(
             format!("it matches what we write of it ourselves: {line:?}"),
@@ -62,6 +68,19 @@ pub fn findings(rule: &Rule, own: &[String]) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Whoever looks for the status of an answer means the log of a server, and there a quote stands before it.
+fn misses_access_lines(matches: &impl Fn(&str) -> bool) -> Option<Finding> {
+    let status = (100..600).find(|status| matches(&format!("HTTP/1.1 {status} Status")))?;
+    let common = format!("192.0.2.1 - - [31/Jan/2026:14:30:00 +0900] \"GET / HTTP/1.1\" {status} 512");
+    let is_met = matches(&common) || matches(&format!("{common} \"-\" \"curl/8.0\""));
+    let finding = || Finding {
+        key: "pattern",
+        what: format!("it matches HTTP/1.1 {status}, but no access line, such as {common:?}"),
+        hint: "write the quote between version and status, like HTTP/[0-9.]{1,3}\" 5[0-9]{2}".to_owned(),
+    };
+    (!is_met).then(finding)
 }
 
 /// Without an example for each side nobody has tried the rule.
@@ -287,6 +306,20 @@ mod tests {
             // What an exclusion takes out is no danger.
             let excluded = Rule { exclude: vec![line.to_owned()], ..tried };
             assert_eq!(findings(&excluded, &[]), [], "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_status_that_no_access_line_has_is_told() {
+        let told = |pattern: &str| {
+            let said = said(&Rule { strict: false, ..rule(pattern) });
+            said.iter().any(|(_, what)| what.contains("but no access line, such as"))
+        };
+        assert!(told(r"HTTP/[0-9.]+ 5[0-9]{2}") && told("http/1.1 404"));
+        for pattern in
+            [r#"HTTP/[0-9.]+" 5[0-9]{2}"#, r#"HTTP/[0-9.]+"? 5[0-9]{2}"#, "HTTP/2 is used", "error 500"]
+        {
+            assert!(!told(pattern), "{pattern}");
         }
     }
 

@@ -14,8 +14,9 @@ pub mod scanner;
 mod traceback;
 
 use crate::recovery::evidence::Name;
-use follow::Source;
+use follow::{Own, Source};
 use rule::Rule;
+use std::sync::Arc;
 
 /// A rule, and whose signal it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,4 +45,6 @@ pub struct Plan {
     pub rules: Vec<Watched>,
     /// How many bytes are read in one cycle at most.
     pub max_bytes: u64,
+    /// What we write ourselves, and so do not read.
+    pub own: Arc<Own>,
 }

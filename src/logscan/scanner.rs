@@ -54,7 +54,7 @@ impl Scanner {
     /// # Errors
     /// The rules that cannot be compiled together, by their keys.
     pub fn open(plan: &Plan, mark: &ScanMark) -> Result<Self, String> {
-        let follow = Some(Follow::open(plan.sources.clone(), mark));
+        let follow = Some(Follow::open_but(&plan.own, plan.sources.clone(), mark));
         Ok(Self { follow, ..Self::look(plan, mark)? })
     }
 

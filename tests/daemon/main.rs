@@ -32,5 +32,6 @@ mod ollama;
 mod owner;
 mod seven;
 mod state;
+mod taken_over;
 mod telling;
 mod webhook;

@@ -1,12 +1,13 @@
 //! What is kept before an action is carried out: an archive of the files that it might spoil. It is bounded in bytes,
 //! files and time, read back before it counts, and the oldest go. When it cannot be made, the action is not run.
 
+mod modes;
 mod pack;
 mod prune;
 mod verify;
 
 use super::allow::{Allow, below};
-use super::files::size::{bytes, written};
+use super::files::size::bytes;
 use crate::beneath::{Dir, Pace, reason};
 use crate::recovery::evidence::Name;
 use crate::section::{Section, parse};
@@ -39,6 +40,33 @@ pub struct Backup {
     pub max_bytes: u64,
 }
 
+/// What an action may spoil of the files, and so what is kept of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// What is in them. Half of it is no backup.
+    Contents,
+    /// Their modes and owners: those are all that a repair of permissions changes, and they can be seen of what cannot
+    /// be read.
+    Permissions,
+    /// Both, for several actions. What cannot be read is left out, and that is said.
+    Both,
+}
+
+impl Keep {
+    /// What is kept for one action after another.
+    pub fn and(self, other: Self) -> Self {
+        if self == other { self } else { Self::Both }
+    }
+
+    fn has_contents(self) -> bool {
+        self != Self::Permissions
+    }
+
+    fn has_permissions(self) -> bool {
+        self != Self::Contents
+    }
+}
+
 impl Backup {
     /// Reads `backup = { … }` of an action.
     pub fn read(section: &mut Section<'_>, allow: &Allow) -> Option<Self> {
@@ -55,17 +83,16 @@ impl Backup {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn make(&self, action: &Name, state: &Path) -> Result<String, String> {
+    pub async fn make(&self, action: &Name, state: &Path, keep: Keep) -> Result<String, String> {
         let place = place(&state.join(PLACE)).map_err(|error| format!("{PLACE}: {}", reason(&error)))?;
         let root =
             Dir::open(&self.root).map_err(|error| format!("{}: {}", self.root.display(), reason(&error)))?;
         let mut pace = Pace::new(TIMEOUT);
-        let packed = pack::pack(self, &root, &place, action, &mut pace).await?;
+        let packed = pack::pack(self, keep, &root, &place, action, &mut pace).await?;
         let name = format!("{action}-{}.tar.gz", stamp());
         packed.name(&name).map_err(|error| format!("{PLACE}: {}", reason(&error)))?;
         prune::prune(&place, self.keep);
-        let (files, size) = (packed.content.files, written(packed.content.bytes));
-        Ok(format!("{files} files ({size}) were kept in {PLACE}/{name}"))
+        Ok(format!("{} in {PLACE}/{name}{}", packed.kept(keep), packed.missed()))
     }
 }
 

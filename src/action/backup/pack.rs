@@ -1,17 +1,19 @@
 //! Packs files into an archive under a hidden name. What cannot be read, or does not fit, leaves no archive at all:
-//! half a backup would be taken for a whole one.
+//! half a backup would be taken for a whole one. Only for a repair that makes files readable it is no reason to stop.
 
-use super::{Backup, verify};
-use crate::action::files::job::shown;
+use super::modes::{self, Modes};
+use super::{Backup, Keep, verify};
+use crate::action::files::job::{List, shown};
 use crate::action::files::size::written;
-use crate::beneath::{Access, Dir, Entry, Kind, Pace, Visit, Walk, reason};
+use crate::beneath::{Access, DENIED, Dir, Entry, Kind, Pace, Visit, Walk, reason};
 use crate::recovery::evidence::Name;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::time::UNIX_EPOCH;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tar::{Builder, EntryType, Header};
 
 /// Read and packed in one go: some 3 ms of work.
@@ -33,11 +35,39 @@ pub(super) struct Content {
 /// An archive that was read back and has no name yet.
 pub(super) struct Packed<'a> {
     pub(super) content: Content,
+    /// Whose modes and owners are in it.
+    modes: u64,
+    /// What could not be read.
+    missed: List,
     place: &'a Dir,
     hidden: OsString,
 }
 
 impl Packed<'_> {
+    /// What was kept, for people.
+    pub(super) fn kept(&self, keep: Keep) -> String {
+        let (files, size, modes) = (self.content.files, written(self.content.bytes), self.modes);
+        match keep {
+            Keep::Contents => format!("{files} files ({size}) were kept"),
+            Keep::Permissions => format!("modes and owners of {modes} were kept"),
+            // The list is a file, too.
+            Keep::Both => {
+                format!(
+                    "{} files ({size}) and modes and owners of {modes} were kept",
+                    files.saturating_sub(1)
+                )
+            }
+        }
+    }
+
+    /// What is not in it, though it should be.
+    pub(super) fn missed(&self) -> String {
+        match self.missed.count() {
+            0 => String::new(),
+            1.. => format!(", without what is in {} ({DENIED})", self.missed),
+        }
+    }
+
     pub(super) fn name(&self, name: &str) -> io::Result<()> {
         self.place.rename(&self.hidden, OsStr::new(name))?;
         self.place.sync()
@@ -54,6 +84,7 @@ impl Drop for Packed<'_> {
 /// Packs all that is to be kept, and reads it back.
 pub(super) async fn pack<'a>(
     backup: &Backup,
+    keep: Keep,
     root: &Dir,
     place: &'a Dir,
     action: &Name,
@@ -64,20 +95,20 @@ pub(super) async fn pack<'a>(
     // One that is there was left by a crash, for no action runs twice at a time.
     let _ = place.remove(&hidden);
     let file = place.create(&hidden).map_err(told)?;
-    let mut packed = Packed { content: Content::default(), place, hidden };
+    let mut packed = Packed { content: Content::default(), modes: 0, missed: List::default(), place, hidden };
     let target = file.try_clone().map_err(told)?;
-    let mut packer =
-        Packer { tar: Builder::new(GzEncoder::new(target, Compression::fast())), content: packed.content };
+    let mut packer = Packer::new(target, keep);
     for path in &backup.paths {
         let walk = Walk::to(root, path, crate::beneath::DEPTH_MAX);
         match walk {
             Ok(mut walk) => packer.all(&mut walk, backup.max_bytes, pace).await?,
             // What is not there needs no backup.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("{}: {}", shown(path), reason(&error))),
+            Err(error) => packer.miss(path, reason(&error))?,
         }
     }
-    packed.content = packer.content;
+    packer.list(pace).await?;
+    (packed.content, packed.modes, packed.missed) = (packer.content, packer.modes.count, packer.missed);
     packer.tar.into_inner().and_then(GzEncoder::finish).and_then(|file| file.sync_all()).map_err(told)?;
     verify::read_back(file, packed.content, pace).await?;
     Ok(packed)
@@ -86,22 +117,76 @@ pub(super) async fn pack<'a>(
 struct Packer {
     tar: Builder<GzEncoder<File>>,
     content: Content,
+    keep: Keep,
+    modes: Modes,
+    missed: List,
 }
 
 impl Packer {
+    fn new(target: File, keep: Keep) -> Self {
+        let tar = Builder::new(GzEncoder::new(target, Compression::fast()));
+        Self { tar, content: Content::default(), keep, modes: Modes::default(), missed: List::default() }
+    }
+
+    /// Goes on without something that is closed, if that is what the repair is for.
+    fn miss(&mut self, path: &Path, why: String) -> Result<(), String> {
+        if !self.keep.has_permissions() || why != DENIED {
+            return Err(format!("{}: {why}", shown(path)));
+        }
+        self.missed.add(path);
+        Ok(())
+    }
+
     async fn all(&mut self, walk: &mut Walk, max: u64, pace: &mut Pace) -> Result<(), String> {
         while let Some(visit) = walk.next(pace).await? {
             match visit {
                 Visit::Found(entry) => {
-                    let packed = self.one(&entry, max, pace).await;
-                    packed.map_err(|why| format!("{}: {why}", shown(&entry.path)))?;
+                    if self.keep.has_permissions() {
+                        self.modes.add(&entry.path, &entry.facts);
+                    }
+                    if self.keep.has_contents()
+                        && let Err(why) = self.one(&entry, max, pace).await
+                    {
+                        self.miss(&entry.path, why)?;
+                    }
                 }
                 Visit::Closed(_, error) if error.kind() == io::ErrorKind::NotFound => {}
-                Visit::Closed(path, error) => return Err(format!("{}: {}", shown(&path), reason(&error))),
+                Visit::Closed(path, error) => self.miss(&path, reason(&error))?,
                 Visit::Done(_) => {}
             }
         }
         Ok(())
+    }
+
+    /// The modes and owners, as a file after all others.
+    async fn list(&mut self, pace: &mut Pace) -> Result<(), String> {
+        if !self.keep.has_permissions() {
+            return Ok(());
+        }
+        let told = |error: io::Error| reason(&error);
+        let text = std::mem::take(&mut self.modes.text);
+        let size = text.len() as u64;
+        self.content.entries += 1;
+        self.content.files += 1;
+        self.content.bytes = self.content.bytes.saturating_add(size);
+        let mut header = Header::new_gnu();
+        header.set_size(size);
+        header.set_mode(0o600);
+        header.set_mtime(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
+        self.tar.append_data(&mut header, modes::NAME, io::empty()).map_err(told)?;
+        for chunk in text.chunks(CHUNK) {
+            pace.breathe().await?;
+            self.tar.get_mut().write_all(chunk).map_err(told)?;
+        }
+        self.fill(size)
+    }
+
+    /// Contents are filled up to a whole block.
+    fn fill(&mut self, size: u64) -> Result<(), String> {
+        let filling = size.next_multiple_of(BLOCK) - size;
+        io::copy(&mut io::repeat(0).take(filling), self.tar.get_mut())
+            .map(drop)
+            .map_err(|error| reason(&error))
     }
 
     async fn one(&mut self, entry: &Entry, max: u64, pace: &mut Pace) -> Result<(), String> {
@@ -148,8 +233,7 @@ impl Packer {
             self.tar.get_mut().write_all(&chunk[..wanted]).map_err(told)?;
             missing -= wanted as u64;
         }
-        let filling = size.next_multiple_of(BLOCK) - size;
-        io::copy(&mut io::repeat(0).take(filling), self.tar.get_mut()).map(drop).map_err(told)
+        self.fill(size)
     }
 }
 

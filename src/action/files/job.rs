@@ -92,20 +92,20 @@ pub(in crate::action) fn shown(path: &Path) -> String {
 
 /// Paths of which the first are told and all are counted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct List {
+pub(in crate::action) struct List {
     first: Vec<String>,
     count: u64,
 }
 
 impl List {
-    pub(super) fn add(&mut self, path: &Path) {
+    pub(in crate::action) fn add(&mut self, path: &Path) {
         self.count += 1;
         if self.first.len() < NAMED {
             self.first.push(shown(path));
         }
     }
 
-    pub(super) fn count(&self) -> u64 {
+    pub(in crate::action) fn count(&self) -> u64 {
         self.count
     }
 }

@@ -14,6 +14,7 @@ pub mod size;
 mod tests;
 
 use super::allow::Allow;
+use super::backup::Keep;
 use super::tools::Tools;
 use crate::beneath::{Dir, reason};
 use crate::recovery::record::Outcome;
@@ -109,6 +110,14 @@ impl Files {
                 Some(Self { what, ..self.clone() })
             }
             What::Clean(_) | What::Rotate(_) | What::CreateDirs(_) | What::Permissions(_) => None,
+        }
+    }
+
+    /// What a backup keeps before it.
+    pub fn spoils(&self) -> Keep {
+        match &self.what {
+            What::Permissions(_) => Keep::Permissions,
+            What::Clean(_) | What::Rotate(_) | What::CreateDirs(_) | What::RestoreJson(_) => Keep::Contents,
         }
     }
 

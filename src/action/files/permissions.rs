@@ -20,9 +20,9 @@ const KEPT_OF_DIRS: u32 = 0o3000;
 pub struct Permissions {
     /// What, below the root.
     pub paths: Vec<PathBuf>,
-    /// The mode of directories.
-    pub mode: u32,
-    /// The mode of files; none to leave it.
+    /// The mode of directories; none to leave it. Where it is only looked, none asks whether we have access.
+    pub mode: Option<u32>,
+    /// The mode of files; the same.
     pub file_mode: Option<u32>,
     /// Who should own all of it; none to leave that.
     pub owner: Option<String>,
@@ -46,12 +46,13 @@ impl Permissions {
             section.error(&section.here(), "paths is missing", "write paths = [\"data\", …]");
         }
         let paths = section.list("paths", allow::below);
+        let check_only = section.or("check_only", false, parse::flag);
         let permissions = Self {
-            mode: section.or("mode", DEFAULT_MODE, mode),
+            mode: section.opt("mode", mode).or((!check_only).then_some(DEFAULT_MODE)),
             file_mode: section.opt("file_mode", mode),
             owner: section.opt("owner", allow.owner()),
             recursive: section.or("recursive", true, parse::flag),
-            check_only: section.or("check_only", false, parse::flag),
+            check_only,
             paths: paths?,
         };
         Some(permissions)
@@ -121,6 +122,9 @@ impl Permissions {
         let told = |error: io::Error| reason(&error);
         let handle = entry.dir.handle(&entry.name).map_err(told)?;
         let facts = handle.facts().map_err(told)?;
+        if self.check_only && self.asks_access(facts.kind) {
+            handle.access(facts.kind).map_err(told)?;
+        }
         let Some(wrong) = self.wrong(&facts, owner)? else { return Ok(false) };
         if self.check_only || job.hand == Hand::Still {
             return Ok(true);
@@ -131,9 +135,19 @@ impl Permissions {
         Ok(true)
     }
 
+    /// Whether nothing is said of how a thing of this kind should be, but that it can be used. A directory that is gone
+    /// into proves that by itself.
+    fn asks_access(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Dir => self.mode.is_none() && !self.recursive,
+            Kind::File => self.file_mode.is_none(),
+            Kind::Link | Kind::Other => false,
+        }
+    }
+
     fn wrong(&self, facts: &Facts, owner: Option<u32>) -> Result<Option<Wrong>, String> {
         let wanted = match facts.kind {
-            Kind::Dir => Some(self.mode | facts.mode & KEPT_OF_DIRS),
+            Kind::Dir => self.mode.map(|mode| mode | facts.mode & KEPT_OF_DIRS),
             Kind::File => self.file_mode,
             Kind::Link | Kind::Other => return Ok(None),
         };

@@ -3,6 +3,7 @@
 use super::file::{Fix, Pattern, PatternsFile};
 use super::toml_text::{Tables, list, quoted};
 use super::{Service, Settings};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Its program rotated what was longer than this.
@@ -15,8 +16,14 @@ const LEAST_DAYS: u32 = 7;
 const VACUUM: &str = "2m";
 /// What its program needs to write to, where a fix names no paths.
 const WRITTEN: [&str; 2] = ["data", "logs"];
+/// The mode of what is mended, where a fix names none.
+const MODE: &str = "0755";
 /// Where what a fix may destroy lies.
 const DATA: &str = "data";
+
+/// The fixes that interrupt a service. The others must hold up no repair of another pattern while they are verified; a
+/// sequence is as its steps are.
+const INTERRUPTS: [&str; 2] = ["service_restart", "kill_process_on_port"];
 
 /// Writes the actions of a pattern. Returns the name of the one that stands for them all; none when nothing is left.
 pub(super) fn of(
@@ -27,11 +34,13 @@ pub(super) fn of(
 ) -> Option<String> {
     let mut steps = Vec::new();
     for fix in &pattern.actions {
-        for act in acts(settings, pattern, fix, tables) {
-            steps.push(act);
-        }
+        let harmless = !INTERRUPTS.contains(&fix.kind.as_str());
+        let acts = acts(settings, pattern, fix, tables);
+        steps.extend(
+            acts.into_iter().map(|act| if harmless { format!("disruptive = false\n{act}") } else { act }),
+        );
     }
-    let backup = file.auto_fix_config.backup_before_fix.then(|| backup(settings));
+    let backup = file.auto_fix_config.backup_before_fix.then(|| backup(settings, pattern));
     let whole = format!("{}-fix", pattern.id);
     match steps.as_slice() {
         [] => return None,
@@ -53,8 +62,19 @@ fn action(name: &str, act: &str, backup: Option<&str>, tables: &mut Tables) {
     backup.iter().for_each(|backup| tables.line(backup));
 }
 
-fn backup(settings: &Settings) -> String {
-    format!("backup = {{ root = {}, paths = [\"{DATA}\"] }}", path(&settings.root))
+/// What may be spoiled: the data, and whatever is given another mode.
+fn backup(settings: &Settings, pattern: &Pattern) -> String {
+    let mended = pattern.actions.iter().filter(|fix| fix.kind == "fix_permissions").flat_map(paths);
+    let all: BTreeSet<String> = mended.chain([DATA.to_owned()]).collect();
+    format!("backup = {{ root = {}, paths = {} }}", path(&settings.root), list(&Vec::from_iter(all)))
+}
+
+/// What a fix is about.
+fn paths(fix: &Fix) -> Vec<String> {
+    match fix.paths.is_empty() {
+        true => WRITTEN.map(str::to_owned).to_vec(),
+        false => fix.paths.clone(),
+    }
 }
 
 fn path(path: &Path) -> String {
@@ -89,6 +109,10 @@ fn acts(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) 
             };
             vec![clean("logs"), clean("cache")]
         }
+        "create_missing_dirs" if fix.directories.is_empty() => {
+            missing(pattern, fix, "directories", tables);
+            Vec::new()
+        }
         "create_missing_dirs" => {
             vec![format!("do.create-dirs = {{ root = {root}, dirs = {} }}", list(&fix.directories))]
         }
@@ -115,8 +139,22 @@ fn acts(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) 
     }
 }
 
+/// Without this it cannot be known what is meant.
+fn missing(pattern: &Pattern, fix: &Fix, field: &str, tables: &mut Tables) {
+    let example = match field {
+        "port" => "\"port\": 5100",
+        "service" => "\"service\": \"flask_app\"",
+        _ => "\"directories\": [\"data\"]",
+    };
+    let what = format!("{}.{}: it has no {field}, so it is left out", pattern.id, fix.kind);
+    tables.warn(what, format!("add {example}"));
+}
+
 fn restart(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) -> Option<String> {
-    let service = fix.service.as_deref().unwrap_or_default();
+    let Some(service) = fix.service.as_deref() else {
+        missing(pattern, fix, "service", tables);
+        return None;
+    };
     match known(settings, pattern, service, tables)? {
         Service::User(unit) => Some(format!("do.restart-unit = {{ unit = {} }}", quoted(unit))),
         Service::System(unit) => Some(format!("do.restart-system-unit = {{ unit = {} }}", quoted(unit))),
@@ -144,17 +182,28 @@ fn known<'s>(
 }
 
 fn permissions(root: &str, fix: &Fix, check_only: bool) -> String {
-    let given = [("mode", &fix.mode), ("owner", &fix.owner)];
-    let given =
-        given.iter().filter_map(|(key, value)| Some(format!(", {key} = {}", quoted(value.as_deref()?))));
-    let paths = if fix.paths.is_empty() { list(&WRITTEN) } else { list(&fix.paths) };
-    let given: String = given.collect();
+    // Where it says none, something has to be mended all the same, and a check looks at nothing but access.
+    let mode = fix.mode.as_deref().or((!check_only).then_some(MODE));
+    let file_mode = mode.map(of_files);
+    let given = [("mode", mode), ("file_mode", file_mode.as_deref()), ("owner", fix.owner.as_deref())];
+    let given = given.iter().filter_map(|(key, value)| Some(format!(", {key} = {}", quoted((*value)?))));
+    let (paths, given) = (list(&paths(fix)), given.collect::<String>());
     format!("do.permissions = {{ root = {root}, paths = {paths}{given}, check_only = {check_only} }}")
+}
+
+/// Its program set one mode for everything. No file becomes a program by that: what opens a directory is left out. A
+/// mode that is none is refused where it is read.
+fn of_files(mode: &str) -> String {
+    const OPENS: u32 = 0o111;
+    u32::from_str_radix(mode, 8).map_or(mode.to_owned(), |mode| format!("{:04o}", mode & !OPENS))
 }
 
 /// Whoever listens on the port must belong to the program, else it is nobody that we may end.
 fn port(settings: &Settings, pattern: &Pattern, fix: &Fix, tables: &mut Tables) -> Option<String> {
-    let port = fix.port?;
+    let Some(port) = fix.port else {
+        missing(pattern, fix, "port", tables);
+        return None;
+    };
     let (service, user) = match port {
         5432 => ("postgresql", Some("postgres")),
         6379 => ("redis", Some("redis")),

@@ -65,8 +65,8 @@ pub(super) struct HealthCheck {
     pub(super) name: String,
     #[serde(rename = "type")]
     pub(super) kind: String,
-    pub(super) interval: Option<u64>,
-    pub(super) timeout: Option<u64>,
+    pub(super) interval: Option<f64>,
+    pub(super) timeout: Option<f64>,
     pub(super) threshold: Option<f64>,
     pub(super) url: Option<String>,
     #[serde(default)]
@@ -80,8 +80,8 @@ pub(super) struct HealthCheck {
 #[serde(default)]
 pub(super) struct AutoFix {
     pub(super) max_retries: u32,
-    pub(super) retry_delay: u64,
-    pub(super) cooldown_period: u64,
+    pub(super) retry_delay: f64,
+    pub(super) cooldown_period: f64,
     pub(super) enable_notifications: bool,
     notification_channels: Option<Vec<String>>,
     pub(super) backup_before_fix: bool,
@@ -94,8 +94,8 @@ impl Default for AutoFix {
     fn default() -> Self {
         Self {
             max_retries: 3,
-            retry_delay: 60,
-            cooldown_period: 300,
+            retry_delay: 60.0,
+            cooldown_period: 300.0,
             enable_notifications: true,
             notification_channels: None,
             backup_before_fix: false,

@@ -4,9 +4,11 @@
 mod actions;
 mod checks;
 mod file;
+mod naming;
 mod toml_text;
 
 use super::SourceFile;
+use crate::recovery::cadence::Cadence;
 use crate::recovery::evidence::Name;
 use crate::section::{Problem, Section, Severity, parse};
 use crate::values::one_line;
@@ -35,6 +37,8 @@ pub(super) struct Settings {
     channels: Vec<String>,
     /// What is asked more rarely than this has to say so.
     pace: Duration,
+    /// What an answer may take at most.
+    patience: Duration,
     /// What its names of services mean here.
     services: BTreeMap<String, Service>,
 }
@@ -49,7 +53,7 @@ enum Service {
 }
 
 /// Reads `[mirai]`; none when there is none.
-pub(super) fn settings(root: &mut Section<'_>, home: &Path, pace: Duration) -> Option<Settings> {
+pub(super) fn settings(root: &mut Section<'_>, home: &Path, cadence: Cadence) -> Option<Settings> {
     let tables = ["line", "email"].into_iter().filter(|table| root.has(table));
     let channels: Vec<String> = tables.map(str::to_owned).collect();
     root.table("mirai", |mirai| {
@@ -64,11 +68,17 @@ pub(super) fn settings(root: &mut Section<'_>, home: &Path, pace: Duration) -> O
                 .unwrap_or_default(),
             services: mirai.map("services", service).into_iter().collect(),
             channels,
-            pace,
+            pace: cadence.shortest(),
+            patience: patience(cadence.longest()),
             patterns_file: patterns_file?,
         };
         Some(settings)
     })
+}
+
+/// A pass has to be over within its interval.
+fn patience(interval: Duration) -> Duration {
+    interval - (interval / 4).min(Duration::from_secs(1))
 }
 
 /// A configuration that names this file, and nothing else.
@@ -92,7 +102,7 @@ fn service(text: &str) -> Result<Service, String> {
 /// The tables that the file stands for, as TOML, and what it says that cannot be done.
 pub(super) fn translate(settings: &Settings, file: &SourceFile) -> (String, Vec<Problem>) {
     let name = file.path.display().to_string();
-    let parsed: PatternsFile = match serde_json::from_str(&file.text) {
+    let mut parsed: PatternsFile = match serde_json::from_str(&file.text) {
         Ok(parsed) => parsed,
         Err(error) => {
             let hint = "mend the file, or remove patterns_file";
@@ -104,7 +114,8 @@ pub(super) fn translate(settings: &Settings, file: &SourceFile) -> (String, Vec<
         }
     };
     let mut tables = Tables::default();
-    if settings.sources.is_empty() {
+    naming::name_all(&mut parsed, &mut tables);
+    if settings.sources.is_empty() && !parsed.error_patterns.is_empty() {
         sources(settings, &mut tables);
     }
     for pattern in &parsed.error_patterns {
@@ -117,8 +128,13 @@ pub(super) fn translate(settings: &Settings, file: &SourceFile) -> (String, Vec<
         let hint = "write trusted = true under [mirai] if that cannot be";
         tables.warn(format!("{what}: {}", idle.join(", ")), hint);
     }
+    if parsed.auto_fix_config.max_retries == 0 && parsed.error_patterns.iter().any(|pattern| pattern.auto_fix)
+    {
+        let what = "auto_fix_config.max_retries is 0, so nothing is repaired and people are told at once";
+        tables.warn(what, "write 3, or leave it out");
+    }
     for check in &parsed.health_checks {
-        checks::target(settings, check, &mut tables);
+        checks::target(settings, &parsed, check, &mut tables);
     }
     missing_channels(settings, &parsed, &mut tables);
     for unread in parsed.unread() {
@@ -152,6 +168,15 @@ fn channels(settings: &Settings, file: &PatternsFile) -> Option<Vec<String>> {
     (named.is_empty() || !there.is_empty()).then_some(there)
 }
 
+/// Who is told of a pattern or a check.
+fn told(settings: &Settings, file: &PatternsFile, tables: &mut Tables) {
+    if !file.auto_fix_config.enable_notifications {
+        tables.line("channels = []");
+    } else if let Some(channels) = channels(settings, file) {
+        tables.texts("channels", &channels);
+    }
+}
+
 /// The logs that its own program read.
 fn sources(settings: &Settings, tables: &mut Tables) {
     let files: Vec<String> =
@@ -162,33 +187,55 @@ fn sources(settings: &Settings, tables: &mut Tables) {
     tables.text("from", "end");
 }
 
+/// Seconds of the file as milliseconds of ours; what is more than we wait for anything, or less than nothing, is cut off.
+fn seconds(written: f64, most: Duration) -> u64 {
+    let least = Duration::ZERO;
+    let span = Duration::try_from_secs_f64(written).unwrap_or(if written > 0.0 { most } else { least });
+    u64::try_from(span.min(most).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How grave it is, in our words.
+fn severity(pattern: &Pattern, tables: &mut Tables) -> &'static str {
+    let meant = match pattern.severity.to_ascii_lowercase().as_str() {
+        "warning" | "debug" | "info" | "notice" | "low" | "warn" | "minor" => "warning",
+        "critical" | "fatal" | "high" | "alert" | "emergency" => "critical",
+        _ => "error",
+    };
+    if pattern.severity == meant {
+        return meant;
+    }
+    let what = format!("{}: its severity is {:?}, which is taken for {meant}", pattern.id, pattern.severity);
+    tables.warn(what, "write warning, error or critical");
+    meant
+}
+
 /// The longest fix, with its backup, is over by then; in seconds.
 const SETTLE: u64 = 300;
 /// The title of a pattern, for whoever prints the tables.
 const TITLE_CHARS: usize = 80;
 const SOURCE: &str = "mirai-logs";
+/// Nothing is waited for longer than this.
+const MOST: Duration = Duration::from_secs(30 * 86_400);
 
 /// A pattern with a fix is a target whose only signal is the rule, and whose ladder is the fix.
 fn target(settings: &Settings, file: &PatternsFile, pattern: &Pattern, tables: &mut Tables) {
     let fix = &file.auto_fix_config;
-    // Without trust it may tell, and no more.
-    let acts = pattern.auto_fix && settings.trusted;
+    // Without trust it may tell, and no more; nor when it is to be tried no times.
+    let acts = pattern.auto_fix && settings.trusted && fix.max_retries > 0;
     let repair = if acts { actions::of(settings, file, pattern, tables) } else { None };
     tables.begin(&format!("# {}\n[[target]]", one_line(&pattern.name, TITLE_CHARS)));
     tables.text("name", &pattern.id);
-    tables.text("severity", &pattern.severity);
+    let severity = severity(pattern, tables);
+    tables.text("severity", severity);
     if let Some(action) = repair {
-        tables.line(&format!("ladder = [{{ action = \"{action}\", tries = {} }}]", fix.max_retries.max(1)));
-        tables.line(&format!("window = {{ attempts = {}, per = \"1h\" }}", fix.max_retries.max(1)));
-        tables.line(&format!("backoff = [\"0s\", \"{}s\"]", fix.retry_delay));
-        tables.line(&format!("settle = \"{}s\"", fix.cooldown_period.max(SETTLE)));
-        tables.line(&format!("cooldown = \"{}s\"", fix.cooldown_period));
+        tables.line(&format!("ladder = [{{ action = \"{action}\", tries = {} }}]", fix.max_retries));
+        tables.line(&format!("window = {{ attempts = {}, per = \"1h\" }}", fix.max_retries));
+        let (delay, cooldown) = (seconds(fix.retry_delay, MOST), seconds(fix.cooldown_period, MOST));
+        tables.line(&format!("backoff = [\"0s\", \"{delay}ms\"]"));
+        tables.line(&format!("settle = \"{}ms\"", cooldown.max(SETTLE * 1000)));
+        tables.line(&format!("cooldown = \"{cooldown}ms\""));
     }
-    if !fix.enable_notifications {
-        tables.line("channels = []");
-    } else if let Some(channels) = channels(settings, file) {
-        tables.texts("channels", &channels);
-    }
+    told(settings, file, tables);
     tables.begin("[[target.probe]]");
     tables.text("name", "log");
     tables.begin("[target.probe.check.log]");

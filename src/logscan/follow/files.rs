@@ -2,6 +2,7 @@
 //! with several names is followed under one.
 
 use super::bell::Bell;
+use super::own::Own;
 use super::pattern::Pattern;
 use super::siblings::{is_packed, parent, rotated_from};
 use super::tail::{Seen, Turn};
@@ -12,6 +13,7 @@ use crate::recovery::scan::{FileId, FilesMark};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Paths that one source follows. Each keeps a file open.
@@ -19,10 +21,13 @@ const PATHS_MAX: usize = 64;
 /// How often patterns are tried again although no directory has changed.
 const EXPAND_EVERY: Duration = Duration::from_secs(30);
 
+const NAME_OTHER: &str = "name the log of the service instead";
+
 /// The files of one source.
 #[derive(Debug)]
 pub(super) struct Files {
     name: Name,
+    own: Arc<Own>,
     patterns: Vec<Pattern>,
     trails: Vec<Trail>,
     /// When all paths were known, in nanoseconds since 1970.
@@ -36,11 +41,16 @@ pub(super) struct Files {
 
 impl Files {
     /// Goes on where the mark says; without one, the source is new, and `start` says where to begin.
-    pub(super) fn open(name: Name, patterns: Vec<Pattern>, start: Start, mark: Option<&FilesMark>) -> Self {
+    pub(super) fn open(
+        name: Name,
+        patterns: Vec<Pattern>,
+        start: Start,
+        (mark, own): (Option<&FilesMark>, &Arc<Own>),
+    ) -> Self {
         // What is new to us is never read from its beginning only because it came.
         let looked = mark.map_or(u64::MAX, |mark| mark.looked);
-        let mut files =
-            Self { name, patterns, trails: Vec::new(), looked, expanded: None, surplus: 0, news: Vec::new() };
+        let (trails, news, own) = (Vec::new(), Vec::new(), Arc::clone(own));
+        let mut files = Self { name, own, patterns, trails, looked, expanded: None, surplus: 0, news };
         let known = mark.iter().flat_map(|mark| &mark.paths).filter(|(path, _)| files.means(Path::new(path)));
         files.trails = known.map(|(path, mark)| Trail::resume(path.into(), mark)).collect();
         files.expand(Some(start));
@@ -97,16 +107,24 @@ impl Files {
             Ok((there, false)) => there,
             Err(error) => return self.complain(index, &error),
         };
-        if let Some(id) = there
-            && self.held_elsewhere(index, id)
-        {
-            return;
+        if let Some(id) = there {
+            if self.own.holds(self.trails[index].path(), id) {
+                let path = self.trails[index].path().display();
+                return self
+                    .news
+                    .push(format!("{path}: it is what we write ourselves, so it is not read; {NAME_OTHER}"));
+            }
+            if self.held_elsewhere(index, id) {
+                return;
+            }
         }
         self.settle(index, now, wall);
     }
 
     fn settle(&mut self, index: usize, now: Instant, wall: u64) {
-        let known: Vec<FileId> = self.trails.iter().flat_map(Trail::ids).collect();
+        // What is ours is passed over like what is followed already.
+        let own = self.own.ids();
+        let known: Vec<FileId> = self.trails.iter().flat_map(Trail::ids).chain(own).collect();
         match self.trails[index].settle(&known, wall, now) {
             Ok(said) => self.news.extend(said),
             Err(error) => self.complain(index, &error),

@@ -17,6 +17,7 @@ mod bell;
 mod choice;
 mod files;
 mod journal;
+mod own;
 mod pattern;
 mod place;
 mod siblings;
@@ -31,11 +32,13 @@ use futures_util::FutureExt;
 use futures_util::future::select_all;
 use journal::Journal;
 use nix::time::{ClockId, clock_gettime};
+pub use own::Own;
 pub use pattern::Pattern;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tail::Turn;
 use trail::Trail;
@@ -139,12 +142,17 @@ impl Follow {
     /// Goes on where `mark` says. The files are opened by now, so that what is renamed from now on is still read.
     /// A source that is a journal needs a tokio runtime.
     pub fn open(sources: Vec<Source>, mark: &ScanMark) -> Self {
+        Self::open_but(&Arc::default(), sources, mark)
+    }
+
+    /// The same, but what is our own is never read, whatever its name.
+    pub fn open_but(own: &Arc<Own>, sources: Vec<Source>, mark: &ScanMark) -> Self {
         let (mut files, mut journals) = (Vec::new(), Vec::new());
         for Source { name, kind, start } in sources {
             match kind {
                 Kind::Files { patterns } => {
                     let mark = mark.files.get(&name);
-                    files.push(Files::open(name, patterns, start, mark));
+                    files.push(Files::open(name, patterns, start, (mark, own)));
                 }
                 Kind::Journal { units, user } => {
                     let mark = mark.journals.get(&name);

@@ -1,5 +1,6 @@
 //! What a source names: a path, or a pattern of paths with `*`, `?` and `[…]`.
 
+use super::own::real;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -55,6 +56,19 @@ impl Pattern {
         let found = found.into_iter().flatten().take(MATCHES_MAX).filter_map(Result::ok);
         let found = found.filter(|path| path.to_str().is_some() && path.is_file());
         found.chain(self.exactly().filter(|path| path.exists()).map(Path::to_owned))
+    }
+
+    /// The same without links and `..` in what is no pattern of it.
+    pub(super) fn real(&self) -> Self {
+        let base = real(self.base());
+        match self.exactly() {
+            Some(path) => Self { text: real(path).display().to_string(), glob: None },
+            None => {
+                let rest = self.text[self.base().as_os_str().len()..].trim_start_matches('/');
+                let base = glob::Pattern::escape(&base.join("").display().to_string());
+                Self::parse(&format!("{base}{rest}")).unwrap_or_else(|_| self.clone())
+            }
+        }
     }
 
     /// The directory below which all that it can mean lies.

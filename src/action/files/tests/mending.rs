@@ -104,3 +104,38 @@ async fn a_directory_that_root_makes_belongs_to_whom_the_one_above_belongs() {
     let owner = fs::metadata(place.root.join("a/b")).unwrap().uid();
     assert_eq!(owner == daemon, given);
 }
+
+#[tokio::test]
+async fn a_file_that_nobody_can_read_is_mended_too() {
+    let place = Place::new();
+    place.write("data/x.json", "[]");
+    set_mode(&place, "data/x.json", 0o000);
+    let mend = place.read(Files::permissions, "paths = [\"data\"]\nmode = \"755\"\nfile_mode = \"0644\"");
+    assert_eq!(done(place.later(&mend).await), "mended 1 not as they should be: data/x.json");
+    assert_eq!((mode(&place, "data/x.json"), place.text("data/x.json")), (0o644, "[]".to_owned()));
+}
+
+#[tokio::test]
+async fn without_a_mode_a_look_asks_for_access_only() {
+    let place = Place::new();
+    place.write("data/sub/a", "");
+    set_mode(&place, "data/sub", 0o700);
+    set_mode(&place, "data/sub/a", 0o400);
+    let look = place.read(Files::permissions, "paths = [\"data\"]\ncheck_only = true");
+    assert_eq!(done(place.later(&look).await), "found everything as it should be");
+    set_mode(&place, "data/sub/a", 0o000);
+    let file = place.later(&look).await;
+    set_mode(&place, "data/sub", 0o000);
+    let dir = place.later(&look).await;
+    let flat = place.read(Files::permissions, "paths = [\"data/sub\"]\ncheck_only = true\nrecursive = false");
+    let flat = place.later(&flat).await;
+    set_mode(&place, "data/sub", 0o700);
+    if !Uid::effective().is_root() {
+        for (outcome, left) in [(file, "data/sub/a"), (dir, "data/sub"), (flat, "data/sub")] {
+            let told = failed(outcome);
+            assert!(told.ends_with(&format!("left as they were: {left} (permission denied)")), "{told}");
+        }
+    }
+    let absent = place.read(Files::permissions, "paths = [\"gone\"]\ncheck_only = true");
+    assert!(failed(place.later(&absent).await).contains("gone (it does not exist)"));
+}

@@ -3,7 +3,7 @@
 //! nothing else: a missed figure is printed, never a failed test, for the host's speed is not ours.
 //!
 //! ```text
-//! bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|daemon|reaction|musl]
+//! bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|look|daemon|reaction|musl]
 //! bench BINARY-WITH-SYMBOLS --order FILE
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness fails by panicking")]
@@ -49,7 +49,7 @@ fn main() {
     let binaries: Vec<PathBuf> = words.iter().map(PathBuf::from).collect();
     let Some(binary) = binaries.first().filter(|path| path.exists()) else {
         eprintln!(
-            "usage: bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|daemon|reaction|musl]"
+            "usage: bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|look|daemon|reaction|musl]"
         );
         eprintln!("       bench BINARY-WITH-SYMBOLS --order FILE");
         std::process::exit(2);
@@ -60,7 +60,12 @@ fn main() {
     let mut table = Table::new();
     if wanted("scan") {
         scan::rows(&mut table, binary);
+    }
+    if wanted("scan") || only.as_deref() == Some("look") {
         look::rows(&mut table, binary, &scan::rules());
+    }
+    if only.as_deref() == Some("look") {
+        return println!("\n{table}");
     }
     let site = Site::set_up();
     if !site.has_systemd() {

@@ -6,6 +6,7 @@ mod api;
 pub mod checks;
 pub mod clients;
 pub mod figures;
+pub mod files;
 pub mod http;
 pub mod line_webhook;
 pub mod machine;
@@ -91,6 +92,8 @@ pub enum Check {
     Postgres(postgres::Postgres),
     /// Whether Redis answers.
     Redis(redis::Redis),
+    /// Whether the backups in a directory are there.
+    Files(files::Files),
     /// How full this machine is.
     Machine(machine::Machine),
 }
@@ -124,6 +127,7 @@ const KINDS: &[(&str, Reader<Check>)] = &[
     ("reach", |section| reach::Reach::read(section).map(Check::Reach)),
     ("postgres", |section| postgres::Postgres::read(section).map(Check::Postgres)),
     ("redis", |section| redis::Redis::read(section).map(Check::Redis)),
+    ("files", |section| files::Files::read(section).map(Check::Files)),
     ("disk", |section| Disk::read(section).map(Machine::Disk).map(Check::Machine)),
     ("memory", |section| Some(Check::Machine(Machine::Memory(Memory::read(section))))),
     ("pressure", |section| Pressure::read(section).map(Machine::Pressure).map(Check::Machine)),
@@ -160,6 +164,7 @@ impl Check {
             Self::Reach(reach) => Box::pin(reach.ask(clients)).await.into(),
             Self::Postgres(postgres) => Box::pin(postgres.ask()).await.into(),
             Self::Redis(redis) => Box::pin(redis.ask()).await.into(),
+            Self::Files(files) => Box::pin(files.ask()).await.into(),
             Self::Machine(machine) => {
                 let (reading, figures) = machine.look();
                 Answer { figures, ..reading.into() }
@@ -180,6 +185,7 @@ impl Check {
             Self::Reach(_) => "reach",
             Self::Postgres(_) => "postgres",
             Self::Redis(_) => "redis",
+            Self::Files(_) => "files",
             Self::Machine(machine) => machine.kind(),
         }
     }
@@ -197,6 +203,7 @@ impl Check {
             Self::Reach(reach) => reach.timeout,
             Self::Postgres(postgres) => postgres.timeout,
             Self::Redis(redis) => redis.timeout,
+            Self::Files(files) => files.timeout,
             // The kernel answers at once.
             Self::Machine(_) => Duration::ZERO,
         }
@@ -206,7 +213,8 @@ impl Check {
     pub fn is_external(&self) -> bool {
         match self {
             Self::Http(http) => clients::is_external(&http.call.url),
-            Self::Port(_) | Self::Tailscale(_) | Self::Funnel(_) | Self::Machine(_) => false,
+            Self::Port(_) | Self::Tailscale(_) | Self::Funnel(_) => false,
+            Self::Files(_) | Self::Machine(_) => false,
             Self::Postgres(postgres) => postgres.is_external(),
             Self::Redis(redis) => redis.place.is_external(),
             Self::Reach(reach) => clients::is_external(&reach.public.call.url),
@@ -222,7 +230,7 @@ impl Check {
             Self::Http(http) => http.blame.iter().map(|rule| &rule.target).collect(),
             Self::Port(_) | Self::Object(_) | Self::Ollama(_) | Self::LineWebhook(_) => Vec::new(),
             Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => Vec::new(),
-            Self::Postgres(_) | Self::Redis(_) | Self::Machine(_) => Vec::new(),
+            Self::Postgres(_) | Self::Redis(_) | Self::Files(_) | Self::Machine(_) => Vec::new(),
         }
     }
 
@@ -231,7 +239,7 @@ impl Check {
         match self {
             Self::Http(_) | Self::Port(_) | Self::Object(_) => None,
             Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => None,
-            Self::Postgres(_) | Self::Redis(_) | Self::Machine(_) => None,
+            Self::Postgres(_) | Self::Redis(_) | Self::Files(_) | Self::Machine(_) => None,
             Self::Ollama(ollama) => ollama.needs_every(),
             Self::LineWebhook(webhook) => webhook.needs_every(),
         }
@@ -242,7 +250,8 @@ impl Check {
         match self {
             Self::Http(http) => http.call.secrets(),
             Self::Port(_) | Self::Ollama(_) => Vec::new(),
-            Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) | Self::Machine(_) => Vec::new(),
+            Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => Vec::new(),
+            Self::Files(_) | Self::Machine(_) => Vec::new(),
             Self::Postgres(postgres) => postgres.secrets(),
             Self::Redis(redis) => vec![&redis.password],
             Self::Object(object) => object.store.secrets(),

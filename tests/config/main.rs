@@ -50,7 +50,8 @@ pub(crate) fn url(config: &Config, target: &str, probe: &str) -> String {
         Check::Ollama(ollama) => ollama.base.to_string(),
         Check::Reach(reach) => reach.public.call.url.to_string(),
         other @ (Check::LineWebhook(_) | Check::Tailscale(_) | Check::Funnel(_)) => other.kind().to_owned(),
-        other @ (Check::Postgres(_) | Check::Redis(_) | Check::Machine(_)) => other.kind().to_owned(),
+        other @ (Check::Postgres(_) | Check::Redis(_)) => other.kind().to_owned(),
+        other @ (Check::Files(_) | Check::Machine(_)) => other.kind().to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! resolver) is `Unknown`. Nothing here may retry, or print a header, a body that is sent, or the query of a
 //! URL: they may hold a secret.
 
+mod age;
 pub(super) mod call;
 mod condition;
 pub mod error;
@@ -13,9 +14,11 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub use age::AgeCondition;
 pub use call::Call;
-pub use condition::{AgeCondition, JsonCondition};
+pub use condition::{JsonCondition, Wanted};
 pub use exchange::Answer;
+pub use template::Template;
 
 use super::checks::{BlameRule, Faults, faults};
 use super::clients::Clients;
@@ -191,8 +194,7 @@ impl Http {
         let found = self.json.iter().filter_map(|condition| condition.found(&body));
         let mut found = found.map(|what| format!(", {what}")).collect::<String>();
         if let Some(age) = &self.age {
-            let old = age.age(&body, answer.date()).map_err(|why| after(status, why))?;
-            found.push_str(&format!(", {} is {} old", age.pointer, Age(old)));
+            found.push_str(&age.told(&body, answer.date()).map_err(|why| after(status, why))?);
         }
         Ok(found)
     }

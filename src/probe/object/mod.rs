@@ -19,6 +19,7 @@ mod xml;
 pub use store::Store;
 
 use super::clients::Clients;
+use super::http::Template;
 use super::http::error::Fault;
 use super::http::exchange::{Answer, Request, send};
 use crate::recovery::evidence::Reading;
@@ -71,8 +72,8 @@ pub enum Trace {
     },
     /// Whatever each backup adds.
     Newest {
-        /// Where; all of them together are one backup.
-        prefixes: Vec<String>,
+        /// Where; all of them together are one backup. They may hold the day.
+        prefixes: Vec<Template>,
         /// Percent of the median size of those before it that the newest must have; 0 for any.
         shrink: u64,
     },
@@ -84,7 +85,11 @@ impl Object {
         let looked = async {
             let found = match &self.trace {
                 Trace::Marker { key, holds_time } => self.marker(clients, key, *holds_time).await?,
-                Trace::Newest { prefixes, .. } => self.newest(clients, prefixes).await?,
+                Trace::Newest { prefixes, .. } => {
+                    let now = Timestamp::now();
+                    let prefixes: Vec<String> = prefixes.iter().map(|prefix| prefix.at(now)).collect();
+                    self.newest(clients, &prefixes).await?
+                }
             };
             self.judge(&found)
         };

@@ -94,7 +94,7 @@ pub(super) struct Question {
 /// Reads one target; none when it has no name, for then nothing can be said of it.
 pub(super) fn read(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Draft> {
     let name = section.need("name", Name::parse);
-    let off = switched_off(section);
+    let off = section.switched_off();
     let unit = section.opt("unit", UnitName::parse);
     let questions = section.tables("probe", |probe| question(probe, frame));
     let policy = policy(section, name, unit.as_ref(), &questions, frame);
@@ -165,22 +165,9 @@ fn longest_rule(questions: &[Question]) -> Option<Duration> {
     questions.iter().filter_map(|asked| Some(asked.rule.as_ref()?.within)).max()
 }
 
-/// Reads `when`. A table that is switched off has its keys checked but not its values, since those may
-/// be made of the very variable that is missing.
-fn switched_off(section: &mut Section<'_>) -> Option<String> {
-    if section.or("when", true, parse::when) {
-        return None;
-    }
-    section.hush();
-    match section.spot("when").note() {
-        "" => Some("its when is empty or a no".to_owned()),
-        note => Some(note.to_owned()),
-    }
-}
-
 fn question(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Question> {
     let name = section.need("name", Name::parse);
-    let off = switched_off(section);
+    let off = section.switched_off();
     let role = section.or("role", Role::Liveness, role);
     // What stands in a log has happened, and asking again would not change it.
     let is_rule = section.has_within("check", "log");
@@ -214,7 +201,7 @@ fn role(text: &str) -> Result<Role, String> {
 }
 
 fn step(section: &mut Section<'_>) -> Option<Step> {
-    let on = switched_off(section).is_none();
+    let on = section.switched_off().is_none();
     let action = section.need("action", Name::parse);
     let tries = section.or("tries", 1, parse::within(1..=100));
     Some(Step { action: action?, tries, on, spot: section.spot("action") })

@@ -206,6 +206,23 @@ fn variables_reach_every_place_that_they_should() {
 }
 
 #[test]
+fn without_line_nothing_is_expected_where_its_webhook_would_be() {
+    let config = built_in(&[ALL_ON[1], ("PICOCLAW_CHANNELS_LINE_ENABLED", "false")]);
+    let probes: Vec<&str> = config.probes.iter().map(|probe| probe.name.as_str()).collect();
+    assert_eq!(probes, ["port", "health", "ready"]);
+    assert_eq!(config.policy.targets.len(), 1);
+    let off: Vec<String> = config.off.iter().map(|off| format!("{}: {}", off.what, off.why)).collect();
+    let line = "PICOCLAW_CHANNELS_LINE_ENABLED comes from the environment";
+    for what in
+        ["[gateway].probe[webhook-port]", "[gateway].probe[webhook]", "[tailscale]", "[funnel]", "[webhook]"]
+    {
+        assert!(off.contains(&format!("target{what}: {line}")), "{what}: {off:#?}");
+    }
+    let with_line = built_in(&[ALL_ON[1]]);
+    assert_eq!((with_line.probes.len(), with_line.policy.targets.len()), (10, 4));
+}
+
+#[test]
 fn the_environment_wins_over_the_file() {
     let dotenv =
         file("/p/.env", "PICOCLAW_WATCHDOG_GATEWAY_PORT=1\nPICOCLAW_WATCHDOG_INTERVAL_SEC=30\n", 0o644);

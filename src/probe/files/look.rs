@@ -83,11 +83,9 @@ impl Files {
 
     fn closed(&self, error: &io::Error) -> Reading {
         let directory = self.directory.display();
-        match error.kind() {
-            io::ErrorKind::NotFound => {
-                Reading::Fail(format!("there is no {directory}: is its disk mounted?"))
-            }
-            _ => Reading::Unknown(format!("{directory} cannot be looked into: {}", reason(error))),
+        match error.kind() == io::ErrorKind::NotFound {
+            true => Reading::Fail(format!("there is no {directory}: is its disk mounted?")),
+            false => Reading::Unknown(format!("{directory} cannot be looked into: {}", reason(error))),
         }
     }
 

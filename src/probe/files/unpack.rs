@@ -33,9 +33,8 @@ impl Files {
                 Reading::Unknown(format!("{shown} cannot be read: {why}; unpack = false leaves it closed"))
             };
             let file = open(root, &path).map_err(closed)?;
-            match tried(file, pace).await? {
-                Some(why) => return Err(Reading::Fail(format!("{} is damaged: {why}", shown.display()))),
-                None => {}
+            if let Some(why) = tried(file, pace).await? {
+                return Err(Reading::Fail(format!("{} is damaged: {why}", shown.display())));
             }
         }
         Ok(())
@@ -69,9 +68,9 @@ async fn tried(file: File, pace: &mut Pace) -> Result<Option<String>, Reading> {
 }
 
 fn said(error: &io::Error, out: u64) -> String {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => format!("it breaks off after {out} bytes of what is in it"),
-        _ if out == 0 => "it is not packed as its name says".to_owned(),
-        _ => format!("it cannot be unpacked beyond {out} bytes ({error})"),
+    match (error.kind() == io::ErrorKind::UnexpectedEof, out) {
+        (true, _) => format!("it breaks off after {out} bytes of what is in it"),
+        (false, 0) => "it is not packed as its name says".to_owned(),
+        (false, _) => format!("it cannot be unpacked beyond {out} bytes ({error})"),
     }
 }

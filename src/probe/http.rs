@@ -106,7 +106,8 @@ impl Http {
                 let (reading, blames) = self.judge(&answer, took);
                 let ms = rounded(took.as_secs_f64() * 1000.0);
                 let figures = [("status_code", answer.status.into()), ("response_time_ms", ms)].into();
-                probe::Answer { reading, blames, figures }
+                let overdue = self.overdue(&answer);
+                probe::Answer { figures, overdue, blames, ..reading.into() }
             }
             Ok(Err(Fault::Theirs(reason))) => Reading::Fail(reason).into(),
             Ok(Err(Fault::Unclear(reason))) => Reading::Unknown(reason).into(),
@@ -197,6 +198,12 @@ impl Http {
             found.push_str(&age.told(&body, answer.date()).map_err(|why| after(status, why))?);
         }
         Ok(found)
+    }
+
+    /// By how much the age in the body is beyond its limit.
+    fn overdue(&self, answer: &Answer) -> Option<Duration> {
+        let age = self.age.as_ref()?;
+        age.overdue(&serde_json::from_slice(&answer.body).ok()?, answer.date())
     }
 
     fn reads_json(&self) -> bool {

@@ -5,6 +5,7 @@ pub mod age;
 mod api;
 pub mod checks;
 pub mod clients;
+pub mod excuse;
 pub mod figures;
 pub mod files;
 pub mod http;
@@ -21,10 +22,11 @@ pub mod sock_diag;
 pub mod tailscale;
 mod wire;
 
-use crate::recovery::evidence::{Blame, Name, Reading};
+use crate::recovery::evidence::{Blame, Excused, Name, Reading};
 use crate::section::{Reader, Section};
 use crate::values::{Secret, UnitName};
 use clients::Clients;
+use excuse::{Excuse, excused};
 use figures::Figures;
 use machine::{Cpu, Disk, Machine, Memory, Pressure};
 use std::time::Duration;
@@ -47,8 +49,8 @@ pub struct Probe {
     pub name: Name,
     /// What is asked.
     pub check: Check,
-    /// What is asked when that fails: when this passes, the failure is excused.
-    pub excuse: Option<Check>,
+    /// What is asked when that fails, one after the other, until one excuses the failure.
+    pub excuses: Vec<Excuse>,
 }
 
 /// What a question came to.
@@ -60,11 +62,15 @@ pub struct Answer {
     pub blames: Vec<Blame>,
     /// What was measured on the way.
     pub figures: Figures,
+    /// By how much an age is beyond its limit, where that is what fails.
+    pub overdue: Option<Duration>,
+    /// What has excused the failure that is told as a pass.
+    pub excused: Option<Excused>,
 }
 
 impl From<Reading> for Answer {
     fn from(reading: Reading) -> Self {
-        Self { reading, blames: Vec::new(), figures: Figures::new() }
+        Self { reading, blames: Vec::new(), figures: Figures::new(), overdue: None, excused: None }
     }
 }
 
@@ -101,17 +107,32 @@ pub enum Check {
 impl Probe {
     /// Asks, and asks for an excuse when the answer is a failure.
     pub async fn ask(&self, clients: &Clients, unit: Option<&Unit>) -> Answer {
+        self.ask_again(clients, unit, None).await
+    }
+
+    /// As [`Self::ask`], with what was said when somebody was asked for an excuse, as long as that counts.
+    pub async fn ask_again(
+        &self,
+        clients: &Clients,
+        unit: Option<&Unit>,
+        remembered: Option<&str>,
+    ) -> Answer {
         let answer = self.check.ask(clients, unit).await;
-        let (Reading::Fail(why), Some(excuse)) = (&answer.reading, &self.excuse) else { return answer };
-        match Box::pin(excuse.ask(clients, unit)).await.reading {
-            Reading::Pass(text) => Reading::Pass(format!("{why}, but excused: {text}")).into(),
-            Reading::Fail(_) | Reading::Unknown(_) => answer,
+        let Reading::Fail(why) = &answer.reading else { return answer };
+        if let Some(said) = remembered.filter(|_| !self.excuses.is_empty()) {
+            return Answer { excused: Some(Excused::Still), ..excused(why, said).into() };
         }
+        for excuse in &self.excuses {
+            if let Some(excused) = excuse.ask(&answer, clients, unit).await {
+                return excused;
+            }
+        }
+        answer
     }
 
     /// The longest that the answer may take.
     pub fn timeout(&self) -> Duration {
-        self.check.timeout() + self.excuse.as_ref().map_or(Duration::ZERO, Check::timeout)
+        self.check.timeout() + self.excuses.iter().map(|excuse| excuse.check.timeout()).sum::<Duration>()
     }
 }
 
@@ -145,6 +166,22 @@ impl Check {
         section.kind_by_choice(key, KINDS)
     }
 
+    /// Reads the one question of a table that has other keys, too.
+    fn read_within(section: &mut Section<'_>, what: &'static str) -> Option<Self> {
+        section.own_kind(what, KINDS)
+    }
+
+    /// Whether its failures say by how much an age is beyond its limit.
+    pub fn tells_overdue(&self) -> bool {
+        match self {
+            Self::Object(_) => true,
+            Self::Http(http) => http.age.is_some(),
+            Self::Port(_) | Self::Ollama(_) | Self::LineWebhook(_) | Self::Tailscale(_) => false,
+            Self::Funnel(_) | Self::Reach(_) | Self::Postgres(_) | Self::Redis(_) => false,
+            Self::Files(_) | Self::Machine(_) => false,
+        }
+    }
+
     /// Asks.
     ///
     /// A future is as large as the largest of its arms, some of which take 40 kB where HTTP takes 4; and a thousand
@@ -156,7 +193,7 @@ impl Check {
                 let rightful = unit.map(|unit| port::Rightful { unit: &unit.name, main_pid: unit.main_pid });
                 port.ask(rightful).await.into()
             }
-            Self::Object(object) => Box::pin(object.ask(clients)).await.into(),
+            Self::Object(object) => Box::pin(object.check(clients)).await,
             Self::Ollama(ollama) => Box::pin(ollama.check(clients)).await.into(),
             Self::LineWebhook(webhook) => Box::pin(webhook.check(clients)).await.into(),
             Self::Tailscale(tailscale) => Box::pin(tailscale.ask(clients)).await.into(),

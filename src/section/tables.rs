@@ -88,6 +88,11 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// The one kind that this table has, beside other keys.
+    pub fn own_kind<T>(&mut self, what: &str, kinds: &[(&'static str, Reader<T>)]) -> Option<T> {
+        self.one_of(what, kinds, |read, section| read(section))
+    }
+
     /// Reads `when`, one value or several that all have to be a yes, and says which one switches this table off, if any
     /// does. Such a table has its keys checked but not its values, for those may be made of the very variable that is
     /// missing.

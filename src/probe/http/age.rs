@@ -41,11 +41,20 @@ impl AgeCondition {
             return Ok(String::new());
         }
         let (what, max) = (place(&self.pointer), self.max);
-        let old = Stamp { what, at: self.time(body)? }.age(date)?;
+        let old = self.age(body, date)?;
         match old > max {
             true => Err(Reading::Fail(format!("{what} is {} old, more than {}", Age(old), Age(max)))),
             false => Ok(format!(", {what} is {} old", Age(old))),
         }
+    }
+
+    /// By how much it is too old, if it is.
+    pub(super) fn overdue(&self, body: &Value, date: Option<Timestamp>) -> Option<Duration> {
+        self.age(body, date).ok()?.checked_sub(self.max)
+    }
+
+    fn age(&self, body: &Value, date: Option<Timestamp>) -> Result<Duration, Reading> {
+        Stamp { what: place(&self.pointer), at: self.time(body)? }.age(date)
     }
 
     fn time(&self, body: &Value) -> Result<Timestamp, Reading> {

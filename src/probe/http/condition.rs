@@ -19,7 +19,9 @@ pub struct JsonCondition {
 /// What would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// One of these values; never empty.
+    /// This value.
+    Equals(Value),
+    /// One of these values; never empty. Which one it was is told.
     AnyOf(Vec<Value>),
     /// A number, no less than the first and no more than the second. A list counts by its entries.
     Within(Option<Number>, Option<Number>),
@@ -41,6 +43,8 @@ impl JsonCondition {
         let place = place(&self.pointer);
         let Some(found) = body.pointer(&self.pointer) else { return Some(format!("there is no {place}")) };
         match &self.wanted {
+            Wanted::Equals(value) if value == found => None,
+            Wanted::Equals(value) => Some(format!("{place} is {}, not {value}", shown(found))),
             Wanted::AnyOf(values) if values.contains(found) => None,
             Wanted::AnyOf(values) => {
                 let wanted: Vec<String> = values.iter().map(Value::to_string).collect();
@@ -51,31 +55,31 @@ impl JsonCondition {
         }
     }
 
-    /// What was found, where more than one value would have done.
+    /// What was found, where it is not known beforehand.
     pub(super) fn found(&self, body: &Value) -> Option<String> {
         let found = body.pointer(&self.pointer)?;
         let place = place(&self.pointer);
         match &self.wanted {
-            Wanted::AnyOf(values) if values.len() > 1 => Some(format!("{place} is {}", shown(found))),
-            Wanted::AnyOf(_) => None,
+            Wanted::Equals(_) => None,
+            Wanted::AnyOf(_) => Some(format!("{place} is {}", shown(found))),
             Wanted::Within(..) => Some(format!("{place} {}", counted(found))),
         }
     }
 }
 
 fn any_of(section: &mut Section<'_>) -> Option<Wanted> {
-    let any_of = match (section.has("equals"), section.has("any_of")) {
-        (_, false) => section.json("equals").into_iter().collect(),
-        (false, true) => section.jsons("any_of"),
-        (true, true) => {
-            section.error(&section.spot("any_of"), "equals says it already", "leave one of them out");
-            Vec::new()
-        }
-    };
-    if any_of.is_empty() && section.has("any_of") {
+    if !section.has("any_of") {
+        return section.json("equals").map(Wanted::Equals);
+    }
+    if section.has("equals") {
+        section.error(&section.spot("any_of"), "equals says it already", "leave one of them out");
+        return None;
+    }
+    let values = section.jsons("any_of");
+    if values.is_empty() {
         section.error(&section.spot("any_of"), "no value would do", "write any_of = [\"running\", …]");
     }
-    Some(any_of).filter(|values| !values.is_empty()).map(Wanted::AnyOf)
+    Some(values).filter(|values| !values.is_empty()).map(Wanted::AnyOf)
 }
 
 fn within(section: &mut Section<'_>) -> Option<Wanted> {

@@ -1,6 +1,7 @@
 //! Real servers on loopback, each a thread that treats its visitors as the test says.
 
 use super::*;
+use crate::probe::excuse::Excuse;
 use crate::probe::{Answer as Answered, Check, Probe};
 use crate::recovery::evidence::Name;
 use reqwest::Method;
@@ -366,12 +367,16 @@ async fn only_what_is_there_can_be_old() {
     assert_eq!(told, "200, but /oldest is 26 min 40 s old, more than 15 min");
 }
 
+fn excuse_of(http: Http) -> Excuse {
+    Excuse { check: Check::Http(http), bound: None, every: None }
+}
+
 #[tokio::test]
 async fn a_failure_may_be_excused_and_is_told_all_the_same() {
     let name = |text| Name::parse(text).unwrap();
     let ask = async |excuse: Http| {
-        let (check, excuse) = (Check::Http(probe(say(response(503, "")))), Some(Check::Http(excuse)));
-        let probe = Probe { target: name("backup"), name: name("age"), check, excuse };
+        let (check, excuses) = (Check::Http(probe(say(response(503, "")))), vec![excuse_of(excuse)]);
+        let probe = Probe { target: name("backup"), name: name("age"), check, excuses };
         probe.ask(&Clients::new(), None).await.reading
     };
     let excused = passes(ask(probe(say(response(200, "")))).await);
@@ -387,8 +392,8 @@ async fn a_failure_may_be_excused_and_is_told_all_the_same() {
 #[tokio::test]
 async fn nobody_is_asked_for_an_excuse_while_all_is_well() {
     let name = |text| Name::parse(text).unwrap();
-    let (check, excuse) = (Check::Http(probe(say(response(200, "")))), Some(Check::Http(probe(closed()))));
-    let probe = Probe { target: name("backup"), name: name("age"), check, excuse };
+    let (check, excuses) = (Check::Http(probe(say(response(200, "")))), vec![excuse_of(probe(closed()))]);
+    let probe = Probe { target: name("backup"), name: name("age"), check, excuses };
     assert!(passes(probe.ask(&Clients::new(), None).await.reading).starts_with("200 in "));
     assert_eq!(probe.timeout(), LONG * 2);
 }

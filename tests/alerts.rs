@@ -146,8 +146,13 @@ impl Core {
     fn reads(&mut self, pass: bool) -> &mut Self {
         let reading =
             if pass { Reading::Pass("200".into()) } else { Reading::Fail("connection refused".into()) };
-        let report =
-            ProbeReport { target: name("gateway"), probe: name("health"), reading, blames: Vec::new() };
+        let report = ProbeReport {
+            target: name("gateway"),
+            probe: name("health"),
+            reading,
+            blames: Vec::new(),
+            excused: None,
+        };
         self.evidence.probes = vec![report];
         self
     }

@@ -38,7 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sim", &["cycle", "recovery", "section"]),
     ("cycle", &["recovery"]),
     ("config", &["action", "logscan", "notify", "probe", "recovery", "section", "values"]),
-    ("probe", &["exec", "recovery", "section", "systemd", "values"]),
+    ("probe", &["beneath", "exec", "recovery", "section", "systemd", "values"]),
     ("action", &["beneath", "exec", "logscan", "probe", "recovery", "section", "systemd", "values"]),
     ("beneath", &[]),
     ("notify", &["probe", "recovery", "section", "values"]),

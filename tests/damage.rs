@@ -57,7 +57,13 @@ fn unspent(config: &Config) -> Vec<u8> {
 fn decide_on(start: &Start, state: State, config: &Config, now: Now) -> Decision {
     let name = |text| Name::parse(text).unwrap();
     let reading = Reading::Fail("nothing listens on port 59871".to_owned());
-    let report = ProbeReport { target: name("gateway"), probe: name("port"), reading, blames: Vec::new() };
+    let report = ProbeReport {
+        target: name("gateway"),
+        probe: name("port"),
+        reading,
+        blames: Vec::new(),
+        excused: None,
+    };
     let troubles = start.trouble.iter().cloned().collect();
     let evidence = Evidence { probes: vec![report], troubles, ..Evidence::default() };
     decide(&config.policy, state, &evidence, now)

@@ -1,12 +1,16 @@
 //! Publishes our port through Tailscale Funnel. What a command says of itself is only quoted, never believed:
 //! it may exit 0 without having done anything, so what tailscaled serves afterwards is what counts.
 
+mod keep;
+
 use crate::exec::{self, End, Finished};
 use crate::probe::clients::Clients;
 use crate::probe::tailscale::{Daemon, Publication, ServeConfig};
 use crate::recovery::record::Outcome;
 use crate::section::{Section, parse};
+use jiff::Timestamp;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// One command talks to a local daemon, which asks the control server; then it is done, or waits for a person.
@@ -49,7 +53,7 @@ pub enum How {
     Apply,
     /// Switch our public port off, wait, and publish again.
     Cycle,
-    /// Wipe the whole configuration and publish again. Never when anything else is in it.
+    /// Keep the whole configuration in a file, wipe it and publish again. Never when anything else is in it.
     Reset,
 }
 
@@ -84,7 +88,9 @@ impl PublishFunnel {
         LOOK * LOOKS
             + match self.how {
                 How::Apply => step,
-                How::Cycle | How::Reset => step * 2 + self.wait,
+                How::Cycle => step * 2 + self.wait,
+                // What it wipes is looked at once more, to be kept.
+                How::Reset => step * 2 + self.wait + LOOK,
             }
     }
 
@@ -115,14 +121,15 @@ impl PublishFunnel {
     }
 
     /// Publishes, by at most four commands: two steps, each as ourselves and then with rights.
-    pub async fn perform(&self, clients: &Clients) -> Outcome {
-        match self.publish(clients).await {
+    /// What a reset wipes is kept below `state`.
+    pub async fn perform(&self, clients: &Clients, state: &Path) -> Outcome {
+        match self.publish(clients, state).await {
             Ok(done) => Outcome::Done(done),
             Err(why) => Outcome::Failed(why),
         }
     }
 
-    async fn publish(&self, clients: &Clients) -> Result<String, String> {
+    async fn publish(&self, clients: &Clients, state: &Path) -> Result<String, String> {
         let before = self.worth_trying(clients).await?;
         let refuse = |others: Option<String>| {
             others.map_or(Ok(()), |others| Err(format!("not tried, for other things are served: {others}")))
@@ -139,12 +146,24 @@ impl PublishFunnel {
                 self.take_away(clients, &before, &self.off()).await?;
             }
             How::Reset => {
-                // With nothing else served, publishing again restores all that is lost here.
+                // With nothing else served, publishing again restores all that is lost here. Should that fail, or
+                // should somebody have added to it just now, a person has it in a file.
                 refuse(before.others(self.wanted))?;
-                self.take_away(clients, &before, &reset()).await?;
+                let kept = self.keep(clients, state).await?;
+                let told = |text: String| format!("{text}; what was served before is in {}", kept.display());
+                self.take_away(clients, &before, &reset()).await.map_err(told)?;
+                return self.put_up(clients).await.map(told).map_err(told);
             }
         }
         self.put_up(clients).await
+    }
+
+    /// Keeps all that is served. What cannot be kept is not wiped.
+    async fn keep(&self, clients: &Clients, state: &Path) -> Result<PathBuf, String> {
+        let served = self.daemon.serve_document(clients, LOOK).await.map_err(|silence| silence.to_string());
+        let name = Timestamp::now().strftime("%Y%m%d-%H%M%S%.3f").to_string();
+        let kept = served.and_then(|served| keep::keep(state, &served, &name));
+        kept.map_err(|why| format!("not tried, for what is served could not be kept: {why}"))
     }
 
     /// What is served now, if anything that we do could help at all.

@@ -82,7 +82,7 @@ impl Do {
             Self::RestartUnit(restart) => restart.perform(&tools.bus).await,
             Self::Run(run) => run.perform().await,
             Self::Http(http) => http.perform(&tools.clients).await,
-            Self::PublishFunnel(funnel) => funnel.perform(&tools.clients).await,
+            Self::PublishFunnel(funnel) => funnel.perform(&tools.clients, &tools.state).await,
             Self::Files(files) => files.perform(tools, Hand::Real).await,
             Self::RestartSystemUnit(restart) => restart.perform(&Bus::system()).await,
             Self::SignalUnit(signal) => signal.perform(&tools.bus).await,

@@ -259,6 +259,7 @@ mod tests {
                 probe: probe.name.clone(),
                 reading: Reading::Fail("refused".to_owned()),
                 blames: Vec::new(),
+                excused: None,
             };
             let evidence =
                 Evidence { probes: config.probes.iter().map(report).collect(), ..Evidence::default() };

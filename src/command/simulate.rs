@@ -195,6 +195,7 @@ fn question(config: &Config, probe: &Probe) -> Question {
         Check::Funnel(_) => Asks::Service(by_status("published", "not published")),
         Check::Postgres(_) => Asks::Service(by_status("accepting connections", "rejects connections")),
         Check::Redis(_) => Asks::Service(by_status("PONG", "it refuses")),
+        Check::Files(_) => Asks::Service(by_status("fresh", "stale")),
         Check::Machine(_) => Asks::Service(by_status("within its limits", "beyond its limits")),
         Check::Ollama(ollama) => {
             let ollama = ollama.clone();

@@ -93,8 +93,8 @@ impl Plan {
             let on = target.questions.iter().filter(|asked| asked.off.is_none());
             let probe = |asked: &Question| {
                 let (target, name) = (target.policy.name.clone(), asked.policy.name.clone());
-                let (check, excuse) = (asked.check.clone()?, asked.excuse.clone());
-                Some(Probe { target, name, check, excuse })
+                let (check, excuses) = (asked.check.clone()?, asked.excuses.clone());
+                Some(Probe { target, name, check, excuses })
             };
             on.filter_map(probe).collect::<Vec<_>>()
         };

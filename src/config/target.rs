@@ -3,6 +3,7 @@
 
 use crate::logscan::rule::Rule;
 use crate::probe::Check;
+use crate::probe::excuse::Excuse;
 use crate::recovery::cadence::Cadence;
 use crate::recovery::evidence::Name;
 use crate::recovery::policy::{AlertKeys, ProbePolicy, Role, Severity, TargetPolicy};
@@ -83,7 +84,7 @@ pub(super) struct Question {
     /// What is looked for in logs, where nothing is asked.
     pub(super) rule: Option<Rule>,
     /// What is asked when that fails.
-    pub(super) excuse: Option<Check>,
+    pub(super) excuses: Vec<Excuse>,
     pub(super) off: Option<String>,
     pub(super) spot: Spot,
     pub(super) blame: Spot,
@@ -94,7 +95,7 @@ pub(super) struct Question {
 /// Reads one target; none when it has no name, for then nothing can be said of it.
 pub(super) fn read(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Draft> {
     let name = section.need("name", Name::parse);
-    let off = switched_off(section);
+    let off = section.switched_off();
     let unit = section.opt("unit", UnitName::parse);
     let questions = section.tables("probe", |probe| question(probe, frame));
     let policy = policy(section, name, unit.as_ref(), &questions, frame);
@@ -165,22 +166,9 @@ fn longest_rule(questions: &[Question]) -> Option<Duration> {
     questions.iter().filter_map(|asked| Some(asked.rule.as_ref()?.within)).max()
 }
 
-/// Reads `when`. A table that is switched off has its keys checked but not its values, since those may
-/// be made of the very variable that is missing.
-fn switched_off(section: &mut Section<'_>) -> Option<String> {
-    if section.or("when", true, parse::when) {
-        return None;
-    }
-    section.hush();
-    match section.spot("when").note() {
-        "" => Some("its when is empty or a no".to_owned()),
-        note => Some(note.to_owned()),
-    }
-}
-
 fn question(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Question> {
     let name = section.need("name", Name::parse);
-    let off = switched_off(section);
+    let off = section.switched_off();
     let role = section.or("role", Role::Liveness, role);
     // What stands in a log has happened, and asking again would not change it.
     let is_rule = section.has_within("check", "log");
@@ -190,17 +178,18 @@ fn question(section: &mut Section<'_>, frame: &Frame<'_>) -> Option<Question> {
     let every = section.opt("every", parse::span(frame.cadence.shortest()..=MOST));
     let rule = is_rule.then(|| section.kind("check", &[("log", Rule::read)])).flatten();
     let check = (!is_rule).then(|| Check::read(section)).flatten();
-    let excuse = Check::read_by_choice(section, "excuse");
+    let excuses = Excuse::read_all(section);
     if let Some(check) = &check {
         check_pace(section, check, every);
-        check_timeout(section, check, excuse.as_ref(), frame);
+        check_timeout(section, check, &excuses, frame);
+        check_bounds(section, check, &excuses);
     }
     let least = check.as_ref().and_then(Check::needs_every);
     let policy = ProbePolicy { name: name?, role, fail_after, pass_after, arm_on_pass, every, least };
     let (spot, blame) = (section.spot("name"), section.spot("check.http.blame"));
     let keys =
         ["in", "pattern", "hits", "misses"].map(|key| (key, section.spot(&format!("check.log.{key}"))));
-    Some(Question { policy, check, rule, excuse, off, spot, blame, keys })
+    Some(Question { policy, check, rule, excuses, off, spot, blame, keys })
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -214,7 +203,7 @@ fn role(text: &str) -> Result<Role, String> {
 }
 
 fn step(section: &mut Section<'_>) -> Option<Step> {
-    let on = switched_off(section).is_none();
+    let on = section.switched_off().is_none();
     let action = section.need("action", Name::parse);
     let tries = section.or("tries", 1, parse::within(1..=100));
     Some(Step { action: action?, tries, on, spot: section.spot("action") })
@@ -336,14 +325,14 @@ fn check_pace(section: &Section<'_>, check: &Check, every: Option<Duration>) {
 }
 
 /// The excuse is asked after the check, so both together have to fit.
-fn check_timeout(section: &Section<'_>, check: &Check, excuse: Option<&Check>, frame: &Frame<'_>) {
+fn check_timeout(section: &Section<'_>, check: &Check, excuses: &[Excuse], frame: &Frame<'_>) {
     // A second is left for all else that a pass does; less where the whole interval is short.
     let interval = frame.cadence.longest();
     let most = interval - (interval / 4).min(seconds(1));
     let spot = section.spot(&format!("check.{}.timeout", check.kind()));
-    let both = check.timeout() + excuse.map_or(Duration::ZERO, Check::timeout);
+    let both = check.timeout() + excuses.iter().map(|excuse| excuse.check.timeout()).sum::<Duration>();
     if both > most {
-        let with_excuse = if excuse.is_some() { ", its excuse included," } else { "" };
+        let with_excuse = if !excuses.is_empty() { ", its excuse included," } else { "" };
         let (both, interval) = (written(both), written(interval));
         let what = format!("{both}{with_excuse} does not fit into the interval of {interval}");
         section.error(&spot, what, format!("write at most {}, or a longer interval", written(most)));
@@ -356,6 +345,14 @@ fn check_timeout(section: &Section<'_>, check: &Check, excuse: Option<&Check>, f
             what,
             format!("write less than {}", written(http.timeout)),
         );
+    }
+}
+
+/// An excuse can end only where it is told since when it is needed.
+fn check_bounds(section: &Section<'_>, check: &Check, excuses: &[Excuse]) {
+    if excuses.iter().any(|excuse| excuse.bound.is_some()) && !check.tells_overdue() {
+        let what = "only check.object and the age of check.http tell for how long it has been too late";
+        section.error(&section.spot("excuse.for"), what, "leave for out");
     }
 }
 

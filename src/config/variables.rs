@@ -91,7 +91,10 @@ impl Known {
     pub(super) fn secrets(&self, config: &Config) -> Vec<Secret> {
         let mut values = BTreeSet::from([config.kick.token.expose()]);
         values.extend(config.ways.values().flat_map(Way::secrets).map(Secret::expose));
-        let asked = config.probes.iter().flat_map(|probe| iter::once(&probe.check).chain(&probe.excuse));
+        let asked = config.probes.iter().flat_map(|probe| {
+            let excuses = probe.excuses.iter().map(|excuse| &excuse.check);
+            iter::once(&probe.check).chain(excuses)
+        });
         values.extend(asked.flat_map(Check::secrets).map(Secret::expose));
         values.extend(config.actions.values().flat_map(Action::secrets).map(Secret::expose));
         values.extend(config.lifesign.iter().map(|lifesign| lifesign.url.expose()));

@@ -20,7 +20,8 @@ fn about(check: &Check) -> Option<&'static str> {
     match check {
         Check::Postgres(_) => Some("postgres"),
         Check::Redis(_) => Some("redis"),
-        Check::Http(_) | Check::Port(_) | Check::Ollama(_) | Check::Reach(_) | Check::Machine(_) => None,
+        Check::Http(_) | Check::Port(_) | Check::Ollama(_) | Check::Reach(_) => None,
+        Check::Files(_) | Check::Machine(_) => None,
         Check::Object(_) | Check::LineWebhook(_) | Check::Tailscale(_) | Check::Funnel(_) => None,
     }
 }

@@ -8,7 +8,7 @@ use crate::probe::clients::Clients;
 use crate::probe::figures::Figures;
 use crate::probe::reference;
 use crate::probe::{Answer, Probe, Unit};
-use crate::recovery::evidence::{Name, ProbeReport, Reading, ReferenceReport, Resting, UnitReport};
+use crate::recovery::evidence::{Excused, Name, ProbeReport, Reading, ReferenceReport, Resting, UnitReport};
 use crate::recovery::policy::Manager;
 use crate::systemd::Bus;
 use crate::values::{Secret, UnitName, mask};
@@ -78,7 +78,8 @@ pub async fn probes(
     let wanted = wanted.filter(|(_, probe)| in_scope(scope, &probe.target, false) && !rests(probe));
     let asked = wanted.map(|(index, probe)| async move {
         let unit = unit_of(config, units, &probe.target);
-        (index, ask(probe, clients, unit.as_ref()).await)
+        let remembered = resting.excuse(&probe.target, &probe.name);
+        (index, ask(probe, clients, unit.as_ref(), remembered).await)
     });
     let mut asked: FuturesUnordered<_> = asked.collect();
     let (mut answers, mut raised) = (Vec::with_capacity(asked.len()), pin!(hurry.raised()));
@@ -98,15 +99,20 @@ pub async fn probes(
 }
 
 /// A probe that outlives its own deadline is our defect, and must not hold up the cycle all the same.
-async fn ask(probe: &Probe, clients: &Clients, unit: Option<&Unit>) -> (ProbeReport, Figures) {
+async fn ask(
+    probe: &Probe,
+    clients: &Clients,
+    unit: Option<&Unit>,
+    remembered: Option<&str>,
+) -> (ProbeReport, Figures) {
     /// What a probe may need beyond its own deadline to say that it is over.
     const GRACE: std::time::Duration = std::time::Duration::from_secs(1);
     let limit = probe.timeout() + GRACE;
-    let answer = tokio::time::timeout(limit, probe.ask(clients, unit)).await;
+    let answer = tokio::time::timeout(limit, probe.ask_again(clients, unit, remembered)).await;
     let late = |_| Reading::Unknown("the probe itself did not end in time".to_owned()).into();
-    let Answer { reading, blames, figures } = answer.unwrap_or_else(late);
+    let Answer { reading, blames, figures, excused, overdue: _ } = answer.unwrap_or_else(late);
     let (target, name) = (probe.target.clone(), probe.name.clone());
-    (ProbeReport { target, probe: name, reading, blames }, figures)
+    (ProbeReport { target, probe: name, reading, blames, excused }, figures)
 }
 
 /// Asks the probes, and beside them the reference points as soon as an external one keeps us waiting: it will fail, most
@@ -181,7 +187,11 @@ impl Host {
 /// Takes the secrets out of an answer.
 pub fn mask_report(report: &mut ProbeReport, secrets: &[Secret]) {
     let (Reading::Pass(text) | Reading::Fail(text) | Reading::Unknown(text)) = &mut report.reading;
-    for text in report.blames.iter_mut().map(|blame| &mut blame.reason).chain([text]) {
+    let said = match &mut report.excused {
+        Some(Excused::Anew { said, .. }) => Some(said),
+        Some(Excused::Still) | None => None,
+    };
+    for text in report.blames.iter_mut().map(|blame| &mut blame.reason).chain([text]).chain(said) {
         *text = mask(text, secrets);
     }
 }

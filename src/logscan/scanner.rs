@@ -120,6 +120,7 @@ impl Scanner {
             probe: watched.probe.clone(),
             reading: watched.rule.judge(self.mark.rules.get(&watched.key()), now),
             blames: Vec::new(),
+            excused: None,
         })
     }
 

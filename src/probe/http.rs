@@ -4,6 +4,7 @@
 //! resolver) is `Unknown`. Nothing here may retry, or print a header, a body that is sent, or the query of a
 //! URL: they may hold a secret.
 
+mod age;
 pub(super) mod call;
 mod condition;
 pub mod error;
@@ -13,9 +14,11 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub use age::AgeCondition;
 pub use call::Call;
-pub use condition::{AgeCondition, JsonCondition};
+pub use condition::{JsonCondition, Wanted};
 pub use exchange::Answer;
+pub use template::Template;
 
 use super::checks::{BlameRule, Faults, faults};
 use super::clients::Clients;
@@ -103,7 +106,8 @@ impl Http {
                 let (reading, blames) = self.judge(&answer, took);
                 let ms = rounded(took.as_secs_f64() * 1000.0);
                 let figures = [("status_code", answer.status.into()), ("response_time_ms", ms)].into();
-                probe::Answer { reading, blames, figures }
+                let overdue = self.overdue(&answer);
+                probe::Answer { figures, overdue, blames, ..reading.into() }
             }
             Ok(Err(Fault::Theirs(reason))) => Reading::Fail(reason).into(),
             Ok(Err(Fault::Unclear(reason))) => Reading::Unknown(reason).into(),
@@ -191,10 +195,15 @@ impl Http {
         let found = self.json.iter().filter_map(|condition| condition.found(&body));
         let mut found = found.map(|what| format!(", {what}")).collect::<String>();
         if let Some(age) = &self.age {
-            let old = age.age(&body, answer.date()).map_err(|why| after(status, why))?;
-            found.push_str(&format!(", {} is {} old", age.pointer, Age(old)));
+            found.push_str(&age.told(&body, answer.date()).map_err(|why| after(status, why))?);
         }
         Ok(found)
+    }
+
+    /// By how much the age in the body is beyond its limit.
+    fn overdue(&self, answer: &Answer) -> Option<Duration> {
+        let age = self.age.as_ref()?;
+        age.overdue(&serde_json::from_slice(&answer.body).ok()?, answer.date())
     }
 
     fn reads_json(&self) -> bool {

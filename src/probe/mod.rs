@@ -5,7 +5,9 @@ pub mod age;
 mod api;
 pub mod checks;
 pub mod clients;
+pub mod excuse;
 pub mod figures;
+pub mod files;
 pub mod http;
 pub mod line_webhook;
 pub mod machine;
@@ -22,10 +24,11 @@ pub mod sock_diag;
 pub mod tailscale;
 mod wire;
 
-use crate::recovery::evidence::{Blame, Name, Reading};
+use crate::recovery::evidence::{Blame, Excused, Name, Reading};
 use crate::section::{Reader, Section};
 use crate::values::{Secret, UnitName};
 use clients::Clients;
+use excuse::{Excuse, excused};
 use figures::Figures;
 use machine::{Cpu, Disk, Machine, Memory, Pressure};
 use std::time::Duration;
@@ -48,8 +51,8 @@ pub struct Probe {
     pub name: Name,
     /// What is asked.
     pub check: Check,
-    /// What is asked when that fails: when this passes, the failure is excused.
-    pub excuse: Option<Check>,
+    /// What is asked when that fails, one after the other, until one excuses the failure.
+    pub excuses: Vec<Excuse>,
 }
 
 /// What a question came to.
@@ -61,11 +64,15 @@ pub struct Answer {
     pub blames: Vec<Blame>,
     /// What was measured on the way.
     pub figures: Figures,
+    /// By how much an age is beyond its limit, where that is what fails.
+    pub overdue: Option<Duration>,
+    /// What has excused the failure that is told as a pass.
+    pub excused: Option<Excused>,
 }
 
 impl From<Reading> for Answer {
     fn from(reading: Reading) -> Self {
-        Self { reading, blames: Vec::new(), figures: Figures::new() }
+        Self { reading, blames: Vec::new(), figures: Figures::new(), overdue: None, excused: None }
     }
 }
 
@@ -93,6 +100,8 @@ pub enum Check {
     Postgres(postgres::Postgres),
     /// Whether Redis answers.
     Redis(redis::Redis),
+    /// Whether the backups in a directory are there.
+    Files(files::Files),
     /// How full this machine is.
     Machine(machine::Machine),
 }
@@ -100,17 +109,32 @@ pub enum Check {
 impl Probe {
     /// Asks, and asks for an excuse when the answer is a failure.
     pub async fn ask(&self, clients: &Clients, unit: Option<&Unit>) -> Answer {
+        self.ask_again(clients, unit, None).await
+    }
+
+    /// As [`Self::ask`], with what was said when somebody was asked for an excuse, as long as that counts.
+    pub async fn ask_again(
+        &self,
+        clients: &Clients,
+        unit: Option<&Unit>,
+        remembered: Option<&str>,
+    ) -> Answer {
         let answer = self.check.ask(clients, unit).await;
-        let (Reading::Fail(why), Some(excuse)) = (&answer.reading, &self.excuse) else { return answer };
-        match Box::pin(excuse.ask(clients, unit)).await.reading {
-            Reading::Pass(text) => Reading::Pass(format!("{why}, but excused: {text}")).into(),
-            Reading::Fail(_) | Reading::Unknown(_) => answer,
+        let Reading::Fail(why) = &answer.reading else { return answer };
+        if let Some(said) = remembered.filter(|_| !self.excuses.is_empty()) {
+            return Answer { excused: Some(Excused::Still), ..excused(why, said).into() };
         }
+        for excuse in &self.excuses {
+            if let Some(excused) = excuse.ask(&answer, clients, unit).await {
+                return excused;
+            }
+        }
+        answer
     }
 
     /// The longest that the answer may take.
     pub fn timeout(&self) -> Duration {
-        self.check.timeout() + self.excuse.as_ref().map_or(Duration::ZERO, Check::timeout)
+        self.check.timeout() + self.excuses.iter().map(|excuse| excuse.check.timeout()).sum::<Duration>()
     }
 }
 
@@ -126,6 +150,7 @@ const KINDS: &[(&str, Reader<Check>)] = &[
     ("reach", |section| reach::Reach::read(section).map(Check::Reach)),
     ("postgres", |section| postgres::Postgres::read(section).map(Check::Postgres)),
     ("redis", |section| redis::Redis::read(section).map(Check::Redis)),
+    ("files", |section| files::Files::read(section).map(Check::Files)),
     ("disk", |section| Disk::read(section).map(Machine::Disk).map(Check::Machine)),
     ("memory", |section| Some(Check::Machine(Machine::Memory(Memory::read(section))))),
     ("pressure", |section| Pressure::read(section).map(Machine::Pressure).map(Check::Machine)),
@@ -143,6 +168,22 @@ impl Check {
         section.kind_by_choice(key, KINDS)
     }
 
+    /// Reads the one question of a table that has other keys, too.
+    fn read_within(section: &mut Section<'_>, what: &'static str) -> Option<Self> {
+        section.own_kind(what, KINDS)
+    }
+
+    /// Whether its failures say by how much an age is beyond its limit.
+    pub fn tells_overdue(&self) -> bool {
+        match self {
+            Self::Object(_) => true,
+            Self::Http(http) => http.age.is_some(),
+            Self::Port(_) | Self::Ollama(_) | Self::LineWebhook(_) | Self::Tailscale(_) => false,
+            Self::Funnel(_) | Self::Reach(_) | Self::Postgres(_) | Self::Redis(_) => false,
+            Self::Files(_) | Self::Machine(_) => false,
+        }
+    }
+
     /// Asks.
     ///
     /// A future is as large as the largest of its arms, some of which take 40 kB where HTTP takes 4; and a thousand
@@ -154,7 +195,7 @@ impl Check {
                 let rightful = unit.map(|unit| port::Rightful { unit: &unit.name, main_pid: unit.main_pid });
                 port.ask(rightful).await.into()
             }
-            Self::Object(object) => Box::pin(object.ask(clients)).await.into(),
+            Self::Object(object) => Box::pin(object.check(clients)).await,
             Self::Ollama(ollama) => Box::pin(ollama.check(clients)).await.into(),
             Self::LineWebhook(webhook) => Box::pin(webhook.check(clients)).await.into(),
             Self::Tailscale(tailscale) => Box::pin(tailscale.ask(clients)).await.into(),
@@ -162,6 +203,7 @@ impl Check {
             Self::Reach(reach) => Box::pin(reach.ask(clients)).await.into(),
             Self::Postgres(postgres) => Box::pin(postgres.ask()).await.into(),
             Self::Redis(redis) => Box::pin(redis.ask()).await.into(),
+            Self::Files(files) => Box::pin(files.ask()).await.into(),
             Self::Machine(machine) => {
                 let (reading, figures) = machine.look();
                 Answer { figures, ..reading.into() }
@@ -182,6 +224,7 @@ impl Check {
             Self::Reach(_) => "reach",
             Self::Postgres(_) => "postgres",
             Self::Redis(_) => "redis",
+            Self::Files(_) => "files",
             Self::Machine(machine) => machine.kind(),
         }
     }
@@ -199,6 +242,7 @@ impl Check {
             Self::Reach(reach) => reach.timeout,
             Self::Postgres(postgres) => postgres.timeout,
             Self::Redis(redis) => redis.timeout,
+            Self::Files(files) => files.timeout,
             // The kernel answers at once.
             Self::Machine(_) => Duration::ZERO,
         }
@@ -208,7 +252,8 @@ impl Check {
     pub fn is_external(&self) -> bool {
         match self {
             Self::Http(http) => clients::is_external(&http.call.url),
-            Self::Port(_) | Self::Tailscale(_) | Self::Funnel(_) | Self::Machine(_) => false,
+            Self::Port(_) | Self::Tailscale(_) | Self::Funnel(_) => false,
+            Self::Files(_) | Self::Machine(_) => false,
             Self::Postgres(postgres) => postgres.is_external(),
             Self::Redis(redis) => redis.place.is_external(),
             Self::Reach(reach) => clients::is_external(&reach.public.call.url),
@@ -224,7 +269,7 @@ impl Check {
             Self::Http(http) => http.blame.iter().map(|rule| &rule.target).collect(),
             Self::Port(_) | Self::Object(_) | Self::Ollama(_) | Self::LineWebhook(_) => Vec::new(),
             Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => Vec::new(),
-            Self::Postgres(_) | Self::Redis(_) | Self::Machine(_) => Vec::new(),
+            Self::Postgres(_) | Self::Redis(_) | Self::Files(_) | Self::Machine(_) => Vec::new(),
         }
     }
 
@@ -233,7 +278,7 @@ impl Check {
         match self {
             Self::Http(_) | Self::Port(_) | Self::Object(_) => None,
             Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => None,
-            Self::Postgres(_) | Self::Redis(_) | Self::Machine(_) => None,
+            Self::Postgres(_) | Self::Redis(_) | Self::Files(_) | Self::Machine(_) => None,
             Self::Ollama(ollama) => ollama.needs_every(),
             Self::LineWebhook(webhook) => webhook.needs_every(),
         }
@@ -244,7 +289,8 @@ impl Check {
         match self {
             Self::Http(http) => http.call.secrets(),
             Self::Port(_) | Self::Ollama(_) => Vec::new(),
-            Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) | Self::Machine(_) => Vec::new(),
+            Self::Tailscale(_) | Self::Funnel(_) | Self::Reach(_) => Vec::new(),
+            Self::Files(_) | Self::Machine(_) => Vec::new(),
             Self::Postgres(postgres) => postgres.secrets(),
             Self::Redis(redis) => vec![&redis.password],
             Self::Object(object) => object.store.secrets(),

@@ -105,6 +105,21 @@ pub struct Blame {
     pub reason: String,
 }
 
+/// What has excused a failure, which is told as a pass then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Excused {
+    /// Somebody was asked, and need not be asked again for so long.
+    Anew {
+        /// What was said.
+        said: String,
+        /// For how long it counts.
+        holds: Duration,
+    },
+    /// What was said before still counts.
+    Still,
+}
+
 /// The answer of one probe in one pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeReport {
@@ -117,16 +132,30 @@ pub struct ProbeReport {
     /// Faults of others that it saw on the way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blames: Vec<Blame>,
+    /// What has excused its failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excused: Option<Excused>,
 }
 
-/// The probes, each with its target, that rest in a pass: they were asked not long ago.
+/// What need not be asked in a pass, for it was asked not long ago.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Resting(pub Vec<(Name, Name)>);
+pub struct Resting {
+    /// The probes that rest, each with its target.
+    pub probes: Vec<(Name, Name)>,
+    /// What still excuses a probe, if it fails.
+    pub excuses: Vec<(Name, Name, String)>,
+}
 
 impl Resting {
     /// Whether this probe rests.
     pub fn has(&self, target: &Name, probe: &Name) -> bool {
-        self.0.iter().any(|(of, name)| of == target && name == probe)
+        self.probes.iter().any(|(of, name)| of == target && name == probe)
+    }
+
+    /// What still excuses this probe, if anything does.
+    pub fn excuse(&self, target: &Name, probe: &Name) -> Option<&str> {
+        let found = self.excuses.iter().find(|(of, name, _)| of == target && name == probe);
+        found.map(|(_, _, said)| said.as_str())
     }
 }
 
@@ -336,7 +365,7 @@ mod tests {
     fn a_probe_rests_by_its_own_name_and_that_of_its_target() {
         let [gateway, ollama, health] =
             ["gateway", "ollama", "health"].map(|text| Name::parse(text).unwrap());
-        let resting = Resting(vec![(gateway.clone(), health.clone())]);
+        let resting = Resting { probes: vec![(gateway.clone(), health.clone())], ..Resting::default() };
         assert!(resting.has(&gateway, &health));
         assert!(!resting.has(&ollama, &health) && !resting.has(&gateway, &ollama));
     }

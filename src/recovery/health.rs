@@ -1,10 +1,10 @@
 //! Readings become health: consecutive thresholds with hysteresis per probe, folded in every phase, then
 //! one judgement per target. No decision about actions is made here.
 
-use super::evidence::{Evidence, LEAVE_UP, Name, ProbeReport, Reading, Resting, UnitReport};
+use super::evidence::{Evidence, Excused, LEAVE_UP, Name, ProbeReport, Reading, Resting, UnitReport};
 use super::policy::{Policy, ProbePolicy, Role, TargetPolicy};
 use super::starts;
-use super::state::{LastReading, ProbeHealth, ProbeState, State, TargetState, UnitView};
+use super::state::{Excuse, LastReading, ProbeHealth, ProbeState, State, TargetState, UnitView};
 use super::time::{Now, Timestamp};
 use super::unit::Standing;
 
@@ -37,6 +37,7 @@ pub fn fold(policy: &Policy, state: &mut State, evidence: &Evidence, now: Now) {
             let target = state.targets.entry(report.target.clone()).or_default();
             let entry = target.probes.entry(report.probe.clone()).or_default();
             fold_reading(probe, entry, &report.reading, now.at);
+            fold_excuse(entry, report, now.at);
             fold_blames(policy, state, report);
         }
     }
@@ -126,6 +127,18 @@ fn fold_reading(policy: &ProbePolicy, probe: &mut ProbeState, reading: &Reading,
     // Of what is asked in every pass it is kept only while it fails: a healthy pass changes nothing.
     probe.asked = (policy.every.is_some() || probe.fails > 0).then_some(now);
     probe.last = Some(LastReading(reading.clone()));
+}
+
+/// An excuse is forgotten as soon as it is not needed, or does not hold: who has woken up is asked again.
+fn fold_excuse(probe: &mut ProbeState, report: &ProbeReport, now: Timestamp) {
+    match (&report.excused, &report.reading) {
+        (Some(Excused::Anew { said, holds }), _) => {
+            let standing = Excuse { said: said.clone(), until: now.after(*holds) };
+            probe.excuse = Some(standing).filter(|_| !holds.is_zero());
+        }
+        (Some(Excused::Still), _) | (None, Reading::Unknown(_)) => {}
+        (None, Reading::Pass(_) | Reading::Fail(_)) => probe.excuse = None,
+    }
 }
 
 /// A fault is laid at the door of the target it belongs to; where nobody watches that one, it stays with
@@ -284,6 +297,7 @@ static NEVER_ASKED: ProbeState = ProbeState {
     armed: false,
     trouble_since: None,
     asked: None,
+    excuse: None,
     last: None,
 };
 
@@ -321,12 +335,21 @@ fn is_forgotten(probe: &ProbeState) -> bool {
 /// as passes do, is no reason to wait for a whole interval more.
 pub fn resting(policy: &Policy, state: &State, now: Timestamp) -> Resting {
     let targets = policy.targets.iter().filter_map(|target| Some((target, state.targets.get(&target.name)?)));
-    let probes = targets.flat_map(|(target, known)| {
+    let mut resting = Resting::default();
+    for (target, known) in targets {
         let states = target.probes.iter().filter_map(|probe| Some((probe, known.probes.get(&probe.name)?)));
-        let resting = states.filter(|(probe, state)| due(probe, state) > now.after(policy.reprobe));
-        resting.map(|(probe, _)| (target.name.clone(), probe.name.clone()))
-    });
-    Resting(probes.collect())
+        for (probe, state) in states {
+            let name = || (target.name.clone(), probe.name.clone());
+            if due(probe, state) > now.after(policy.reprobe) {
+                resting.probes.push(name());
+            }
+            if let Some(excuse) = state.excuse.as_ref().filter(|excuse| excuse.until > now) {
+                let (target, probe) = name();
+                resting.excuses.push((target, probe, excuse.said.clone()));
+            }
+        }
+    }
+    resting
 }
 
 /// When it makes sense to look at a target again, at `soon` or later: its unit can always be asked.

@@ -200,9 +200,22 @@ pub struct ProbeState {
     /// When it was asked last; kept only of a probe that is not asked in every pass, or that fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Timestamp>,
+    /// What excuses its failures for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excuse: Option<Excuse>,
     /// What it saw last. That it passed is not saved, so that a healthy cycle changes no state.
     #[serde(default, skip_serializing_if = "is_not_saved")]
     pub last: Option<LastReading>,
+}
+
+/// What was said when somebody was asked for an excuse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Excuse {
+    /// What.
+    pub said: String,
+    /// Until when it counts.
+    pub until: Timestamp,
 }
 
 /// A last reading compares as equal to every other: what decides of it changes together with the counters beside it, and

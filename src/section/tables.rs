@@ -3,7 +3,7 @@
 
 use super::document::kind_of;
 use super::parse;
-use super::{Key, KnowingReader, Reader, Section, Severity, Spot, Value, did_you_mean, shown};
+use super::{Key, KnowingReader, Reader, Section, Severity, Spot, Value, did_you_mean, items, shown};
 use toml::de::DeTable;
 
 impl<'a> Section<'a> {
@@ -83,12 +83,28 @@ impl<'a> Section<'a> {
             return None;
         }
         self.table(key, |section| {
-            let on = section.or("when", true, parse::when);
-            if !on {
-                section.hush();
-            }
+            let on = section.switched_off().is_none();
             section.one_of(key, kinds, |read, section| read(section)).filter(|_| on)
         })
+    }
+
+    /// The one kind that this table has, beside other keys.
+    pub fn own_kind<T>(&mut self, what: &str, kinds: &[(&'static str, Reader<T>)]) -> Option<T> {
+        self.one_of(what, kinds, |read, section| read(section))
+    }
+
+    /// Reads `when`, one value or several that all have to be a yes, and says which one switches this table off, if any
+    /// does. Such a table has its keys checked but not its values, for those may be made of the very variable that is
+    /// missing.
+    pub fn switched_off(&mut self) -> Option<String> {
+        let values = self.table.get("when").map(items).unwrap_or_default();
+        // One that cannot be read is reported, and switches nothing off.
+        let on = self.list("when", parse::when).unwrap_or_default();
+        let at = on.iter().position(|on| !on)?;
+        self.hush();
+        let text = values.get(at).and_then(|value| value.get_ref().as_str()).unwrap_or_default();
+        let note = self.document.note(text);
+        Some(if note.is_empty() { "its when is empty or a no".to_owned() } else { note })
     }
 
     fn one_of<R: Copy, T>(

@@ -183,7 +183,7 @@ impl Sim {
             slowest = slowest.max(took);
             cut_off |= thing.external && matches!(reading, Reading::Fail(_));
             let (target, probe) = (question.target.clone(), question.probe.clone());
-            evidence.probes.push(ProbeReport { target, probe, reading, blames });
+            evidence.probes.push(ProbeReport { target, probe, reading, blames, excused: None });
         }
         if slowest >= COUNTS_FROM {
             self.now = self.now.after(slowest);

@@ -50,7 +50,8 @@ pub(crate) fn url(config: &Config, target: &str, probe: &str) -> String {
         Check::Ollama(ollama) => ollama.base.to_string(),
         Check::Reach(reach) => reach.public.call.url.to_string(),
         other @ (Check::LineWebhook(_) | Check::Tailscale(_) | Check::Funnel(_)) => other.kind().to_owned(),
-        other @ (Check::Postgres(_) | Check::Redis(_) | Check::Machine(_)) => other.kind().to_owned(),
+        other @ (Check::Postgres(_) | Check::Redis(_)) => other.kind().to_owned(),
+        other @ (Check::Files(_) | Check::Machine(_)) => other.kind().to_owned(),
     }
 }
 
@@ -202,6 +203,23 @@ fn variables_reach_every_place_that_they_should() {
     assert_eq!(config.policy.targets[0].ladder[0].tries, 5);
     let config = built_in(&[("PICOCLAW_CHANNELS_LINE_ENABLED", "false")]);
     assert!(config.probes.iter().all(|probe| probe.name.as_str() != "webhook-port"));
+}
+
+#[test]
+fn without_line_nothing_is_expected_where_its_webhook_would_be() {
+    let config = built_in(&[ALL_ON[1], ("PICOCLAW_CHANNELS_LINE_ENABLED", "false")]);
+    let probes: Vec<&str> = config.probes.iter().map(|probe| probe.name.as_str()).collect();
+    assert_eq!(probes, ["port", "health", "ready"]);
+    assert_eq!(config.policy.targets.len(), 1);
+    let off: Vec<String> = config.off.iter().map(|off| format!("{}: {}", off.what, off.why)).collect();
+    let line = "PICOCLAW_CHANNELS_LINE_ENABLED comes from the environment";
+    for what in
+        ["[gateway].probe[webhook-port]", "[gateway].probe[webhook]", "[tailscale]", "[funnel]", "[webhook]"]
+    {
+        assert!(off.contains(&format!("target{what}: {line}")), "{what}: {off:#?}");
+    }
+    let with_line = built_in(&[ALL_ON[1]]);
+    assert_eq!((with_line.probes.len(), with_line.policy.targets.len()), (10, 4));
 }
 
 #[test]

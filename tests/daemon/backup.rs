@@ -26,11 +26,14 @@ fail_after = 2
 url = "BASE/api/admin/storage"
 headers = { "CF-Access-Client-Id" = "stand-in.access", "CF-Access-Client-Secret" = "${CF_SECRET}" }
 age = { pointer = "/lastSync", max = "20m" }
-timeout = "900ms"
-[target.probe.excuse.http]
-url = "BASE/api/status"
-json = [{ pointer = "/status", any_of = ["not_running", "not_responding"] }]
-timeout = "500ms"
+timeout = "600ms"
+[[target.probe.excuse]]
+for = "30d"
+every = "6h"
+http = { url = "BASE/api/status", json = [{ pointer = "/status", any_of = ["not_running"] }], timeout = "400ms" }
+[[target.probe.excuse]]
+for = "15m"
+http = { url = "BASE/api/status", json = [{ pointer = "/status", any_of = ["not_responding"] }], timeout = "400ms" }
 [action.back-up-now]
 disruptive = false
 [action.back-up-now.do.http]
@@ -112,9 +115,33 @@ fn who_is_asleep_is_not_blamed() {
     let said = String::from_utf8_lossy(&home.ask(&["status"]).stdout).into_owned();
     assert!(said.contains("but excused: 200") && said.contains(r#"/status is "not_running""#), "{said}");
 
-    // Still starting is no excuse for ever: awake, it is asked to back up.
-    molt.unsteer("status");
-    daemon.wait("the backup is fresh again", repaired);
+    assert_eq!(requests(&molt, STATUS), 1, "a sleeper is asked once in six hours");
+    drop(daemon);
+    let daemon = home.start();
+    daemon.cycles(2);
+    assert_eq!(requests(&molt, STATUS), 1, "and a new daemon knows what it said");
+}
+
+#[test]
+fn a_start_excuses_for_minutes_and_nothing_for_ever() {
+    // Three months old, asleep: beyond the month.
+    let molt = StandIn::moltworker();
+    let first = home(&molt);
+    molt.steer("last-sync", "7776000");
+    molt.steer("status", "not_running");
+    let daemon = first.start();
+    daemon.wait("a failure is seen", |log| !log.lines(&["target=backup", "/lastSync is 90 d"]).is_empty());
+    drop(daemon);
+    // Half an hour old, and starting; then it starts for ever, and is blamed.
+    let molt = StandIn::moltworker();
+    let second = home(&molt);
+    molt.steer("last-sync", "1800");
+    molt.steer("status", "not_responding");
+    let daemon = second.start();
+    let log = daemon.cycles(3);
+    assert!(log.attempts("backup") == 0 && log.alerts().is_empty(), "{}", log.0);
+    molt.steer("last-sync", "7200");
+    daemon.wait("it is blamed", |log| !log.lines(&["target=backup", "/lastSync is 2 h"]).is_empty());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The public way in: a tailscaled with the real formats and the real traps, what the probes make of it, what the
 //! action does about it, and two stories with the real daemon.
 
+mod kept;
+
 use crate::common::{Home, OpsLog, StandIn, read, wait_until};
 use picoclaw_watchdog::action::funnel::{How, PublishFunnel};
 use picoclaw_watchdog::probe::clients::Clients;
@@ -28,6 +30,10 @@ impl Tailnet {
 
     fn path(&self, name: &str) -> String {
         self.file(name).display().to_string()
+    }
+
+    async fn perform(&self, how: How) -> Outcome {
+        self.action(how).perform(&Clients::new(), &self.file("state")).await
     }
 
     fn daemon(&self) -> Daemon {
@@ -109,27 +115,27 @@ async fn the_probes_read_a_real_socket() {
 #[tokio::test]
 async fn a_port_is_published_by_an_operator_or_else_with_sudo() {
     let tailnet = Tailnet::new();
-    let done = tailnet.action(How::Apply).perform(&Clients::new()).await;
+    let done = tailnet.perform(How::Apply).await;
     assert_eq!(done, Outcome::Done("port 18791 is published as gw.tail1234.ts.net:443".to_owned()));
     assert_eq!(tailnet.commands(), [APPLY]);
-    let again = tailnet.action(How::Apply).perform(&Clients::new()).await;
+    let again = tailnet.perform(How::Apply).await;
     assert!(again.detail().ends_with("already, so there was nothing to do"), "{again:?}");
     assert_eq!(tailnet.commands().len(), 1);
 
     tailnet.serve(&entry(443, 18791, false));
     tailnet.0.steer("denied", "");
-    assert!(matches!(tailnet.action(How::Apply).perform(&Clients::new()).await, Outcome::Done(_)));
+    assert!(matches!(tailnet.perform(How::Apply).await, Outcome::Done(_)));
     assert_eq!(tailnet.commands(), [APPLY, APPLY, &format!("sudo {APPLY}")]);
 
     tailnet.serve("{}");
     tailnet.0.steer("password", "");
-    let why = failed(tailnet.action(How::Apply).perform(&Clients::new()).await);
+    let why = failed(tailnet.perform(How::Apply).await);
     assert_eq!(
         why,
         "nothing is published, and so not port 18791, after exit code 1: sudo: a password is required"
     );
     let never = PublishFunnel { elevate: Vec::new(), ..tailnet.action(How::Apply) };
-    let why = failed(never.perform(&Clients::new()).await);
+    let why = failed(never.perform(&Clients::new(), &tailnet.file("state")).await);
     assert!(why.ends_with("use 'sudo tailscale set --operator=$USER' once."), "{why}");
 }
 
@@ -137,7 +143,7 @@ async fn a_port_is_published_by_an_operator_or_else_with_sudo() {
 async fn no_exit_code_is_believed_and_no_command_waited_for_for_ever() {
     let tailnet = Tailnet::new();
     tailnet.0.steer("exits-0", "");
-    let why = failed(tailnet.action(How::Apply).perform(&Clients::new()).await);
+    let why = failed(tailnet.perform(How::Apply).await);
     assert!(
         why.starts_with("nothing is published, and so not port 18791, after exit code 0: https://login"),
         "{why}"
@@ -145,14 +151,14 @@ async fn no_exit_code_is_believed_and_no_command_waited_for_for_ever() {
     tailnet.0.unsteer("exits-0");
 
     tailnet.0.steer("foreground", "");
-    let why = failed(tailnet.action(How::Apply).perform(&Clients::new()).await);
+    let why = failed(tailnet.perform(How::Apply).await);
     assert!(why.contains("background configuration already exists"), "{why}");
     tailnet.0.unsteer("foreground");
 
     tailnet.0.steer("block", "");
     let hasty = PublishFunnel { timeout: Duration::from_secs(5), ..tailnet.action(How::Apply) };
     let started = Instant::now();
-    let why = failed(hasty.perform(&Clients::new()).await);
+    let why = failed(hasty.perform(&Clients::new(), &tailnet.file("state")).await);
     assert!(why.contains("after not finished after 5000 ms: https://login"), "{why}");
     assert!(started.elapsed() < hasty.timeout() && hasty.timeout() < Duration::from_secs(20));
     // What hangs for us would hang for root: only the one that was refused was tried again.
@@ -163,14 +169,14 @@ async fn no_exit_code_is_believed_and_no_command_waited_for_for_ever() {
 async fn what_is_published_is_switched_off_and_on_and_everything_else_is_left_alone() {
     let tailnet = Tailnet::new();
     tailnet.serve_ours();
-    assert!(matches!(tailnet.action(How::Cycle).perform(&Clients::new()).await, Outcome::Done(_)));
+    assert!(matches!(tailnet.perform(How::Cycle).await, Outcome::Done(_)));
     assert_eq!(tailnet.commands(), ["funnel --https=443 off", APPLY]);
     // Denied at every step, it is four commands, and no more.
     tailnet.0.steer("denied", "");
-    assert!(matches!(tailnet.action(How::Cycle).perform(&Clients::new()).await, Outcome::Done(_)));
+    assert!(matches!(tailnet.perform(How::Cycle).await, Outcome::Done(_)));
     assert_eq!(tailnet.commands().len(), 2 + 4);
     tailnet.0.steer("password", "");
-    let why = failed(tailnet.action(How::Cycle).perform(&Clients::new()).await);
+    let why = failed(tailnet.perform(How::Cycle).await);
     assert_eq!(why, "it cannot be switched off: exit code 1: sudo: a password is required");
     assert!(tailnet.is_published().await);
     tailnet.0.unsteer("denied");
@@ -178,22 +184,25 @@ async fn what_is_published_is_switched_off_and_on_and_everything_else_is_left_al
     let commands = tailnet.commands().len();
     tailnet.serve(&entry(443, 3000, true));
     for how in [How::Apply, How::Cycle, How::Reset] {
-        let why = failed(tailnet.action(how).perform(&Clients::new()).await);
+        let why = failed(tailnet.perform(how).await);
         assert_eq!(why, "not tried, for other things are served: http://127.0.0.1:3000");
     }
     let ours = entry(443, 18791, true);
     tailnet.serve(&ours.replace(r#""Handlers":{"#, r#""Handlers":{"/files":{"Path":"/srv"},"#));
-    let why = failed(tailnet.action(How::Cycle).perform(&Clients::new()).await);
+    let why = failed(tailnet.perform(How::Cycle).await);
     assert!(why.contains("gw.tail1234.ts.net:443/files"), "{why}");
     tailnet.serve(&ours.replace(r#""TCP":{"#, r#""TCP":{"22":{"TCPForward":"127.0.0.1:22"},"#));
-    let why = failed(tailnet.action(How::Reset).perform(&Clients::new()).await);
+    let why = failed(tailnet.perform(How::Reset).await);
     assert_eq!(why, "not tried, for other things are served: port 22");
     assert_eq!(tailnet.commands().len(), commands, "none of these was tried");
 
     tailnet.serve_ours();
-    assert!(matches!(tailnet.action(How::Reset).perform(&Clients::new()).await, Outcome::Done(_)));
+    let Outcome::Done(told) = tailnet.perform(How::Reset).await else { panic!() };
     assert_eq!(tailnet.commands()[commands..], ["funnel reset", APPLY]);
     assert!(tailnet.is_published().await, "what was wiped is back");
+    let (_, kept) = told.split_once("; what was served before is in ").unwrap();
+    let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();
+    assert_eq!(kept, serde_json::from_str::<serde_json::Value>(&entry(443, 18791, true)).unwrap());
 }
 
 #[tokio::test]
@@ -201,7 +210,7 @@ async fn hopeless_repairs_are_not_tried() {
     let tailnet = Tailnet::new();
     let refused = async |control: &str, content: &str, words: &str| {
         tailnet.0.steer(control, content);
-        let why = failed(tailnet.action(How::Apply).perform(&Clients::new()).await);
+        let why = failed(tailnet.perform(How::Apply).await);
         assert!(why.starts_with("not tried: ") && why.contains(words), "{why}");
         tailnet.0.unsteer(control);
     };
@@ -212,7 +221,11 @@ async fn hopeless_repairs_are_not_tried() {
     refused("garbage", "<html>", "not understood").await;
     assert!(tailnet.commands().is_empty());
     let daemon = Daemon { socket: tailnet.file("nobody.sock"), ..tailnet.daemon() };
-    let why = failed(PublishFunnel { daemon, ..tailnet.action(How::Apply) }.perform(&Clients::new()).await);
+    let why = failed(
+        PublishFunnel { daemon, ..tailnet.action(How::Apply) }
+            .perform(&Clients::new(), &tailnet.file("state"))
+            .await,
+    );
     assert_eq!(why, "not tried: tailscaled does not run: start it with `sudo systemctl start tailscaled`");
 }
 

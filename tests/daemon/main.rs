@@ -23,8 +23,10 @@ mod units;
 // Where no systemd is needed: as a process in a home directory of its own.
 mod alerts;
 mod backup;
+mod blog;
 mod channel;
 mod funnel;
+mod fusou;
 mod kick;
 mod lifesign;
 mod logs;

@@ -85,7 +85,8 @@ pub(crate) fn health(reading: Reading) -> Evidence {
 }
 
 pub(crate) fn of(target: &str, probe: &str, reading: Reading) -> Evidence {
-    let report = ProbeReport { target: name(target), probe: name(probe), reading, blames: Vec::new() };
+    let report =
+        ProbeReport { target: name(target), probe: name(probe), reading, blames: Vec::new(), excused: None };
     Evidence { probes: vec![report], ..Evidence::default() }
 }
 

@@ -7,7 +7,7 @@ use picoclaw_watchdog::recovery::decide::Decision;
 use picoclaw_watchdog::recovery::evidence::*;
 use picoclaw_watchdog::recovery::health;
 use picoclaw_watchdog::recovery::policy::*;
-use picoclaw_watchdog::recovery::state::ProbeHealth;
+use picoclaw_watchdog::recovery::state::{ProbeHealth, State};
 use picoclaw_watchdog::recovery::time::Timestamp;
 use picoclaw_watchdog::recovery::verdict::Ruling;
 
@@ -49,13 +49,48 @@ fn it_rests_until_its_time_has_come_and_a_pass_that_is_a_little_early_will_do() 
     assert!(rests(&bench), "asked again");
 }
 
+/// A failing probe that somebody has an excuse for.
+fn excused(excused: Option<Excused>) -> Evidence {
+    let mut evidence = health(pass());
+    evidence.probes[0].excused = excused;
+    evidence
+}
+
+#[test]
+fn an_excuse_is_remembered_until_its_time_is_over_or_it_is_not_needed() {
+    let remembered = |bench: &Bench| {
+        let resting = health::resting(&bench.policy, &bench.state, bench.clock());
+        resting.excuse(&name("gateway"), &name("health")).map(str::to_owned)
+    };
+    let anew = |hours: u64| Some(Excused::Anew { said: "it sleeps".to_owned(), holds: secs(hours * 3600) });
+    let mut bench = Bench::new(rare());
+    let _ = bench.pass(0, excused(anew(6)));
+    assert_eq!(remembered(&bench).as_deref(), Some("it sleeps"));
+    let _ = bench.pass(300, excused(Some(Excused::Still)));
+    let _ = bench.pass(300, health(Reading::Unknown("no route".to_owned())));
+    assert!(remembered(&bench).is_some(), "what is not known proves nothing");
+    let excuse = |state: &State| state.targets[&name("gateway")].probes[&name("health")].excuse.clone();
+    let saved = serde_json::to_string(&bench.state).unwrap();
+    assert_eq!(excuse(&serde_json::from_str(&saved).unwrap()), excuse(&bench.state), "a restart keeps it");
+    let _ = bench.pass(6 * 3600 - 600, Evidence::default());
+    assert_eq!(remembered(&bench), None, "six hours are over");
+    for ends in [pass(), fail("503")] {
+        let _ = bench.pass(0, excused(anew(6)));
+        assert!(remembered(&bench).is_some());
+        let _ = bench.pass(300, health(ends));
+        assert_eq!(remembered(&bench), None);
+    }
+    let _ = bench.pass(300, excused(anew(0)));
+    assert_eq!(remembered(&bench), None, "it is to be asked each time");
+}
+
 #[test]
 fn what_is_asked_in_every_pass_never_rests_and_leaves_no_trace() {
     let mut bench = Bench::new(mixed());
     let _ = bench.pass(0, of("gateway", "port", pass()));
     let before = bench.state.clone();
     let _ = bench.pass(60, of("gateway", "port", pass()));
-    assert!(health::resting(&bench.policy, &bench.state, bench.clock()).0.is_empty());
+    assert!(health::resting(&bench.policy, &bench.state, bench.clock()).probes.is_empty());
     assert_eq!(bench.state.targets, before.targets, "a healthy pass changes nothing that is saved");
 }
 

@@ -75,7 +75,13 @@ impl World for Night {
                 Reading::Pass("200".to_owned())
             };
             let probe = Name::parse("health").unwrap();
-            evidence.probes.push(ProbeReport { target: gateway, probe, reading, blames: Vec::new() });
+            evidence.probes.push(ProbeReport {
+                target: gateway,
+                probe,
+                reading,
+                blames: Vec::new(),
+                excused: None,
+            });
         }
         let now = self.now();
         self.history.saw(scope, &evidence, now);

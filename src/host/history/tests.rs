@@ -61,7 +61,7 @@ impl Story {
 
     fn pass(&mut self, seconds: u64, scope: &Scope, reading: Reading) -> Vec<Attempt> {
         let (target, probe) = (name("gateway"), name("health"));
-        let probes = vec![ProbeReport { target, probe, reading, blames: Vec::new() }];
+        let probes = vec![ProbeReport { target, probe, reading, blames: Vec::new(), excused: None }];
         let evidence = Evidence { probes, ..Evidence::default() };
         let now = at(seconds);
         self.history.saw(scope, &evidence, now);
@@ -216,7 +216,8 @@ fn it_costs_microseconds() {
         (spent() - began) / count
     };
     let (target, probe) = (name("gateway"), name("health"));
-    let probes = vec![ProbeReport { target, probe, reading: pass("200 in 1 ms"), blames: Vec::new() }];
+    let probes =
+        vec![ProbeReport { target, probe, reading: pass("200 in 1 ms"), blames: Vec::new(), excused: None }];
     let evidence = Evidence { probes, ..Evidence::default() };
     let report =
         Report { now: at(2), verdicts: Vec::new(), done: Vec::new(), closed: Vec::new(), quick: None };

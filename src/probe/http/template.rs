@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// A text, and what it becomes at a given time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Template(Secret);
+pub struct Template(Secret);
 
 /// A mention of the time.
 #[derive(Clone, Copy)]
@@ -22,12 +22,12 @@ impl Template {
     ///
     /// # Errors
     /// A sentence about the mention that cannot be read.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::probe) fn parse(text: &str) -> Result<Self, String> {
         render(text, Timestamp::UNIX_EPOCH).map(|_| Self(Secret::new(text)))
     }
 
     /// The text at this time.
-    pub(super) fn at(&self, now: Timestamp) -> String {
+    pub(in crate::probe) fn at(&self, now: Timestamp) -> String {
         // It was read when it was parsed; a text that cannot be read would stay as it is.
         render(self.0.expose(), now).unwrap_or_else(|_| self.0.expose().to_owned())
     }

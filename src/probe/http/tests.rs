@@ -1,6 +1,7 @@
 //! Real servers on loopback, each a thread that treats its visitors as the test says.
 
 use super::*;
+use crate::probe::excuse::Excuse;
 use crate::probe::nobody::nobody;
 use crate::probe::{Answer as Answered, Check, Probe};
 use crate::recovery::evidence::Name;
@@ -71,7 +72,7 @@ fn closed() -> Url {
 
 fn with_condition(url: Url) -> Http {
     Http {
-        json: vec![JsonCondition { pointer: "/status".to_owned(), any_of: vec![json!("ok")] }],
+        json: vec![JsonCondition { pointer: "/status".to_owned(), wanted: Wanted::AnyOf(vec![json!("ok")]) }],
         ..probe(url)
     }
 }
@@ -292,7 +293,7 @@ fn dated(body: &str) -> String {
 async fn one_of_several_values_will_do_and_is_named() {
     let asleep = |body: &'static str| {
         let any_of = vec![json!("not_running"), json!("not_responding")];
-        let json = vec![JsonCondition { pointer: "/status".to_owned(), any_of }];
+        let json = vec![JsonCondition { pointer: "/status".to_owned(), wanted: Wanted::AnyOf(any_of) }];
         Http { json, ..probe(say(response(200, body))) }
     };
     let text = passes(read(&asleep(r#"{"ok":false,"status":"not_running"}"#)).await);
@@ -304,7 +305,8 @@ async fn one_of_several_values_will_do_and_is_named() {
 #[tokio::test]
 async fn a_time_in_the_body_is_as_old_as_the_server_says() {
     let synced = async |answer: String| {
-        let age = AgeCondition { pointer: "/lastSync".to_owned(), max: Duration::from_secs(1200) };
+        let age =
+            AgeCondition { pointer: "/lastSync".to_owned(), max: Duration::from_secs(1200), only_if: None };
         read(&Http { age: Some(age), ..probe(say(answer)) }).await
     };
     let at = async |value: &str| synced(dated(&format!(r#"{{"lastSync":{value}}}"#))).await;
@@ -314,18 +316,66 @@ async fn a_time_in_the_body_is_as_old_as_the_server_says() {
     assert_eq!(stale, "200, but /lastSync is 20 min 1 s old, more than 20 min");
     assert_eq!(fails(at("null").await), "200, but /lastSync is null: it has not happened yet");
     assert_eq!(fails(synced(dated("{}")).await), "200, but there is no /lastSync");
-    assert_eq!(fails(at("7").await), "200, but /lastSync is 7, not a time with its offset");
+    assert_eq!(
+        fails(at("7").await),
+        "200, but /lastSync is 7, not a time with its offset, nor one since 1970"
+    );
     assert!(unknown(at(r#""2026-02-08T23:26:33Z""#).await).contains("/lastSync lies 10 h in the future"));
+    // The same moment, as databases write it.
+    for epoch in ["1770557193", "1770557193000", "1770557193.5", "\"1770557193\""] {
+        let fresh = passes(at(epoch).await);
+        assert!(fresh.ends_with("/lastSync is 0 s old"), "{epoch}: {fresh}");
+    }
+    assert!(fails(at("1770555992").await).ends_with("is 20 min 1 s old, more than 20 min"));
+    assert_eq!(unknown(at("0").await), "200, but /lastSync is 0: it is not known");
     let undated = synced(response(200, r#"{"lastSync":"2026-02-08T13:06:32Z"}"#)).await;
     assert_eq!(unknown(undated), "200, but the answer has no Date, so the age of /lastSync cannot be told");
+}
+
+#[tokio::test]
+async fn numbers_and_lists_keep_within_bounds() {
+    let within = |pointer: &str, min: Option<i64>, max: Option<i64>| JsonCondition {
+        pointer: pointer.to_owned(),
+        wanted: Wanted::Within(min.map(Into::into), max.map(Into::into)),
+    };
+    let ask = async |condition: &JsonCondition, body: &str| {
+        read(&Http { json: vec![condition.clone()], ..probe(say(response(200, body))) }).await
+    };
+    let backlog = within("/n", Some(1), Some(100));
+    assert!(passes(ask(&backlog, r#"{"n":100}"#).await).ends_with("ms, /n is 100"));
+    assert_eq!(fails(ask(&backlog, r#"{"n":100.5}"#).await), "200, but /n is 100.5, more than 100");
+    assert_eq!(fails(ask(&backlog, r#"{"n":"0"}"#).await), "200, but /n is \"0\", less than 1");
+    assert_eq!(fails(ask(&backlog, r#"{"n":null}"#).await), "200, but /n is null, which is no number");
+    assert_eq!(fails(ask(&backlog, "{}").await), "200, but there is no /n");
+    let none = within("", None, Some(0));
+    assert!(passes(ask(&none, "[]").await).ends_with("ms, the body is empty"));
+    let told = fails(ask(&none, r#"[{"id":"a"}]"#).await);
+    assert_eq!(told, r#"200, but the body has 1 entries ([{"id":"a"}]), more than 0"#);
+}
+
+#[tokio::test]
+async fn only_what_is_there_can_be_old() {
+    let only_if =
+        JsonCondition { pointer: "/backlog".to_owned(), wanted: Wanted::Within(Some(1.into()), None) };
+    let age =
+        AgeCondition { pointer: "/oldest".to_owned(), max: Duration::from_secs(900), only_if: Some(only_if) };
+    let ask = async |body: &str| read(&Http { age: Some(age.clone()), ..probe(say(dated(body))) }).await;
+    assert!(passes(ask(r#"{"backlog":0,"oldest":0}"#).await).ends_with(" ms"));
+    assert_eq!(unknown(ask(r#"{"backlog":3,"oldest":0}"#).await), "200, but /oldest is 0: it is not known");
+    let told = fails(ask(r#"{"backlog":3,"oldest":1770555593000}"#).await);
+    assert_eq!(told, "200, but /oldest is 26 min 40 s old, more than 15 min");
+}
+
+fn excuse_of(http: Http) -> Excuse {
+    Excuse { check: Check::Http(http), bound: None, every: None }
 }
 
 #[tokio::test]
 async fn a_failure_may_be_excused_and_is_told_all_the_same() {
     let name = |text| Name::parse(text).unwrap();
     let ask = async |excuse: Http| {
-        let (check, excuse) = (Check::Http(probe(say(response(503, "")))), Some(Check::Http(excuse)));
-        let probe = Probe { target: name("backup"), name: name("age"), check, excuse };
+        let (check, excuses) = (Check::Http(probe(say(response(503, "")))), vec![excuse_of(excuse)]);
+        let probe = Probe { target: name("backup"), name: name("age"), check, excuses };
         probe.ask(&Clients::new(), None).await.reading
     };
     let excused = passes(ask(probe(say(response(200, "")))).await);
@@ -341,8 +391,8 @@ async fn a_failure_may_be_excused_and_is_told_all_the_same() {
 #[tokio::test]
 async fn nobody_is_asked_for_an_excuse_while_all_is_well() {
     let name = |text| Name::parse(text).unwrap();
-    let (check, excuse) = (Check::Http(probe(say(response(200, "")))), Some(Check::Http(probe(closed()))));
-    let probe = Probe { target: name("backup"), name: name("age"), check, excuse };
+    let (check, excuses) = (Check::Http(probe(say(response(200, "")))), vec![excuse_of(probe(closed()))]);
+    let probe = Probe { target: name("backup"), name: name("age"), check, excuses };
     assert!(passes(probe.ask(&Clients::new(), None).await.reading).starts_with("200 in "));
     assert_eq!(probe.timeout(), LONG * 2);
 }

@@ -3,7 +3,7 @@
 //! The one question asked of the file system, `statvfs`, is answered at once by those of this machine; a dead file
 //! server would never answer it, and nothing could end the wait. So those are recognised first, and refused.
 
-use super::mounts::{Mount, on_the_way};
+use super::mounts::{Mount, hazard, on_the_way};
 use super::{Seen, judged, kernel_file, percent, size};
 use crate::probe::figures::{Figures, gb, rounded};
 use crate::recovery::evidence::Reading;
@@ -67,13 +67,10 @@ impl Disk {
     /// # Errors
     /// That a look might never end.
     fn refused(&self, way: &[Mount]) -> Result<Option<Reading>, String> {
-        let mount = self.mount.display();
         if let Some(remote) = way.iter().find(|mount| mount.is_remote()) {
-            let (kind, at) = (&remote.kind, remote.at.display());
-            return Err(format!(
-                "{at} is {kind}, which can hang for ever, so {mount} is not looked at; watch the disk where it is"
-            ));
+            return Err(hazard(remote, &self.mount));
         }
+        let mount = self.mount.display();
         let missing = self.mounted && way.last().is_none_or(|last| last.at != self.mount);
         Ok(missing.then(|| {
             Reading::Fail(format!("nothing is mounted at {mount}; see `findmnt --verify` and dmesg"))
@@ -106,7 +103,7 @@ impl Disk {
 }
 
 /// An absolute path that leads where it seems to.
-fn plain(text: &str) -> Result<PathBuf, String> {
+pub(in crate::probe) fn plain(text: &str) -> Result<PathBuf, String> {
     let path = parse::absolute(text)?;
     match path.components().any(|part| part == Component::ParentDir) {
         true => Err(format!("{text:?} goes back with ..; write where it leads")),

@@ -11,6 +11,7 @@ mod pressure;
 
 pub use cpu::Cpu;
 pub use disk::Disk;
+pub(super) use disk::plain;
 pub use memory::Memory;
 pub use pressure::Pressure;
 
@@ -18,6 +19,7 @@ use super::figures::Figures;
 use crate::recovery::evidence::Reading;
 use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 
 /// Bytes read of a file of the kernel's. The longest, the list of mounts, has some hundred bytes for each.
 const FILE_CAP: u64 = 1024 * 1024;
@@ -60,6 +62,15 @@ impl Machine {
 
 /// What was seen, or why nothing could be.
 type Seen = Result<(Reading, Figures), String>;
+
+/// Whether a look at a directory and what is in it ends; the kernel's list of mounts tells, which touches none of them.
+///
+/// # Errors
+/// Why it might not.
+pub(super) fn may_hang(path: &Path) -> Result<(), String> {
+    let mountinfo = kernel_file("/proc/self/mountinfo")?;
+    mounts::remote(&mountinfo, path).map_or(Ok(()), |remote| Err(mounts::hazard(&remote, path)))
+}
 
 /// A file of the kernel's.
 fn kernel_file(path: &str) -> Result<String, String> {

@@ -52,6 +52,18 @@ pub(super) fn on_the_way(mountinfo: &str, path: &Path) -> Vec<Mount> {
     way
 }
 
+/// The first mount that somebody else answers for, on the way to a path or below it.
+pub(super) fn remote(mountinfo: &str, path: &Path) -> Option<Mount> {
+    let below = mountinfo.lines().filter_map(parse).filter(|mount| mount.at.starts_with(path));
+    on_the_way(mountinfo, path).into_iter().chain(below).find(Mount::is_remote)
+}
+
+/// Why a look at something below it might never end.
+pub(super) fn hazard(remote: &Mount, path: &Path) -> String {
+    let (kind, at, path) = (&remote.kind, remote.at.display(), path.display());
+    format!("{at} is {kind}, which can hang for ever, so {path} is not looked at; watch the disk where it is")
+}
+
 /// A line like `27 1 254:0 / /mnt rw,relatime shared:1 - ext4 /dev/vda rw`; see proc(5).
 fn parse(line: &str) -> Option<Mount> {
     let (before, after) = line.split_once(" - ")?;
@@ -96,6 +108,14 @@ mod tests {
         // What was mounted last hides what was there before.
         assert_eq!(way("/mnt/a b"), [local, ("fuse.sshfs".to_owned(), true)]);
         assert_eq!(on_the_way("", Path::new("/")), []);
+    }
+
+    #[test]
+    fn what_somebody_else_answers_for_is_found_above_and_below() {
+        let at = |path: &str| remote(MOUNTS, Path::new(path)).map(|mount| mount.at);
+        assert_eq!(at("/mnt/nas/disk/x"), Some("/mnt/nas".into()));
+        assert_eq!(at("/mnt"), Some("/mnt/nas".into()), "a name in it could be asked about");
+        assert_eq!(at("/srv/backups"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::probe::age::Stamp;
 use crate::recovery::evidence::Reading;
 use crate::recovery::time::Age;
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// The newest trace of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,12 @@ impl Object {
             Some(why) => Reading::Fail(format!("{what} is fresh, but {why}")),
             None => Reading::Pass(format!("fresh: {what} is {} old", Age(age))),
         })
+    }
+
+    /// By how much it is too old, if it is.
+    pub(super) fn overdue(&self, found: &Found) -> Option<Duration> {
+        let Found { what, at, .. } = found;
+        Stamp { what, at: *at }.age(found.date).ok()?.checked_sub(self.max_age)
     }
 
     fn too_small(&self, size: u64) -> Option<String> {

@@ -19,8 +19,10 @@ mod xml;
 pub use store::Store;
 
 use super::clients::Clients;
+use super::http::Template;
 use super::http::error::Fault;
 use super::http::exchange::{Answer, Request, send};
+use crate::probe;
 use crate::recovery::evidence::Reading;
 use crate::recovery::time::Age;
 use crate::values::one_line;
@@ -71,8 +73,8 @@ pub enum Trace {
     },
     /// Whatever each backup adds.
     Newest {
-        /// Where; all of them together are one backup.
-        prefixes: Vec<String>,
+        /// Where; all of them together are one backup. They may hold the day.
+        prefixes: Vec<Template>,
         /// Percent of the median size of those before it that the newest must have; 0 for any.
         shrink: u64,
     },
@@ -81,16 +83,27 @@ pub enum Trace {
 impl Object {
     /// Asks once.
     pub async fn ask(&self, clients: &Clients) -> Reading {
+        self.check(clients).await.reading
+    }
+
+    /// Asks once, and tells by how much the backup is too old.
+    pub async fn check(&self, clients: &Clients) -> probe::Answer {
         let looked = async {
             let found = match &self.trace {
                 Trace::Marker { key, holds_time } => self.marker(clients, key, *holds_time).await?,
-                Trace::Newest { prefixes, .. } => self.newest(clients, prefixes).await?,
+                Trace::Newest { prefixes, .. } => {
+                    let now = Timestamp::now();
+                    let prefixes: Vec<String> = prefixes.iter().map(|prefix| prefix.at(now)).collect();
+                    self.newest(clients, &prefixes).await?
+                }
             };
-            self.judge(&found)
+            let overdue = self.overdue(&found);
+            self.judge(&found).map(|reading| probe::Answer { overdue, ..reading.into() })
         };
         let too_late = |_| Err(Reading::Unknown(format!("no full answer within {}", Age(self.timeout))));
         match tokio::time::timeout(self.timeout, looked).await.unwrap_or_else(too_late) {
-            Ok(reading) | Err(reading) => reading,
+            Ok(answer) => answer,
+            Err(reading) => reading.into(),
         }
     }
 

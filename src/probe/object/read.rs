@@ -4,6 +4,7 @@ use super::rest::Rest;
 use super::s3::S3;
 use super::{Object, Store, Trace};
 use crate::probe::age;
+use crate::probe::http::Template;
 use crate::section::{Section, parse};
 use crate::values::Secret;
 use reqwest::Url;
@@ -79,7 +80,7 @@ fn rest(section: &mut Section<'_>) -> Option<Rest> {
 
 fn trace(section: &mut Section<'_>) -> Option<Trace> {
     let marker = section.opt("marker", key);
-    let prefixes = section.list("prefixes", parse::text);
+    let prefixes = section.list("prefixes", Template::parse);
     match (section.has("marker"), section.has("prefixes")) {
         (true, false) => {
             unless(

@@ -280,6 +280,24 @@ async fn nothing_under_all_prefixes_is_a_backup_that_is_missing() {
     assert_eq!(fails(&reading), "nothing in moltbot-data under a/, b/: no backup yet, or another prefix");
 }
 
+#[tokio::test]
+async fn a_prefix_may_hold_the_day() {
+    let empty = "<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>";
+    let yesterday =
+        || (Timestamp::now() - std::time::Duration::from_secs(86_400)).strftime("%Y-%m-%d").to_string();
+    let before = yesterday();
+    let reading = ask_at(&say(|_| ok(empty)), "prefixes = [\"blog/daily/{now-1d:date}/\"]\n").await;
+    let told = |day: &str| {
+        format!("nothing in moltbot-data under blog/daily/{day}/: no backup yet, or another prefix")
+    };
+    assert!([told(&before), told(&yesterday())].contains(&fails(&reading).to_owned()), "{reading:?}");
+    assert!(reading_of_bad_prefix().contains("{now-1:date} is not a time; write {now}"));
+}
+
+fn reading_of_bad_prefix() -> String {
+    reading(&format!("{R2}prefixes = [\"x/{{now-1:date}}/\"]\n")).1.join("\n")
+}
+
 #[test]
 fn what_cannot_be_meant_is_refused_with_its_place() {
     let problem = |text: &str| reading(text).1.join("\n");

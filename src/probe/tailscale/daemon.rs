@@ -11,6 +11,7 @@ use crate::section::{Section, names_a_secret, parse};
 use crate::values::one_line;
 use reqwest::{Client, Url};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -106,6 +107,14 @@ impl Daemon {
     /// # Errors
     /// Why that is not known.
     pub async fn serve_config(&self, clients: &Clients, limit: Duration) -> Result<ServeConfig, Silence> {
+        self.within(limit, self.ask(clients, &SERVE, limit)).await
+    }
+
+    /// What it serves, every word of it, to be kept.
+    ///
+    /// # Errors
+    /// Why that is not known.
+    pub async fn serve_document(&self, clients: &Clients, limit: Duration) -> Result<Value, Silence> {
         self.within(limit, self.ask(clients, &SERVE, limit)).await
     }
 

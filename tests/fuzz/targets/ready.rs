@@ -44,7 +44,7 @@ fn probes() -> Vec<&'static Http> {
         Check::Http(http) => Some(http),
         Check::Port(_) | Check::Object(_) | Check::Ollama(_) | Check::LineWebhook(_) => None,
         Check::Tailscale(_) | Check::Funnel(_) | Check::Reach(_) => None,
-        Check::Postgres(_) | Check::Redis(_) | Check::Machine(_) => None,
+        Check::Postgres(_) | Check::Redis(_) | Check::Files(_) | Check::Machine(_) => None,
     };
     CONFIG.probes.iter().filter_map(|probe| http(&probe.check)).collect()
 }

@@ -71,7 +71,7 @@ fn again(dir: &Path, first: &Start) {
 
 fn seen(reading: Reading) -> Evidence {
     let name = |text| Name::parse(text).expect("a name");
-    let report = ProbeReport { target: name("gateway"), probe: name("port"), reading, blames: Vec::new() };
+    let report = ProbeReport { target: name("gateway"), probe: name("port"), reading, blames: Vec::new(), excused: None };
     Evidence { probes: vec![report], ..Evidence::default() }
 }
 

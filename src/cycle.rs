@@ -5,10 +5,10 @@ use crate::recovery::cadence::Fulls;
 use crate::recovery::decide::{Answer, Attempt, Closed, Quick, decide};
 use crate::recovery::evidence::{Evidence, Name, Resting};
 use crate::recovery::gate::Hold;
-use crate::recovery::health;
 use crate::recovery::outbox::Letter;
 use crate::recovery::policy::Policy;
 use crate::recovery::record::{Outcome, record};
+use crate::recovery::rest;
 use crate::recovery::state::State;
 use crate::recovery::time::{Now, Timestamp};
 use crate::recovery::verdict::Verdict;
@@ -74,7 +74,7 @@ pub struct Report {
 
 /// Runs one pass.
 pub async fn run<W: World>(policy: &Policy, state: &mut State, world: &mut W, scope: &Scope) -> Report {
-    let resting = health::resting(policy, state, world.now().at);
+    let resting = rest::resting(policy, state, world.now().at);
     let evidence = world.observe(scope, &resting).await;
     let now = world.now();
     let mut decision = decide(policy, std::mem::take(state), &evidence, now);

@@ -14,6 +14,7 @@ use crate::host::{Host, clock, unsaved};
 use crate::recovery::decide::decide;
 use crate::recovery::health;
 use crate::recovery::policy::Policy;
+use crate::recovery::rest;
 use crate::recovery::state::{Phase, State};
 use crate::recovery::time::Now;
 use crate::recovery::verdict::{Ruling, Verdict};
@@ -47,7 +48,7 @@ pub async fn run(config: Rc<Config>, target: Option<&str>, output: Output) -> Ex
     }
     let now = host.now();
     host.heed_unsaved(&mut state, now);
-    let resting = health::resting(&config.policy, &state, host.now().at);
+    let resting = rest::resting(&config.policy, &state, host.now().at);
     let evidence = host.observe(&Scope::Everything, &resting).await;
     let now = host.now();
     let mut decision = decide(&config.policy, state.clone(), &evidence, now);

@@ -33,6 +33,7 @@ pub mod policy;
 pub mod quota;
 pub mod record;
 mod request;
+pub mod rest;
 pub mod scan;
 pub mod starts;
 pub mod state;

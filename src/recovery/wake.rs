@@ -5,6 +5,7 @@ use super::evidence::Name;
 use super::gate::{self, Hold};
 use super::health;
 use super::policy::TargetPolicy;
+use super::rest;
 use super::state::TargetState;
 use super::time::Timestamp;
 use super::verdict::{Ruling, Verdict};
@@ -43,7 +44,7 @@ impl Pass<'_> {
     fn soon(&self, name: &Name) -> Timestamp {
         let found = self.policy.target(name).zip(self.state.targets.get(name));
         found.map_or(self.now.at.after(self.policy.reprobe), |(policy, target)| {
-            health::next_question(policy, target, self.again(policy, target))
+            rest::next_question(policy, target, self.again(policy, target))
         })
     }
 

@@ -19,16 +19,15 @@ impl OpsLog {
 
     /// When each repair was begun, in seconds since the midnight before the first.
     pub(crate) fn attempt_seconds(&self) -> Vec<u64> {
-        let time = |line: &&str| {
-            line.split(' ')
-                .nth(1)
-                .unwrap()
-                .split(':')
-                .fold(0, |sum, part| sum * 60 + part.parse::<u64>().unwrap())
-        };
-        let begun: Vec<u64> = self.lines(&["in the window): "]).iter().map(time).collect();
+        self.seconds(&["in the window): "])
+    }
+
+    /// When each of these lines was written, in seconds since the midnight before the log's first line.
+    pub(crate) fn seconds(&self, words: &[&str]) -> Vec<u64> {
+        let first = self.0.lines().next().map(second_of_day);
         // Later ones may lie in the next day; no story is longer.
-        begun.iter().map(|at| if *at < begun[0] { at + 86_400 } else { *at }).collect()
+        let unrolled = |at: u64| if Some(at) < first { at + 86_400 } else { at };
+        self.lines(words).into_iter().map(second_of_day).map(unrolled).collect()
     }
 
     /// Full cycles completed.
@@ -56,4 +55,9 @@ impl OpsLog {
         }
         alerts
     }
+}
+
+fn second_of_day(line: &str) -> u64 {
+    let time = line.split(' ').nth(1).unwrap();
+    time.split(':').fold(0, |sum, part| sum * 60 + part.parse::<u64>().unwrap())
 }

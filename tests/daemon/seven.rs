@@ -4,6 +4,7 @@
 use crate::common::{Installation, OpsLog, UNIT, Watched};
 
 const ENV: &str = "\
+PICOCLAW_WATCHDOG_INTERVAL_SEC=3
 PICOCLAW_WATCHDOG_OLLAMA_MODELS_URL=http://127.0.0.1:11434/v1/models
 PICOCLAW_WATCHDOG_WEBHOOK_URL=http://gw.tail1234.ts.net:18443/webhook/line
 PICOCLAW_WATCHDOG_RESOLVER=http://127.0.0.1:18053/dns-query
@@ -99,6 +100,11 @@ impl Site {
     }
 }
 
+/// Seconds from the first sign of trouble with a target to this word about it.
+fn seconds_until(log: &OpsLog, target: &str, word: &str) -> u64 {
+    log.seconds(&[target, word])[0] - log.seconds(&[target, "result=NG"])[0]
+}
+
 #[test]
 fn each_of_the_seven_is_told_apart_and_mended_by_what_can_mend_it() {
     let Some(site) = Site::up() else { return };
@@ -108,14 +114,18 @@ fn each_of_the_seven_is_told_apart_and_mended_by_what_can_mend_it() {
 
     // Somebody switches the funnel off.
     site.steer("ts/serve.json", "{}");
-    site.recovered("funnel", 1);
+    let log = site.recovered("funnel", 1);
     assert_eq!(site.funnel_commands(), 1, "published once");
+    let took = seconds_until(&log, "target=funnel ", "action=recovered");
+    assert!(took <= 120, "back within two minutes, by the log's own stamps: {took} s\n{}", log.0);
 
     // The way in is dead although all looks well: two repairs of three commands, then a person.
     let before = site.funnel_commands();
     site.steer("ts/edge-dead", "");
     let body = machine.wait_for_push("public edge");
     assert!(body.contains("webhook"), "{body}");
+    let took = seconds_until(&machine.log(), "target=webhook", "alert_raised");
+    assert!(took <= 300, "told within five minutes, by the log's own stamps: {took} s\n{}", machine.log().0);
     assert!(site.funnel_commands() - before <= 4, "{} commands", site.funnel_commands() - before);
     site.unsteer("ts/edge-dead");
     site.recovered("webhook", 1);

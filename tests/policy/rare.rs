@@ -5,8 +5,8 @@ use crate::bench::*;
 use crate::core::*;
 use picoclaw_watchdog::recovery::decide::Decision;
 use picoclaw_watchdog::recovery::evidence::*;
-use picoclaw_watchdog::recovery::health;
 use picoclaw_watchdog::recovery::policy::*;
+use picoclaw_watchdog::recovery::rest;
 use picoclaw_watchdog::recovery::state::{ProbeHealth, State};
 use picoclaw_watchdog::recovery::time::Timestamp;
 use picoclaw_watchdog::recovery::verdict::Ruling;
@@ -28,7 +28,7 @@ fn mixed() -> Policy {
 }
 
 fn rests(bench: &Bench) -> bool {
-    health::resting(&bench.policy, &bench.state, bench.clock()).has(&name("gateway"), &name("health"))
+    rest::resting(&bench.policy, &bench.state, bench.clock()).has(&name("gateway"), &name("health"))
 }
 
 fn wakes_at(decision: &Decision) -> Option<Timestamp> {
@@ -59,7 +59,7 @@ fn excused(excused: Option<Excused>) -> Evidence {
 #[test]
 fn an_excuse_is_remembered_until_its_time_is_over_or_it_is_not_needed() {
     let remembered = |bench: &Bench| {
-        let resting = health::resting(&bench.policy, &bench.state, bench.clock());
+        let resting = rest::resting(&bench.policy, &bench.state, bench.clock());
         resting.excuse(&name("gateway"), &name("health")).map(str::to_owned)
     };
     let anew = |hours: u64| Some(Excused::Anew { said: "it sleeps".to_owned(), holds: secs(hours * 3600) });
@@ -90,7 +90,7 @@ fn what_is_asked_in_every_pass_never_rests_and_leaves_no_trace() {
     let _ = bench.pass(0, of("gateway", "port", pass()));
     let before = bench.state.clone();
     let _ = bench.pass(60, of("gateway", "port", pass()));
-    assert!(health::resting(&bench.policy, &bench.state, bench.clock()).probes.is_empty());
+    assert!(rest::resting(&bench.policy, &bench.state, bench.clock()).probes.is_empty());
     assert_eq!(bench.state.targets, before.targets, "a healthy pass changes nothing that is saved");
 }
 

@@ -30,7 +30,7 @@ const SHORTENED: &[(&str, &str)] = &[
     (r#"settle = "70s""#, r#"settle = "2s""#),
     (r#"settle = "2m""#, r#"settle = "2s""#),
     (r#"wait = "20s""#, r#"wait = "200ms", timeout = "2s""#),
-    (r#"every = "5m""#, r#"every = "2s""#),
+    (r#"every = "5m""#, r#"every = "3s""#),
     (r#"settle = "10m""#, r#"settle = "40s""#),
     (r#"timeout = "7m""#, r#"timeout = "31s""#),
     (r#"timeout = "8s""#, r#"timeout = "500ms""#),

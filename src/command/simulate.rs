@@ -4,7 +4,7 @@
 use super::to_json;
 use crate::action::{Action, Do};
 use crate::cli::Output;
-use crate::config::{Config, Sources, compile};
+use crate::config::{Config, SourceFile, Sources, compile};
 use crate::exit::Exit;
 use crate::host::view::SCHEMA;
 use crate::logscan::Watched;
@@ -13,12 +13,11 @@ use crate::probe::{Check, Probe, reach, tailscale};
 use crate::recovery::evidence::Reading;
 use crate::recovery::policy::Role;
 use crate::sim::blueprint::{Asks, Blueprint, Judge, Question, Remedy};
-use crate::sim::scenario::{self, Scenario};
+use crate::sim::scenario::{self, Over, Scenario};
 use crate::values::parse_duration;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -40,7 +39,8 @@ shipped!(
     "S0", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "all-at-once", "asleep",
     "auto-restart", "backup-stale", "backup-useless", "bus-gone", "bus-gone-hang",
     "disk-full", "ended", "exits-at-once", "flapping", "full-hour", "funnel-lost", "hangs", "heals-itself",
-    "kicked", "killed",
+    "gateway-main", "gateway-rencrow", "gateway-upstream",
+    "kick-forged", "kicked", "killed", "line-fallback", "log-rule", "log-rule-futile", "two-channels", "watchdog-hung",
     "line-answers-lost", "line-away", "line-busy", "line-refuses", "logged-out", "masked", "missing",
     "offline-crash", "offline-night", "ollama-away", "ollama-restarts", "out-of-step", "paused", "paused-daily",
     "port-taken", "quota", "random", "reboot", "repair-hangs", "second-fault", "slow-answers",
@@ -96,7 +96,8 @@ pub fn run(config: Option<&Path>, request: &Request, output: Output) -> Exit {
     if played.is_as_expected() { Exit::Ok } else { Exit::Degraded }
 }
 
-/// Reads a scenario over what the sources come to under its environment.
+/// Reads a scenario over what the sources come to under its environment; over a configuration of its own, if it has
+/// one and the command line names none.
 ///
 /// # Errors
 /// Everything that is wrong with the scenario or, first, with the configuration.
@@ -106,8 +107,12 @@ pub fn read(
     mut sources: Sources,
 ) -> Result<(Scenario, Blueprint), Vec<crate::config::Problem>> {
     let mut problems = Vec::new();
-    let build = |env: &BTreeMap<String, String>| {
-        sources.env.extend(env.iter().map(|(name, value)| (name.clone(), value.clone())));
+    let build = |over: Over| {
+        sources.env.extend(over.env);
+        if let Some(text) = over.config.filter(|_| sources.flag.is_none()) {
+            let path = PathBuf::from(format!("config in {file}"));
+            (sources.toml, sources.patterns) = (Some(SourceFile { path, text, mode: 0o600 }), None);
+        }
         let compiled = compile(&sources);
         if compiled.config.is_none() {
             problems = compiled.problems;

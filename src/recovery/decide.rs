@@ -306,10 +306,11 @@ impl Pass<'_> {
     /// tried within the window, the limit is what people know.
     fn exhaust(&mut self, policy: &TargetPolicy, spent: Spent, why: &str) -> Ruling {
         let target = self.state.targets.entry(policy.name.clone()).or_default();
-        let window_is_spent = self.now.at < policy.window.free_at(&target.attempts);
+        let room = policy.window.free_at(&target.attempts);
+        let window_is_spent = self.now.at < room;
         let spent = if spent == Spent::Ladder && window_is_spent { Spent::Window } else { spent };
         incident::exhaust(policy, target, 0, spent, Some(why), self.now.at);
-        let until = self.now.at.after(policy.half_open_gap(0));
+        let until = self.now.at.after(policy.half_open_gap(0)).max(room);
         let top = policy.ladder.last().map(|rung| rung.action.clone());
         top.map_or(Ruling::Held(Hold::NoLadder), |action| {
             Ruling::Held(Hold::HalfOpen { until, spent, action })

@@ -300,7 +300,9 @@ fn waits(question: &Question<'_>, target: &TargetState) -> Result<(), Hold> {
         && question.now < next_try
     {
         let spent = target.incident.as_ref().and_then(|incident| incident.spent).unwrap_or(Spent::Window);
-        return Err(Hold::HalfOpen { until: next_try, spent, action: question.rung.action.clone() });
+        // A single try is charged like any other, so it waits for room in the window as well.
+        let until = next_try.max(question.target.window.free_at(&target.attempts));
+        return Err(Hold::HalfOpen { until, spent, action: question.rung.action.clone() });
     }
     if let Some(until) = target.carried_out.map(|at| at.after(question.target.cooldown))
         && question.now < until

@@ -102,6 +102,8 @@ pub enum Act {
     Asleep,
     /// The watchdog is killed, after so many more saves, sends and actions; at once for none.
     Killed(Option<u64>),
+    /// The watchdog hangs, until systemd misses its sign of life and brings it back.
+    Hung,
     /// A person does something.
     Person(Deed),
 }
@@ -117,6 +119,8 @@ pub enum Deed {
     Masks(Name),
     /// Asks the watchdog for an action.
     Kicks(String),
+    /// Asks for an action without knowing the token.
+    Forges(String),
     /// Leaves an order.
     Orders(Order),
 }
@@ -145,7 +149,7 @@ impl Act {
             Self::DiskFull => "disk",
             Self::Clock(_) => "clock",
             Self::Off | Self::Asleep => "machine",
-            Self::Killed(_) => "watchdog",
+            Self::Killed(_) | Self::Hung => "watchdog",
             Self::Person(_) => "person",
         }
     }
@@ -168,6 +172,7 @@ impl fmt::Display for Act {
             Self::Off => f.write_str("the machine goes off"),
             Self::Asleep => f.write_str("the machine falls asleep"),
             Self::Killed(None) => f.write_str("somebody kills the watchdog"),
+            Self::Hung => f.write_str("the watchdog hangs"),
             Self::Killed(Some(steps)) => write!(f, "the watchdog is killed {steps} steps from now"),
             Self::Person(deed) => write!(f, "a person {deed}"),
         }
@@ -205,6 +210,7 @@ impl fmt::Display for Deed {
             Self::Starts(name) => write!(f, "starts {name}"),
             Self::Masks(name) => write!(f, "masks {name}"),
             Self::Kicks(action) => write!(f, "asks for {action}"),
+            Self::Forges(action) => write!(f, "asks for {action} with a wrong token"),
             Self::Orders(Order::Pause { target, span, .. }) => {
                 write!(f, "pauses {} for {} min", all(target), span.as_secs() / 60)
             }

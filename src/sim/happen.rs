@@ -7,11 +7,13 @@ use super::service::{Process, Service};
 use super::story::What;
 use super::{RESTART_SEC, Scripted, Sim};
 use crate::cycle::Scope;
-use crate::recovery::evidence::{Fresh, Kick, KickRefusal};
+use crate::recovery::evidence::{Fresh, Kick, KickRefusal, KickWish};
 use std::time::Duration;
 
 /// How long a machine is off or asleep, unless the scenario says how long.
 const AWAY: Duration = Duration::from_secs(60);
+/// How long the watchdog hangs until systemd brings it back: `WatchdogSec` of its unit.
+const UNHEARD: Duration = Duration::from_secs(180);
 
 impl Sim {
     fn services_mut(&mut self) -> impl Iterator<Item = &mut Service> {
@@ -38,7 +40,7 @@ impl Sim {
             self.schedule(self.now.after(every), Scripted::Begins(event.clone()));
         }
         self.story.tell(What::World, event.act.to_string());
-        let lasts = event.lasts.or(matches!(event.act, Act::Off | Act::Asleep).then_some(AWAY));
+        let lasts = event.lasts.or_else(|| by_default(&event.act));
         self.act(&event.act, lasts.unwrap_or_default());
         if let Some(lasts) = lasts {
             self.schedule(self.now.after(lasts), Scripted::Ends(event.act));
@@ -67,7 +69,11 @@ impl Sim {
             Act::Killed(None) if self.unsaved.is_none() && self.away_until.is_none() => {
                 self.restart_from_disk(now.after(RESTART_SEC));
             }
-            Act::Killed(None) => {}
+            // What is hung saves nothing, and what only its memory holds is lost with it.
+            Act::Hung if self.unsaved.is_none() && self.away_until.is_none() => {
+                self.restart_from_disk(now.after(lasts));
+            }
+            Act::Killed(None) | Act::Hung => {}
             Act::Person(deed) => self.person(deed),
         }
     }
@@ -108,6 +114,7 @@ impl Sim {
                 self.due = (now, Scope::Everything);
                 self.story.tell(What::World, "the machine wakes");
             }
+            Act::Hung => self.story.tell(What::World, "systemd brings the watchdog back"),
             Act::Well(_) | Act::Killed(_) | Act::Person(_) => {}
         }
     }
@@ -144,23 +151,26 @@ impl Sim {
         let now = self.now;
         let target = match deed {
             Deed::Stops(name) | Deed::Starts(name) | Deed::Masks(name) => self.thing_mut(name),
-            Deed::Kicks(_) | Deed::Orders(_) => None,
+            Deed::Kicks(_) | Deed::Forges(_) | Deed::Orders(_) => None,
         };
         match (deed, target) {
             (Deed::Stops(_), Some(thing)) => thing.stop(now),
             (Deed::Starts(_), Some(thing)) => thing.start_by_hand(now),
             (Deed::Masks(_), Some(thing)) => thing.mask(now),
             (Deed::Stops(_) | Deed::Starts(_) | Deed::Masks(_), None) => {}
-            (Deed::Kicks(action), _) => {
-                let kick = self.kick(action);
-                self.kicks.push(kick);
-                self.due = (now, Scope::Everything);
-            }
+            (Deed::Kicks(action), _) => self.find(self.kick(action)),
+            (Deed::Forges(action), _) => self.find(kick(action, Err(KickRefusal::Forged))),
             (Deed::Orders(order), _) => {
                 self.orders.push(order.clone());
                 self.due = (now, Scope::Everything);
             }
         }
+    }
+
+    /// The watchdog notices a kick at once.
+    fn find(&mut self, kick: Kick) {
+        self.kicks.push(kick);
+        self.due = (self.now, Scope::Everything);
     }
 
     fn kick(&self, action: &str) -> Kick {
@@ -170,6 +180,22 @@ impl Sim {
                 wishes.get(action).cloned().ok_or_else(|| KickRefusal::Invalid("unknown action".to_owned()))
             }
         };
-        Kick { action: action.to_owned(), source: "line:U1".to_owned(), wish }
+        kick(action, wish)
+    }
+}
+
+fn kick(action: &str, wish: Result<KickWish, KickRefusal>) -> Kick {
+    Kick { action: action.to_owned(), source: "line:U1".to_owned(), wish }
+}
+
+/// How long something lasts that has a length of its own.
+fn by_default(act: &Act) -> Option<Duration> {
+    match act {
+        Act::Off | Act::Asleep => Some(AWAY),
+        Act::Hung => Some(UNHEARD),
+        Act::Target(..) | Act::Well(_) | Act::Line(_) | Act::NetworkDown | Act::BusGone | Act::DiskFull => {
+            None
+        }
+        Act::Clock(_) | Act::Killed(_) | Act::Person(_) => None,
     }
 }

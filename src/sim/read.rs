@@ -56,8 +56,12 @@ fn act(section: &mut Section<'_>, cast: &Cast) -> Option<Act> {
         ["machine"] => one_of(section, "machine", &[("off", Act::Off), ("asleep", Act::Asleep)]),
         ["clock"] => section.opt("clock", step).map(Act::Clock),
         ["watchdog"] => {
-            let step = section.opt("step", parse::within(0..=u64::MAX));
-            one_of(section, "watchdog", &[("killed", Act::Killed(step))])
+            let words = [("killed", Act::Killed(None)), ("hung", Act::Hung)];
+            Some(match one_of(section, "watchdog", &words)? {
+                // Only what is killed can be killed at a step.
+                Act::Killed(_) => Act::Killed(section.opt("step", parse::within(0..=u64::MAX))),
+                other => other,
+            })
         }
         ["person"] | ["target", "person"] => person(section, cast).map(Act::Person),
         _ => {
@@ -137,7 +141,11 @@ fn person(section: &mut Section<'_>, cast: &Cast) -> Option<Deed> {
         "stops" => Deed::Stops(cast.need(section, "target")?),
         "starts" => Deed::Starts(cast.need(section, "target")?),
         "masks" => Deed::Masks(cast.need(section, "target")?),
-        "kicks" => Deed::Kicks(section.need("action", parse::filled)?),
+        "kicks" => {
+            let forged = section.opt("token", |text| known(text, ["wrong"])).is_some();
+            let action = section.need("action", parse::filled)?;
+            if forged { Deed::Forges(action) } else { Deed::Kicks(action) }
+        }
         "pauses" => Deed::Orders(Order::Pause {
             target: all_or_one(section)?,
             span: section.need("for", parse::duration)?,

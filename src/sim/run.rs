@@ -50,7 +50,8 @@ impl Scenario {
         let mut sim = self.world(blueprint, seed, span, None);
         run(&mut sim, span, &mut progress);
         let totals = sim.totals();
-        let messages: Vec<String> = sim.channel.accepted.iter().map(|got| got.body.clone()).collect();
+        let messages: Vec<String> =
+            sim.channels().flat_map(|channel| &channel.accepted).map(|got| got.body.clone()).collect();
         let same = |part: &str| {
             let mut without = self.world(blueprint, seed, span, Some(part));
             run(&mut without, span, &mut |_| {});
@@ -83,7 +84,7 @@ fn run(sim: &mut Sim, span: Duration, progress: &mut impl FnMut(Duration)) {
 /// Whether people and services notice the same of two runs: what is done when, and what is received when.
 fn look_the_same(one: &Sim, other: &Sim) -> bool {
     let received = |sim: &Sim| -> Vec<(Timestamp, String)> {
-        sim.channel.accepted.iter().map(|got| (got.at, got.body.clone())).collect()
+        sim.channels().flat_map(|channel| &channel.accepted).map(|got| (got.at, got.body.clone())).collect()
     };
     one.performed == other.performed && received(one) == received(other)
 }

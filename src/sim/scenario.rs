@@ -88,20 +88,29 @@ struct Start {
     needs_upstream: bool,
 }
 
-/// Reads a scenario. Its `[env]` decides what the configuration comes to; `build` makes the blueprint of it.
+/// What a scenario says of the configuration that it is played over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Over {
+    /// Variables, on top of those that there are.
+    pub env: BTreeMap<String, String>,
+    /// A configuration of its own, as TOML.
+    pub config: Option<String>,
+}
+
+/// Reads a scenario, which decides what the configuration comes to; `build` makes the blueprint of it.
 ///
 /// # Errors
 /// Everything that is wrong with it; nothing when only the blueprint could not be made.
 pub fn read(
     file: &str,
     text: &str,
-    build: impl FnOnce(&BTreeMap<String, String>) -> Option<Blueprint>,
+    build: impl FnOnce(Over) -> Option<Blueprint>,
 ) -> Result<(Scenario, Blueprint), Vec<Problem>> {
     let variables = Variables::default();
     let source = Source { file, text, variables: &variables };
     let (made, findings) = section::read(source, |root| {
         let env = root.map("env", parse::text).into_iter().collect();
-        let blueprint = build(&env)?;
+        let blueprint = build(Over { env, config: root.opt("config", parse::filled) })?;
         let cast = Cast::of(&blueprint);
         Some((scenario(root, cast), blueprint))
     });

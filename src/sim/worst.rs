@@ -178,7 +178,8 @@ fn messages(blueprint: &Blueprint) -> u64 {
     sim.channels().map(|channel| channel.accepted.len() as u64 * 30).sum()
 }
 
-fn harass(sim: &mut Sim, name: &Name) {
+/// Mends what somebody was told of, and breaks what is well, beyond repair.
+pub fn harass(sim: &mut Sim, name: &Name) {
     let now = sim.clock();
     let Some(state) = sim.state().targets.get(name) else { return };
     let (told, well) =

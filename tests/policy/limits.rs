@@ -36,11 +36,11 @@ fn a_window_frees_on_the_second() {
     let start = bench.clock();
     assert_eq!(done(&bench.pass(1, health(fail("b")))), RESTART);
     let spent = bench.pass(1, health(fail("c")));
-    let until = bench.clock().after(secs(1));
+    // A single try was due a second later, but there is no room for it before the window frees.
+    let until = start.after(secs(600));
     let action = name("restart");
     assert_eq!(held(&spent, 0), &Hold::HalfOpen { until, spent: Spent::Window, action });
     let window = Window { attempts: 2, per: secs(600) };
-    let until = start.after(secs(600));
     assert_eq!(held(&bench.pass(597, health(fail("c"))), 0), &Hold::WindowSpent { window, until });
     assert_eq!(done(&bench.pass(1, health(fail("c")))), RESTART);
 }
@@ -307,4 +307,24 @@ fn a_single_rung_that_did_not_help_is_told_although_it_failed_only_once() {
     assert_eq!(done(&decision), ["restart"]);
     let _ = bench.pass(61, health(fail("refused")));
     assert_eq!(bench.keys(), ["gateway_restart_failed"], "there is nothing else to wait for");
+}
+
+#[test]
+fn the_moment_that_is_promised_is_the_one_of_the_next_try() {
+    let mut policy = bare(&[("tidy", 2)]);
+    policy.targets[0].window = Window { attempts: 2, per: secs(3600) };
+    let mut bench = Bench::new(policy);
+    let (mut promised, mut tried) = (Vec::new(), Vec::new());
+    for _ in 0..90 {
+        let decision = bench.pass(60, health(fail("refused")));
+        match decision.verdicts[0].ruling {
+            Ruling::Held(Hold::HalfOpen { until, .. }) => promised.push((bench.clock(), until)),
+            _ => tried.extend((!done(&decision).is_empty()).then(|| bench.clock())),
+        }
+    }
+    assert_eq!(tried.len(), 4);
+    let next = |at| tried.iter().find(|tried| **tried > at).copied();
+    for (at, until) in promised {
+        assert!(next(at).is_none_or(|next| next == until), "{until:?} was promised at {at:?}: {tried:?}");
+    }
 }

@@ -254,3 +254,18 @@ fn while_it_is_down_it_is_not_told_that_it_is_not_ready() {
     assert_eq!(bench.keys(), ["health_consecutive"]);
     assert!(bench.target("gateway").not_ready.is_some(), "it began before, and did not end");
 }
+
+#[test]
+fn who_guesses_tokens_is_told_of_at_growing_gaps() {
+    let mut bench = Bench::new(bare(&[]));
+    let mut written = Vec::new();
+    for minute in 0..3 * 24 * 60 {
+        let before = told(&bench, "line").len();
+        let _ = bench.pass(60, forged());
+        let last = bench.state.outbox.letters.last().map(|letter| letter.id).unwrap_or_default();
+        let _ = bench.pass(0, answered(last, accepted(), health(pass())));
+        written.extend((told(&bench, "line").len() > before).then_some(minute));
+    }
+    let gaps: Vec<i32> = written.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(gaps, [15, 60, 360, 1440, 1440], "the gaps of reminders: {written:?}");
+}

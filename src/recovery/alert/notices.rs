@@ -5,8 +5,8 @@ use super::desk::{About, Desk};
 use super::{KICK_AUTH_FAILED, STATE_NOT_DURABLE, TEST, close};
 use crate::recovery::digest;
 use crate::recovery::evidence::{Evidence, KickRefusal, Name, Order};
-use crate::recovery::outbox::{Kind, Outbox};
-use crate::recovery::policy::{AlertPolicy, Policy};
+use crate::recovery::outbox::{Kind, Letter, Outbox};
+use crate::recovery::policy::{AlertPolicy, ChannelPolicy, Policy, nth_or_last};
 use crate::recovery::state::{EVERYTHING, Incident, Offline, Pause, State};
 use crate::recovery::text::{End, Message};
 use crate::recovery::time::Now;
@@ -56,7 +56,7 @@ pub(super) fn notices(policy: &Policy, state: &mut State, evidence: &Evidence, n
     for kick in evidence.kicks.iter().filter(|kick| kick.wish == Err(KickRefusal::Forged)) {
         let message = Message::ForgedKick { action: &kick.action, source: &kick.source };
         for channel in policy.alerts.recipients(None) {
-            if !desk.is_quiet(channel, KICK_AUTH_FAILED) {
+            if !desk.outbox.is_quiet(&channel.name, KICK_AUTH_FAILED, desk.patience(channel), now.at) {
                 desk.say(channel, About::NOTHING, KICK_AUTH_FAILED, Kind::Notice, &message);
             }
         }
@@ -69,7 +69,19 @@ pub(super) fn notices(policy: &Policy, state: &mut State, evidence: &Evidence, n
     }
 }
 
+/// Whoever guesses tokens writes as often as he likes; what was said of it within so long counts.
+const GUESSING: Duration = Duration::from_secs(7 * 86_400);
+
 impl Desk<'_> {
+    /// How long after the last word about a wrong token the next one may follow. The gaps grow as those of reminders
+    /// do, or the guesses would use up what can be sent in a month.
+    fn patience(&self, channel: &ChannelPolicy) -> Duration {
+        let lately =
+            |letter: &&Letter| letter.key == KICK_AUTH_FAILED && self.now.at.since(letter.raised) < GUESSING;
+        let said = self.outbox.to(&channel.name).filter(lately).count();
+        nth_or_last(&self.alerts.reminders, said.saturating_sub(1)).max(self.alerts.cooldown)
+    }
+
     /// Said with the last message that is free for everyone, once a month.
     fn quota(&mut self) {
         let Some(quota) = &mut self.outbox.quota else { return };

@@ -94,13 +94,14 @@ fn an_event_is_read_with_all_that_belongs_to_it() {
 
 #[test]
 fn the_environment_reaches_the_configuration() {
-    let mut seen = BTreeMap::new();
-    let text = "title = \"t\"\n[env]\nA = \"1\"";
-    let made = read("s.toml", text, |env| {
-        seen = env.clone();
+    let mut seen = Over::default();
+    let text = "title = \"t\"\nconfig = '''\na = 1\n'''\n[env]\nA = \"1\"";
+    let made = read("s.toml", text, |over| {
+        seen = over;
         Some(blueprint())
     });
-    assert!(made.is_ok() && seen["A"] == "1");
+    assert!(made.is_ok() && seen.env["A"] == "1");
+    assert_eq!(seen.config.as_deref(), Some("a = 1\n"));
     assert!(read("s.toml", text, |_| None).is_err_and(|problems| problems.is_empty()));
 }
 
@@ -132,6 +133,8 @@ fn what_makes_no_sense_is_refused() {
     assert!(idle[0].contains("takes: unknown key"), "{idle:?}");
     let endless = bad("[[event]]\nat = \"1s\"\nbus = \"gone\"\nlasts = \"2h\"\nevery = \"1h\"");
     assert!(endless[0].contains("until it begins again"), "{endless:?}");
+    let late = bad("[[event]]\nat = \"1s\"\nwatchdog = \"hung\"\nstep = 3");
+    assert!(late[0].contains("step: unknown key"), "{late:?}");
     for garbage in ["[", "event = 3", "expect = []", "\u{0}", "[random]\ncrashed = \"1ms\""] {
         assert!(!bad(garbage).is_empty(), "{garbage}");
     }

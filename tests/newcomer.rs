@@ -189,6 +189,17 @@ fn a_file_that_is_broken_now_hides_nothing_that_runs() {
     assert!(err(&status).contains("intervall") && err(&status).contains("goes on under"), "{}", err(&status));
     assert!(out(&status).contains("port 9") && out(&status).contains("seen "), "{}", out(&status));
     assert!([Some(1), Some(2)].contains(&status.status.code()), "{status:?}");
+    let name = json(&home.ask(&["status", "--json"]))["targets"][0]["name"].as_str().unwrap().to_owned();
+    for target in [name.as_str(), "all"] {
+        let paused = home.ask(&["pause", target, "--for", "1h"]);
+        assert!(paused.status.success() && out(&paused).contains("paused until"), "{paused:?}");
+    }
+    assert!(home.ask(&["resume", "all"]).status.success());
+    let unknown = home.ask(&["pause", "nobody", "--for", "1h"]);
+    assert_eq!(unknown.status.code(), Some(64), "{unknown:?}");
+    assert!(home.ask(&["alerts"]).status.success());
+    let explained = home.ask(&["explain"]);
+    assert!(explained.status.code() == Some(78) && err(&explained).contains("watchdog status"), "{explained:?}");
     daemon.kill();
     assert_eq!(home.ask(&["status"]).status.code(), Some(78), "nobody runs, so there is nothing to show");
 }

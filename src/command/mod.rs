@@ -71,8 +71,8 @@ pub async fn dispatch(cli: Cli) -> Exit {
         return doctor::run(&sources, &compiled, output).await;
     }
     let Some(config) = usable(&compiled, &sources) else {
-        let Command::Status(output) = cli.command else { return Exit::Config };
-        return status::beside(&sources, &compiled, output).await;
+        let Some(config) = beside(&sources, &compiled) else { return Exit::Config };
+        return speak_of_the_running_one(cli.command, &config).await;
     };
     if speaks_to_the_running_one(&cli.command)
         && let Some(owner) = owner::other(config.manager).await
@@ -113,6 +113,40 @@ pub async fn dispatch(cli: Cli) -> Exit {
         Command::Kick { action, source, token_stdin, no_wait, output } => {
             kick::run(&config, &kick::Request { action, source, token_stdin, no_wait }, output).await
         }
+    }
+}
+
+/// What is known under a configuration that cannot be used, as long as a watchdog runs: it has kept the one before, and
+/// where it keeps its state.
+fn beside(sources: &Sources, broken: &Compiled) -> Option<Config> {
+    let built_in = Sources { toml: None, patterns: None, problems: Vec::new(), ..sources.clone() };
+    let config = compile(&built_in).config?;
+    let paths = broken.paths.clone().unwrap_or(config.paths.clone());
+    let pid = publish::running(&paths.state)?.pid;
+    eprintln!("the watchdog that runs as pid {pid} goes on under the configuration that it has read before");
+    Some(Config { paths, enabled: true, ..config })
+}
+
+/// The commands that need no configuration but where the state lies: they ask the watchdog that runs, or give it an
+/// order, and that must not wait until a typing error is found.
+async fn speak_of_the_running_one(command: Command, config: &Config) -> Exit {
+    match command {
+        Command::Status(output) => match status::run(config, output).await {
+            Exit::Ok => Exit::Degraded,
+            exit => exit,
+        },
+        Command::Explain { id: Some(id), output, .. } => explain::past(config, id, output),
+        Command::Alerts { what: None, output } => alerts::list(config, output),
+        Command::Pause { target, span, reason, output } => {
+            pause::pause(config, &target, &span, &reason, output).await
+        }
+        Command::Resume { target, output } => pause::resume(config, &target, output).await,
+        Command::Alerts { what: Some(_), .. } | Command::Explain { id: None, .. } | Command::Kick { .. } => {
+            eprintln!("what it sees: picoclaw-watchdog status");
+            Exit::Config
+        }
+        Command::Run(_) | Command::Once { .. } | Command::Check(_) | Command::Doctor { .. } => Exit::Config,
+        Command::Simulate { .. } | Command::Logtest { .. } => Exit::Config,
     }
 }
 

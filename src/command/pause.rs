@@ -53,8 +53,14 @@ pub async fn resume(config: &Config, target: &str, output: Output) -> Exit {
     give(config, order, output).await
 }
 
+/// The watchdog that runs may know targets that the file has no more, or that cannot be read from it.
 fn parse_target(config: &Config, text: &str) -> Result<Option<Name>, String> {
-    if text == ALL { Ok(None) } else { watched(config, text).map(Some) }
+    let runs = publish::running(&config.paths.state);
+    match runs.is_some_and(|view| view.targets.iter().any(|target| target.name == text)) {
+        _ if text == ALL => Ok(None),
+        true => Name::parse(text).map(Some),
+        false => watched(config, text).map(Some),
+    }
 }
 
 fn parse_span(text: &str) -> Result<Duration, String> {

@@ -2,7 +2,7 @@
 
 use super::show_checkup;
 use crate::cli::Output;
-use crate::config::{Compiled, Config, Sources, as_called, compile};
+use crate::config::{Config, as_called};
 use crate::exit::Exit;
 use crate::host::view::View;
 use crate::host::{clock, publish};
@@ -52,17 +52,3 @@ async fn off(config: &Config, output: Output) -> Exit {
     view.overall.into()
 }
 
-/// The configuration is broken, and every problem was printed. A watchdog that runs has kept the one before, and what it
-/// sees is all the more worth knowing.
-pub async fn beside(sources: &Sources, broken: &Compiled, output: Output) -> Exit {
-    let built_in = Sources { toml: None, patterns: None, problems: Vec::new(), ..sources.clone() };
-    let Some(config) = compile(&built_in).config else { return Exit::Config };
-    let paths = broken.paths.clone().unwrap_or(config.paths.clone());
-    let Some(view) = publish::running(&paths.state) else { return Exit::Config };
-    eprintln!(
-        "the watchdog that runs as pid {} goes on under the configuration that it has read before:",
-        view.pid
-    );
-    let exit = run(&Config { paths, enabled: true, ..config }, output).await;
-    if exit == Exit::Ok { Exit::Degraded } else { exit }
-}

@@ -3,7 +3,7 @@
 //! nothing else: a missed figure is printed, never a failed test, for the host's speed is not ours.
 //!
 //! ```text
-//! bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|look|daemon|reaction|musl]
+//! bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|look|story|daemon|reaction|musl]
 //! bench BINARY-WITH-SYMBOLS --order FILE
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness fails by panicking")]
@@ -20,6 +20,7 @@ mod order;
 mod profile;
 mod scan;
 mod site;
+mod story;
 mod table;
 mod trials;
 
@@ -49,7 +50,7 @@ fn main() {
     let binaries: Vec<PathBuf> = words.iter().map(PathBuf::from).collect();
     let Some(binary) = binaries.first().filter(|path| path.exists()) else {
         eprintln!(
-            "usage: bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|look|daemon|reaction|musl]"
+            "usage: bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|look|story|daemon|reaction|musl]"
         );
         eprintln!("       bench BINARY-WITH-SYMBOLS --order FILE");
         std::process::exit(2);
@@ -64,7 +65,10 @@ fn main() {
     if wanted("scan") || only.as_deref() == Some("look") {
         look::rows(&mut table, binary, &scan::rules());
     }
-    if only.as_deref() == Some("look") {
+    if wanted("story") {
+        story::rows(&mut table);
+    }
+    if ["look", "story"].iter().any(|alone| only.as_deref() == Some(alone)) {
         return println!("\n{table}");
     }
     let site = Site::set_up();

@@ -212,3 +212,18 @@ fn a_kick_that_asks_hears_health_and_ruling() {
     let decision = Bench::new(bare(&[])).pass(0, Evidence { kicks: vec![kick], ..health(pass()) });
     assert_eq!(decision.answers[0].text, "refused: nothing is configured that could repair it");
 }
+
+#[test]
+fn how_long_it_has_been_off_is_that_of_its_own_unit() {
+    let mut policy = policy_with_ollama();
+    policy.targets[1].unit = Some("ollama.service".to_owned());
+    let mut bench = Bench::new(policy);
+    let ago = |seconds| UnitFacts { left_active_ago: Some(secs(seconds)), ..stopped() };
+    let mut evidence = with_unit(ago(7200), fail("refused"));
+    evidence.units.insert(0, UnitReport { target: name("ollama"), facts: Ok(ago(60)) });
+    let _ = bench.pass(0, evidence);
+    let letters = &bench.state.outbox.letters;
+    let text = |of| &letters.iter().find(|letter| letter.target == Some(name(of))).unwrap().text;
+    assert!(text("gateway").contains("2 h") && !text("gateway").contains("1 min"), "{}", text("gateway"));
+    assert!(text("ollama").contains("1 min"), "{}", text("ollama"));
+}

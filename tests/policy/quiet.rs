@@ -313,3 +313,38 @@ fn what_has_no_remedy_is_not_told_either_while_its_cause_is() {
     assert!(bench.keys().iter().all(|key| *key != "funnel_down"), "{:?}", bench.keys());
     assert!(!bench.keys().is_empty(), "the cause is told");
 }
+
+#[test]
+fn whoever_is_not_told_of_the_cause_is_told_of_what_fails_with_it() {
+    let mut policy = with_funnel();
+    policy.targets[1].ladder.clear();
+    policy.targets[1].keys.failing = "funnel_down".to_owned();
+    // LINE hears of errors only, so nobody there is told of the gateway.
+    policy.targets[0].severity = Severity::Warning;
+    let mut bench = Bench::new(policy);
+    let _ = bench.pass(0, both(pass(), pass()));
+    for _ in 0..20 {
+        let _ = bench.pass(60, both(fail("refused"), fail("502")));
+    }
+    assert_eq!(bench.keys(), ["funnel_down"]);
+}
+
+#[test]
+fn what_failed_beside_a_suspect_counts_anew_unless_it_was_asked_again() {
+    let mut policy = with_funnel();
+    policy.targets[0].probes[0].fail_after = 3;
+    policy.targets[1].probes[0].fail_after = 2;
+    let suspects = |policy: &Policy| {
+        let mut bench = Bench::new(policy.clone());
+        let _ = bench.pass(0, both(pass(), pass()));
+        let _ = bench.pass(60, both(fail("refused"), fail("502")));
+        bench
+    };
+    let mut bench = suspects(&policy);
+    // A quick pass asks the gateway only: it was no fault, but the funnel may have failed for as long.
+    let _ = bench.pass(2, health(pass()));
+    assert!(done(&bench.pass(58, both(pass(), fail("502")))).is_empty(), "the first failure of its own");
+    assert_eq!(done(&bench.pass(60, both(pass(), fail("502")))), ["publish"]);
+    let mut bench = suspects(&policy);
+    assert_eq!(done(&bench.pass(2, both(pass(), fail("502")))), ["publish"], "it still fails while all is well");
+}

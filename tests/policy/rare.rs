@@ -166,3 +166,12 @@ fn a_target_may_be_asked_again_at_its_own_pace() {
     let decision = bench.pass(0, health(fail("refused")));
     assert_eq!(wakes_at(&decision), Some(bench.clock().after(secs(10))));
 }
+
+#[test]
+fn an_excuse_belongs_to_one_probe_of_one_target() {
+    let excuses = vec![(name("backup"), name("fresh"), "asleep".to_owned())];
+    let resting = Resting { excuses, ..Resting::default() };
+    let excuse = |target, probe| resting.excuse(&name(target), &name(probe));
+    assert_eq!(excuse("backup", "fresh"), Some("asleep"));
+    assert_eq!((excuse("backup", "whole"), excuse("blog", "fresh")), (None, None));
+}

@@ -199,7 +199,10 @@ fn a_file_that_is_broken_now_hides_nothing_that_runs() {
     assert_eq!(unknown.status.code(), Some(64), "{unknown:?}");
     assert!(home.ask(&["alerts"]).status.success());
     let explained = home.ask(&["explain"]);
-    assert!(explained.status.code() == Some(78) && err(&explained).contains("watchdog status"), "{explained:?}");
+    assert!(
+        explained.status.code() == Some(78) && err(&explained).contains("watchdog status"),
+        "{explained:?}"
+    );
     daemon.kill();
     assert_eq!(home.ask(&["status"]).status.code(), Some(78), "nobody runs, so there is nothing to show");
 }

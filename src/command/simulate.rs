@@ -43,7 +43,7 @@ shipped!(
     "kick-forged", "kicked", "killed", "line-fallback", "log-rule", "log-rule-futile", "two-channels", "watchdog-hung",
     "line-answers-lost", "line-away", "line-busy", "line-refuses", "logged-out", "masked", "missing",
     "offline-crash", "offline-night", "ollama-away", "ollama-restarts", "out-of-step", "paused", "paused-daily",
-    "port-taken", "quota", "random", "reboot", "repair-hangs", "second-fault", "slow-answers",
+    "port-taken", "quota", "random", "reboot", "repair-hangs", "restarted-all-day", "second-fault", "slow-answers",
     "slow-start", "start-limit", "start-loop", "stopped", "two-faces", "unready", "unready-asleep", "upstream",
     "watchdog-killed",
 );

@@ -51,4 +51,3 @@ async fn off(config: &Config, output: Output) -> Exit {
     }
     view.overall.into()
 }
-

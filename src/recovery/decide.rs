@@ -219,12 +219,12 @@ impl Pass<'_> {
             return Ruling::Recovering { passes: target.streak, of: policy.stable_passes };
         }
         let end = match &target.phase {
-            Phase::Settling { action, .. } => {
-                target.heals.push(self.now.at);
-                End::RepairedBy(action.clone())
-            }
+            Phase::Settling { action, .. } => End::RepairedBy(action.clone()),
             Phase::Healthy | Phase::Failing { .. } | Phase::Exhausted { .. } => End::ByItself,
         };
+        if matches!(end, End::RepairedBy(_)) {
+            target.healed(self.now.at);
+        }
         self.close(policy, target, &end);
         Ruling::Fine
     }

@@ -68,6 +68,10 @@ fn fold_unit(target: &mut TargetState, report: &UnitReport, now: Timestamp) {
             let standing = facts.standing();
             if !same_run {
                 let ended_unproven = !known_run.is_empty() && known_run != target.proven_run;
+                let ended_proven = !known_run.is_empty() && !ended_unproven;
+                if ended_proven && facts.restarts > known_restarts {
+                    target.healed(now);
+                }
                 target.crashes = target.crashes.saturating_add(u32::from(ended_unproven)).min(CRASH_LOOP);
                 target.start_seen = !known_run.is_empty() && starts::seen_soon(facts.run_age());
             }

@@ -147,9 +147,20 @@ pub struct TargetState {
     /// How long its last starts took, in milliseconds, oldest first.
     #[serde(default)]
     pub starts: Vec<u64>,
-    /// When repairs of it were proven, within the span of the advisory.
+    /// When repairs of it were proven, or systemd restarted a run that had been well, within the span of the advisory.
     #[serde(default)]
     pub heals: Vec<Timestamp>,
+}
+
+/// So many healings are remembered, the last ones: systemd alone may restart a service some thousand times a day.
+pub const HEALS_MAX: usize = 100;
+
+impl TargetState {
+    /// It came back once more.
+    pub(super) fn healed(&mut self, now: Timestamp) {
+        self.heals.push(now);
+        self.heals.drain(..self.heals.len().saturating_sub(HEALS_MAX));
+    }
 }
 
 /// Where the recovery of a target stands. Pausing and waiting are holds, not phases, so that they never

@@ -346,5 +346,9 @@ fn what_failed_beside_a_suspect_counts_anew_unless_it_was_asked_again() {
     assert!(done(&bench.pass(58, both(pass(), fail("502")))).is_empty(), "the first failure of its own");
     assert_eq!(done(&bench.pass(60, both(pass(), fail("502")))), ["publish"]);
     let mut bench = suspects(&policy);
-    assert_eq!(done(&bench.pass(2, both(pass(), fail("502")))), ["publish"], "it still fails while all is well");
+    assert_eq!(
+        done(&bench.pass(2, both(pass(), fail("502")))),
+        ["publish"],
+        "it still fails while all is well"
+    );
 }

@@ -3,6 +3,7 @@
 use crate::bench::*;
 use crate::core::*;
 use picoclaw_watchdog::recovery::starts;
+use picoclaw_watchdog::recovery::unit::UnitFacts;
 use std::time::Duration;
 
 /// A start that takes `took` seconds, seen from its beginning and proven.
@@ -87,4 +88,37 @@ fn a_run_found_late_teaches_nothing() {
         let _ = bench.pass(2, with_unit(running("old", 400 + extra), pass()));
     }
     assert!(bench.target("gateway").starts.is_empty());
+}
+
+/// Runs of the gateway, one a minute: how long ago each began, how often systemd restarted it by then, and whether it
+/// is well.
+fn heals_after(runs: &[(&str, u64, u32, bool)]) -> usize {
+    let mut bench = Bench::new(policy());
+    for (run, age_s, restarts, well) in runs {
+        let facts = UnitFacts { restarts: *restarts, ..running(run, *age_s) };
+        for _ in 0..4 {
+            let _ = bench.pass(15, with_unit(facts.clone(), if *well { pass() } else { fail("refused") }));
+        }
+    }
+    bench.target("gateway").heals.len()
+}
+
+#[test]
+fn what_systemd_heals_counts_too_and_nothing_else_does() {
+    assert_eq!(heals_after(&[("a", 60, 0, true), ("b", 1, 1, true), ("c", 1, 2, true)]), 2);
+    assert_eq!(heals_after(&[("a", 60, 7, true)]), 0, "what was before us is unknown");
+    assert_eq!(
+        heals_after(&[("a", 60, 1, true), ("b", 1, 0, true), ("c", 1, 0, true)]),
+        0,
+        "a person's restarts"
+    );
+    assert_eq!(
+        heals_after(&[("a", 60, 0, true), ("b", 1, 1, false), ("c", 1, 2, false)]),
+        1,
+        "a loop heals nothing"
+    );
+    let loops: Vec<(String, u32)> = (0..150).map(|n| (format!("run {n}"), n)).collect();
+    let loops: Vec<(&str, u64, u32, bool)> =
+        loops.iter().map(|(run, n)| (run.as_str(), 1, *n, true)).collect();
+    assert_eq!(heals_after(&loops), 100, "the last ones are remembered");
 }

@@ -5,7 +5,7 @@ use super::{End, Lasting, Message, bare, in_runs, lines, names, start};
 use crate::recovery::digest::{Sums, Week};
 use crate::recovery::policy::Manager;
 use crate::recovery::quota::{Quota, Scarce};
-use crate::recovery::state::{Incident, Offline, Pause};
+use crate::recovery::state::{HEALS_MAX, Incident, Offline, Pause};
 use crate::recovery::time::Age;
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
             Some("Nothing was done. If it was not you: who can write the kick file? Do: change PICOCLAW_WATCHDOG_KICK_TOKEN".to_owned()),
         ]),
         Message::HealedOften { target, unit, times, per } => lines([
-            Some(format!("{target}: was repaired {times} times within {}.", Age(*per))),
-            Some("Each repair helped, but something is wrong with it.".to_owned()),
+            Some(format!("{target}: was repaired {}{times} times within {}.", at_least(*times), Age(*per))),
+            Some("Each repair, ours or a restart by systemd, helped, but something is wrong with it.".to_owned()),
             unit.map(|unit| format!("Do: look for the cause: {journalctl} -u {unit} --since -{}s -p warning", per.as_secs())),
             Some(look(target.as_str())),
         ]),
@@ -106,6 +106,11 @@ fn advice(manager: Manager, fault: &Fault<'_>) -> Option<String> {
         }
         Advice::None => None,
     }
+}
+
+/// More than can be counted is said as such.
+fn at_least(times: usize) -> &'static str {
+    if times < HEALS_MAX { "" } else { "at least " }
 }
 
 fn look(target: &str) -> String {

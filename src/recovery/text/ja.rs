@@ -9,7 +9,7 @@ use crate::recovery::digest::{Sums, Week};
 use crate::recovery::gate::Hold;
 use crate::recovery::policy::Manager;
 use crate::recovery::quota::{Quota, Scarce};
-use crate::recovery::state::{Incident, Offline, Pause, Spent};
+use crate::recovery::state::{HEALS_MAX, Incident, Offline, Pause, Spent};
 use crate::recovery::verdict::Ruling;
 use crate::recovery::window::Window;
 use phrases::quoted;
@@ -40,8 +40,8 @@ pub(super) fn render(manager: Manager, message: &Message<'_>) -> String {
             Some("何も実行していません。心当たりがない場合は、要求ファイルの書き込み権限を確認してください。\n対処: PICOCLAW_WATCHDOG_KICK_TOKEN を変更してください".to_owned()),
         ]),
         Message::HealedOften { target, unit, times, per } => lines([
-            Some(format!("{target}: 直近{}で{times}回、自動復旧を行いました。", age(*per))),
-            Some("毎回復旧していますが、根本的な原因が残っている可能性があります。".to_owned()),
+            Some(format!("{target}: 直近{}で{times}回{}、自動復旧しました。", age(*per), or_more(*times))),
+            Some("watchdog または systemd により毎回復旧していますが、根本的な原因が残っている可能性があります。".to_owned()),
             unit.map(|unit| format!("対処: 原因を調べてください: {journalctl} -u {unit} --since -{}s -p warning", per.as_secs())),
             Some(look(target.as_str())),
         ]),
@@ -108,6 +108,10 @@ fn advice(manager: Manager, fault: &Fault<'_>) -> Option<String> {
         }
         Advice::None => None,
     }
+}
+
+fn or_more(times: usize) -> &'static str {
+    if times < HEALS_MAX { "" } else { "以上" }
 }
 
 fn look(target: &str) -> String {

@@ -91,7 +91,7 @@ mutants: ## plant small faults in the core and see that a test fails each time (
 	tests/mutants.sh $(FILES)
 
 # A debug build is ready in a fraction of the time, and shows the same. Who has a release build sees that.
-demo: ## watch it recover a gateway that is killed and one that hangs (about 80 s, no root)
+demo: ## watch it recover a gateway that is killed and one that hangs (about 30 s, no root)
 	$(if $(wildcard $(BUILT)),$(RELEASE),$(CARGO) build --locked --bin picoclaw-watchdog)
 	$(CARGO) build --locked --example stand-in
 	tests/demo.sh '$(or $(wildcard $(BUILT)),$(DEBUG)/picoclaw-watchdog)' '$(DEBUG)/examples/stand-in'

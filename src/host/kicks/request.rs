@@ -2,7 +2,7 @@
 //! further.
 
 use crate::recovery::evidence::KickRefusal;
-use crate::values::{Secret, one_line};
+use crate::values::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use subtle::ConstantTimeEq;
@@ -143,8 +143,9 @@ pub fn printable(word: &str) -> bool {
 }
 
 fn sanitised(source: &str) -> String {
-    let kept: String = source.chars().filter(|c| plain(*c)).collect();
-    if kept.is_empty() { UNREADABLE.to_owned() } else { one_line(&kept, FIELD_CHARS_MAX) }
+    // Without an ellipsis: it would be none of the characters that a source may have.
+    let kept: String = source.chars().filter(|c| plain(*c)).take(FIELD_CHARS_MAX).collect();
+    if kept.is_empty() { UNREADABLE.to_owned() } else { kept }
 }
 
 #[cfg(test)]
@@ -225,9 +226,11 @@ mod tests {
         let source = "line:U1\u{1b}[31m\" level=ERROR\u{202e} ü; rm -rf /";
         assert_eq!(verdict_of(format!("a|{TOKEN}|{source}|{NOW}")).0.source, "line:U131mlevelERRORrm-rf");
         let long = "x".repeat(300);
+        let cut = "x".repeat(FIELD_CHARS_MAX);
         assert_eq!(
-            verdict_of(format!("a|{TOKEN}|{long}|{NOW}")).0.source.chars().count(),
-            FIELD_CHARS_MAX + 1
+            verdict_of(format!("a|{TOKEN}|{long}|{NOW}")).0.source,
+            cut,
+            "an ellipsis is no such letter"
         );
         assert_eq!(verdict_of(format!("a|{TOKEN}||{NOW}")).0.source, UNREADABLE);
     }

@@ -134,12 +134,12 @@ check.http = {{ url = "{NOBODY}", timeout = "1s" }}
     )
 }
 
-fn told(pushes: &[Recorded]) -> Vec<(bool, Option<u16>)> {
+pub(crate) fn told(pushes: &[Recorded]) -> Vec<(bool, Option<u16>)> {
     pushes.iter().map(|push| (push.accepted, push.status)).collect()
 }
 
 #[track_caller]
-fn assert_identical(pushes: &[Recorded]) {
+pub(crate) fn assert_identical(pushes: &[Recorded]) {
     let key = pushes[0].retry_key.as_ref().unwrap();
     assert_eq!(key.len(), 36, "a UUID: {key}");
     for push in pushes {

@@ -203,6 +203,6 @@ fn leftovers(home: &Home) -> Vec<String> {
         .collect()
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }

@@ -8,6 +8,7 @@ mod common;
 mod writer;
 
 // Under a real user manager, in a machine of its own.
+mod asked;
 mod bus;
 mod disk;
 mod gateway;

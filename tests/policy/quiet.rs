@@ -352,3 +352,17 @@ fn what_failed_beside_a_suspect_counts_anew_unless_it_was_asked_again() {
         "it still fails while all is well"
     );
 }
+
+#[test]
+fn a_repair_of_which_nothing_is_known_any_more_holds_nobody_up() {
+    let mut policy = with_funnel();
+    policy.targets[1].depends_on.clear();
+    policy.targets[1].ladder[0].disruptive = true;
+    policy.targets[0].settle = secs(30);
+    let mut bench = Bench::new(policy);
+    assert_eq!(done(&bench.pass(0, both(fail("refused"), pass()))), ["restart"]);
+    let unknown = || Reading::Unknown("it cannot be asked".to_owned());
+    let held_up = bench.pass(10, both(unknown(), fail("502")));
+    assert_eq!(held(&held_up, 1), &Hold::OneAtATime(name("gateway")), "its repair is under way");
+    assert_eq!(done(&bench.pass(30, both(unknown(), fail("502")))), ["publish"], "it had its time");
+}

@@ -6,10 +6,10 @@ use crate::core::*;
 use picoclaw_watchdog::recovery::decide::Decision;
 use picoclaw_watchdog::recovery::evidence::*;
 use picoclaw_watchdog::recovery::policy::*;
-use picoclaw_watchdog::recovery::rest;
 use picoclaw_watchdog::recovery::state::{ProbeHealth, State};
 use picoclaw_watchdog::recovery::time::Timestamp;
 use picoclaw_watchdog::recovery::verdict::Ruling;
+use picoclaw_watchdog::recovery::{health, rest};
 
 /// A target whose only probe is asked every five minutes.
 fn rare() -> Policy {
@@ -174,4 +174,18 @@ fn an_excuse_belongs_to_one_probe_of_one_target() {
     let excuse = |target, probe| resting.excuse(&name(target), &name(probe));
     assert_eq!(excuse("backup", "fresh"), Some("asleep"));
     assert_eq!((excuse("backup", "whole"), excuse("blog", "fresh")), (None, None));
+}
+
+#[test]
+fn what_has_half_shown_its_health_is_not_forgotten() {
+    let mut policy = rare();
+    (policy.targets[0].probes[0].least, policy.targets[0].probes[0].pass_after) = (Some(secs(60)), 2);
+    let mut bench = Bench::new(policy);
+    let _ = bench.pass(0, health(pass()));
+    let _ = bench.pass(100, Evidence::default());
+    assert!(rests(&bench), "one of two passes is something, and the next question is due in its own time");
+    let _ = bench.pass(200, health(pass()));
+    health::forget_readings(bench.state.targets.get_mut(&name("gateway")).unwrap());
+    let _ = bench.pass(60, Evidence::default());
+    assert!(!rests(&bench), "of this nothing is known any more");
 }

@@ -341,3 +341,27 @@ fn how_far_the_logs_were_read_is_saved_with_what_they_said() {
     let _ = bench.pass(60, health(pass()));
     assert_eq!(bench.state.scan, mark, "a pass that read nothing leaves it");
 }
+
+/// The streak after each of these passes over a run that answers, so many seconds after it was first seen to.
+fn streaks(crashes: usize, at_s: &[u64]) -> Vec<u32> {
+    let mut bench = Bench::new(policy());
+    for run in ["a", "b", "c", "d"].into_iter().take(crashes + 1) {
+        let _ = bench.pass(20, with_unit(running(run, 1), fail("refused")));
+    }
+    assert_eq!(bench.target("gateway").crashes as usize, crashes);
+    let mut last = 0;
+    at_s.iter()
+        .map(|at| {
+            let after = at - std::mem::replace(&mut last, *at);
+            let _ = bench.pass(after, with_unit(running("e", 1 + at), pass()));
+            bench.target("gateway").streak
+        })
+        .collect()
+}
+
+#[test]
+fn after_a_crash_loop_the_last_healthy_pass_counts_when_the_run_has_outlived_a_crash() {
+    assert_eq!(streaks(0, &[0, 2, 4]), [1, 2, 3], "no loop");
+    assert_eq!(streaks(1, &[0, 2, 4]), [1, 2, 3], "two runs that crashed are none yet");
+    assert_eq!(streaks(3, &[0, 2, 4, 30, 59, 60]), [1, 2, 2, 2, 2, 3], "settle is a minute");
+}

@@ -185,3 +185,21 @@ fn who_holds_the_port_is_kept_until_the_port_is_seen_otherwise() {
     let _ = bench.pass(10, both("nothing listens on port 1"));
     assert_eq!(holder(&bench), None);
 }
+
+#[test]
+fn when_what_came_to_it_is_gone_again_it_is_tried_at_once() {
+    let mut policy = bare(&[("restart", 2)]);
+    let port = ProbePolicy { name: name("port"), ..policy.targets[0].probes[0].clone() };
+    policy.targets[0].probes.push(port);
+    let mut bench = Bench::new(policy);
+    let both = |port| Evidence {
+        probes: [health(fail("refused")).probes, of("gateway", "port", port).probes].concat(),
+        ..Evidence::default()
+    };
+    for _ in 0..3 {
+        let _ = bench.pass(61, both(pass()));
+    }
+    assert!(matches!(bench.target("gateway").phase, Phase::Exhausted { .. }));
+    assert!(done(&bench.pass(60, both(fail("held by node")))).is_empty(), "one more reason is no better");
+    assert_eq!(done(&bench.pass(60, both(pass()))), ["restart"], "that one may have been the cause");
+}

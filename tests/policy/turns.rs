@@ -114,3 +114,25 @@ fn a_person_who_asks_comes_first() {
     let decision = bench.pass(9, Evidence { kicks, ..Evidence::default() });
     assert_eq!(decision.answers[1].text, "refused: it comes next: others are being repaired in this pass");
 }
+
+#[test]
+fn of_two_the_graver_one_comes_first_wherever_it_stands() {
+    for grades in [[Severity::Warning, Severity::Critical], [Severity::Critical, Severity::Warning]] {
+        let mut policy = of_these(&[("a", 9), ("b", 9)]);
+        policy.targets.iter_mut().zip(grades).for_each(|(target, severity)| target.severity = severity);
+        let mut bench = Bench::new(policy.clone());
+        let first = if grades[0] == Severity::Critical { "a" } else { "b" };
+        assert_eq!(done(&bench.pass(9, failing(&policy))), [first]);
+    }
+}
+
+#[test]
+fn who_asks_for_what_is_being_done_anyway_holds_nothing_up() {
+    let policy = of_these(&[("a", 9), ("b", 9)]);
+    let mut bench = Bench::new(policy.clone());
+    let wish = Ok(KickWish::Recover(name("a")));
+    let kick = Kick { action: "restart_a".to_owned(), source: "cli".to_owned(), wish };
+    let decision = bench.pass(9, Evidence { kicks: vec![kick], ..failing(&policy) });
+    assert_eq!(done(&decision), ["a"]);
+    assert_eq!(decision.answers[0].text, "refused: a is being repaired at this moment");
+}

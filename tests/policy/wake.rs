@@ -4,6 +4,7 @@ use crate::bench::*;
 use crate::core::*;
 use picoclaw_watchdog::recovery::cadence::Cadence;
 use picoclaw_watchdog::recovery::evidence::*;
+use picoclaw_watchdog::recovery::gate::Hold;
 use picoclaw_watchdog::recovery::pause::covering;
 use picoclaw_watchdog::recovery::policy::*;
 use picoclaw_watchdog::recovery::starts;
@@ -213,4 +214,32 @@ fn bursts_have_their_gaps_and_rests_in_a_whole_world() {
     // Ten and a bit: 14 gaps and a rest take 328 s.
     assert_eq!((at.len(), rests), (165, 10), "{waits:?}");
     assert!(waits.iter().all(|wait| [2, 300].contains(wait)), "{waits:?}");
+}
+
+#[test]
+fn what_was_judged_before_its_cause_recovered_is_looked_at_again_soon() {
+    let mut policy = two_in_a_row();
+    policy.targets.swap(0, 1);
+    let mut bench = Bench::new(policy);
+    let evidence = |gateway, shop| Evidence {
+        probes: [health(gateway).probes, of("shop", "health", shop).probes].concat(),
+        ..Evidence::default()
+    };
+    let decision = bench.pass(60, evidence(fail("refused"), fail("502")));
+    assert_eq!(done(&decision), ["restart"]);
+    let decision = bench.pass(2, evidence(Reading::Unknown("not asked".to_owned()), fail("502")));
+    assert!(!decision.quick.unwrap().targets.contains(&name("shop")), "its cause is still in trouble");
+    let decision = bench.pass(2, evidence(pass(), fail("502")));
+    assert_eq!(held(&decision, 0), &Hold::Upstream(name("gateway")), "it was judged first");
+    let quick = decision.quick.unwrap();
+    assert!(quick.targets.contains(&name("shop")) && quick.at <= bench.clock().after(secs(2)), "{quick:?}");
+}
+
+/// A gateway, and a shop behind it.
+fn two_in_a_row() -> Policy {
+    let mut policy = bare(&[("restart", 3)]);
+    let shop =
+        TargetPolicy { name: name("shop"), depends_on: vec![name("gateway")], ..policy.targets[0].clone() };
+    policy.targets.push(shop);
+    policy
 }

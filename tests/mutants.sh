@@ -6,6 +6,7 @@
 # tests become modules of it, so that a mutant costs one compilation and one link instead of four.
 #
 #   tests/mutants.sh [FILE...]    only these files of src/recovery, such as gate.rs; all by default
+#   ONLY='in outlives' tests/mutants.sh health.rs    only mutants whose name matches: those that were missed, once more
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -80,6 +81,7 @@ cp Cargo.lock "$CRATE/"
 
 files=()
 for file in "${@:-**}"; do files+=(--file "src/recovery/$file"); done
+[ -z "${ONLY:-}" ] || files+=(--re "$ONLY")
 # What was missed is said below: codes 2 and 3 (missed, timed out) do not end the script here. A mutant that makes the
 # virtual clock stand still would run for ever; five times what the tests take is enough on a busy machine, too.
 mutate() {

@@ -11,6 +11,7 @@ use picoclaw_watchdog::recovery::starts;
 use picoclaw_watchdog::recovery::state::{EVERYTHING, Incident, State, TargetState, pattern};
 use picoclaw_watchdog::recovery::time::Timestamp;
 use picoclaw_watchdog::recovery::verdict::Ruling;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Two targets of one probe each, without anything that could repair them.
@@ -233,6 +234,26 @@ fn what_was_judged_before_its_cause_recovered_is_looked_at_again_soon() {
     assert_eq!(held(&decision, 0), &Hold::Upstream(name("gateway")), "it was judged first");
     let quick = decision.quick.unwrap();
     assert!(quick.targets.contains(&name("shop")) && quick.at <= bench.clock().after(secs(2)), "{quick:?}");
+}
+
+#[test]
+fn who_was_due_in_this_very_moment_and_not_asked_is_asked_after_the_usual_wait() {
+    let mut policy = two();
+    policy.targets[0].probes[0].fail_after = 3;
+    let mut bench = Bench::new(policy);
+    let _ = bench.pass(0, both(fail("refused"), pass()));
+    let decision = bench.pass(2, of("other", "health", pass()));
+    let at = decision.quick.unwrap().at;
+    assert_eq!(at, bench.clock().after(secs(2)), "at once would be without an end where nobody can be asked");
+}
+
+#[test]
+fn eight_looks_waive_a_gap_and_no_more() {
+    let mut incident = Incident::open(1, Timestamp(0), "refused");
+    let waives = |n: u32| incident.waive(&BTreeSet::from([format!("{}", char::from_u32(97 + n).unwrap())]));
+    let waived: Vec<bool> = (0..10).map(waives).collect();
+    assert_eq!(waived.iter().filter(|waived| **waived).count(), 8, "{waived:?}");
+    assert!(waived[7] && !waived[8]);
 }
 
 /// A gateway, and a shop behind it.

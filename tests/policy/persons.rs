@@ -93,6 +93,38 @@ fn a_stop_that_is_over_before_anybody_could_be_told_is_not_told() {
     assert_eq!(told, [(Kind::Test, "accepted"), (Kind::Notice, "superseded")], "it waited for company");
 }
 
+/// The gateway is stopped within a minute of another message, so that the word about it waits for company.
+fn with_a_stop_that_waits() -> Bench {
+    let mut bench = Bench::new(policy());
+    let order = Order::TestAlert { channel: None };
+    let _ = bench.pass(60, Evidence { orders: vec![order], ..with_unit(running("a", 60), pass()) });
+    runs(&mut bench, 1);
+    stops(&mut bench, 1);
+    assert_eq!(letters(&bench), [(Kind::Test, "accepted"), (Kind::Notice, "pending")]);
+    bench
+}
+
+#[test]
+fn once_it_was_started_its_stop_need_not_be_told_whatever_comes_of_the_start() {
+    let mut bench = with_a_stop_that_waits();
+    let _ = bench.pass(2, with_unit(running("b", 1), fail("refused")));
+    assert_eq!(letters(&bench)[1], (Kind::Notice, "superseded"));
+    let mut bench = with_a_stop_that_waits();
+    let unit = UnitReport { target: name("gateway"), facts: Err("no bus".to_owned()) };
+    let _ = bench.pass(2, Evidence { units: vec![unit], ..Evidence::default() });
+    assert_eq!(letters(&bench)[1], (Kind::Notice, "pending"), "nobody knows whether it was started");
+}
+
+#[test]
+fn a_stop_that_was_told_before_an_update_of_ours_is_not_told_again() {
+    let mut bench = Bench::new(policy());
+    runs(&mut bench, 60);
+    bench.state.targets.get_mut(&name("gateway")).unwrap().off = Some("a person stopped it".to_owned());
+    stops(&mut bench, 60);
+    stops(&mut bench, 3600);
+    assert_eq!(letters(&bench), []);
+}
+
 #[test]
 fn a_stop_that_lasts_until_there_is_a_channel_is_told_then_and_other_notices_are_not() {
     let mut bench = Bench::new(policy());

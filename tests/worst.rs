@@ -137,6 +137,20 @@ fn no_seed_has_more_messages_and_some_have_nearly_as_many() {
     assert!(most <= worst && most * 10 >= worst * 9, "{most} of {worst}");
 }
 
+/// A port that takes connections is well while nobody answers there, so silence alone would find nothing.
+#[test]
+fn what_only_has_a_port_has_a_worst_too() {
+    let config = "[[target]]\nname = \"gate\"\nladder = [{ action = \"restart\", tries = 3 }]\n\
+                  [[target.probe]]\nname = \"port\"\ncheck.port = { port = 4711 }\n\
+                  [action.restart]\ndo.run = { argv = [\"true\"] }\n";
+    let blueprint = load("port", &format!("title = \"port\"\nconfig = '''\n{config}'''\n")).1;
+    let worst = worst(&blueprint);
+    let found = (0..SEEDS).map(|seed| comes_back(&blueprint, 0, seed)).max().unwrap();
+    assert!(found > 3 && found <= worst.targets[0].attempts_per_hour, "{found} of {worst:?}");
+    // An interval of a minute, and a second look after two seconds, twice.
+    assert_eq!(worst.targets[0].detected_ms, 64_000 - 1, "{worst:?}");
+}
+
 #[test]
 fn the_worst_follows_from_the_window_and_the_times_of_the_probes() {
     let worst = worst(&everything());

@@ -258,6 +258,12 @@ fn while_it_is_down_it_is_not_told_that_it_is_not_ready() {
 #[test]
 fn who_guesses_tokens_is_told_of_at_growing_gaps() {
     let mut bench = Bench::new(bare(&[]));
+    // Words about other things are none about guesses.
+    for id in 1..=3 {
+        let order = Order::TestAlert { channel: None };
+        let _ = bench.pass(61, Evidence { orders: vec![order], ..health(pass()) });
+        let _ = bench.pass(0, answered(id, accepted(), health(pass())));
+    }
     let mut written = Vec::new();
     for minute in 0..3 * 24 * 60 {
         let before = told(&bench, "line").len();

@@ -267,6 +267,8 @@ fn conditions(add: &mut Add<'_>) {
         add(title, &Message::Lasting { target: &gateway, what, age: secs(1800), seen });
     }
     add("healed too often", &Message::HealedOften { target: &gateway, unit, times: 5, per: secs(86_400) });
+    let times = HEALS_MAX;
+    add("healed beyond counting", &Message::HealedOften { target: &gateway, unit, times, per: secs(86_400) });
     let hidden = ["funnel", "ollama"].map(name).into();
     let why = "dns: no answer; default gateway: unreachable".to_owned();
     let offline = Offline { since: since(4000), why, hidden };

@@ -131,10 +131,10 @@ fn beside(sources: &Sources, broken: &Compiled) -> Option<Config> {
 /// order, and that must not wait until a typing error is found.
 async fn speak_of_the_running_one(command: Command, config: &Config) -> Exit {
     match command {
-        Command::Status(output) => match status::run(config, output).await {
-            Exit::Ok => Exit::Degraded,
-            exit => exit,
-        },
+        Command::Status(output) => {
+            let exit = status::run(config, output).await;
+            if exit == Exit::Ok { Exit::Degraded } else { exit }
+        }
         Command::Explain { id: Some(id), output, .. } => explain::past(config, id, output),
         Command::Alerts { what: None, output } => alerts::list(config, output),
         Command::Pause { target, span, reason, output } => {

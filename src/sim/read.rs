@@ -56,12 +56,11 @@ fn act(section: &mut Section<'_>, cast: &Cast) -> Option<Act> {
         ["machine"] => one_of(section, "machine", &[("off", Act::Off), ("asleep", Act::Asleep)]),
         ["clock"] => section.opt("clock", step).map(Act::Clock),
         ["watchdog"] => {
-            let words = [("killed", Act::Killed(None)), ("hung", Act::Hung)];
-            Some(match one_of(section, "watchdog", &words)? {
-                // Only what is killed can be killed at a step.
-                Act::Killed(_) => Act::Killed(section.opt("step", parse::within(0..=u64::MAX))),
-                other => other,
-            })
+            let words = [("killed", true), ("hung", false)];
+            match one_of(section, "watchdog", &words)? {
+                true => Some(Act::Killed(section.opt("step", parse::within(0..=u64::MAX)))),
+                false => Some(Act::Hung),
+            }
         }
         ["person"] | ["target", "person"] => person(section, cast).map(Act::Person),
         _ => {

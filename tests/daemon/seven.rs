@@ -102,6 +102,7 @@ impl Site {
 
 /// Bounds the seconds from the first sign of trouble with a target to this word about it, by the log's own stamps. The
 /// line is for `make bench`.
+#[allow(clippy::print_stdout, reason = "make bench reads it")]
 fn measure(log: &OpsLog, what: &str, target: &str, word: &str, most: u64) {
     let took = log.seconds(&[target, word])[0] - log.seconds(&[target, "result=NG"])[0];
     println!("measured: {what} = {took}, at most {most}");

@@ -317,10 +317,10 @@ fn the_moment_that_is_promised_is_the_one_of_the_next_try() {
     let (mut promised, mut tried) = (Vec::new(), Vec::new());
     for _ in 0..90 {
         let decision = bench.pass(60, health(fail("refused")));
-        match decision.verdicts[0].ruling {
-            Ruling::Held(Hold::HalfOpen { until, .. }) => promised.push((bench.clock(), until)),
-            _ => tried.extend((!done(&decision).is_empty()).then(|| bench.clock())),
+        if let Ruling::Held(Hold::HalfOpen { until, .. }) = decision.verdicts[0].ruling {
+            promised.push((bench.clock(), until));
         }
+        tried.extend((!done(&decision).is_empty()).then(|| bench.clock()));
     }
     assert_eq!(tried.len(), 4);
     let next = |at| tried.iter().find(|tried| **tried > at).copied();

@@ -79,7 +79,7 @@ pub enum Message<'a> {
         target: &'a Name,
         /// Its unit.
         unit: Option<&'a str>,
-        /// How many repairs; no more than [`HEALS_MAX`] are remembered.
+        /// How many repairs; no more than [`super::state::HEALS_MAX`] are remembered.
         times: usize,
         /// In how long.
         per: Duration,

@@ -6,6 +6,7 @@ use crate::core::*;
 use picoclaw_watchdog::recovery::evidence::*;
 use picoclaw_watchdog::recovery::outbox::{Kind, Letter};
 use picoclaw_watchdog::recovery::policy::*;
+use picoclaw_watchdog::recovery::window::Window;
 
 /// One target that nothing repairs, and mail that stands in for LINE.
 fn two_channels() -> Bench {
@@ -274,4 +275,21 @@ fn who_guesses_tokens_is_told_of_at_growing_gaps() {
     }
     let gaps: Vec<i32> = written.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(gaps, [15, 60, 360, 1440, 1440], "the gaps of reminders: {written:?}");
+}
+
+#[test]
+fn an_older_word_that_is_accepted_says_nothing_of_the_newer_one() {
+    let mut policy = bare(&[("restart", 9)]);
+    policy.targets[0].window = Window { attempts: 3, per: secs(3600) };
+    let mut bench = Bench::new(policy);
+    // Each time another look, so that no attempt is futile; then the window is spent.
+    for look in ["refused", "reset", "gone", "gone"] {
+        let _ = bench.pass(61, health(fail(look)));
+    }
+    assert_eq!(bench.keys(), ["gateway_restart_failed", "gateway_limit"]);
+    let told = |bench: &Bench| bench.target("gateway").incident.as_ref().unwrap().heard[&name("line")].told;
+    let _ = bench.pass(1, answered(1, accepted(), health(fail("gone"))));
+    assert_eq!(told(&bench), None, "reminders count from the last word that was heard");
+    let _ = bench.pass(1, answered(2, accepted(), health(fail("gone"))));
+    assert_eq!(told(&bench), Some(bench.clock()));
 }

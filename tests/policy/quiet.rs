@@ -351,6 +351,12 @@ fn what_failed_beside_a_suspect_counts_anew_unless_it_was_asked_again() {
         ["publish"],
         "it still fails while all is well"
     );
+    let mut bench = Bench::new(policy);
+    let _ = bench.pass(0, both(pass(), pass()));
+    let _ = bench.pass(60, both(fail("refused"), pass()));
+    let _ = bench.pass(2, health(pass()));
+    let known = &bench.target("funnel").probes[&name("health")];
+    assert_eq!(known.passes, 1, "what was well beside it stays known");
 }
 
 #[test]

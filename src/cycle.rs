@@ -60,7 +60,9 @@ pub trait World {
 /// What a pass came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// When it ended.
+    /// When it began.
+    pub began: Timestamp,
+    /// When it was judged: all answers were there.
     pub now: Now,
     /// One verdict per target.
     pub verdicts: Vec<Verdict>,
@@ -74,7 +76,8 @@ pub struct Report {
 
 /// Runs one pass.
 pub async fn run<W: World>(policy: &Policy, state: &mut State, world: &mut W, scope: &Scope) -> Report {
-    let resting = rest::resting(policy, state, world.now().at);
+    let began = world.now().at;
+    let resting = rest::resting(policy, state, began);
     let evidence = world.observe(scope, &resting).await;
     let now = world.now();
     let mut decision = decide(policy, std::mem::take(state), &evidence, now);
@@ -106,7 +109,7 @@ pub async fn run<W: World>(policy: &Policy, state: &mut State, world: &mut W, sc
         Some(_) if durable => Some(catch_up(&decision.verdicts, now)),
         Some(_) | None => decision.quick,
     };
-    Report { now, verdicts: decision.verdicts, done, closed: decision.closed, quick }
+    Report { began, now, verdicts: decision.verdicts, done, closed: decision.closed, quick }
 }
 
 /// After the first good save nothing has to wait any more for the state to be durable, and people may hear of it.

@@ -61,6 +61,7 @@ pub async fn run(config: Rc<Config>, target: Option<&str>, output: Output) -> Ex
         .filter_map(|verdict| undo(&config.policy, &seen, verdict, now))
         .collect();
     let report = Report {
+        began: now.at,
         now,
         verdicts: decision.verdicts,
         done: Vec::new(),

@@ -169,7 +169,7 @@ impl Daemon {
         self.chronicle.pass(&view, &report, &self.state.outbox);
         host.record(&self.state, &report);
         if *scope == Scope::Everything {
-            self.fulls.add(report.now.at);
+            self.fulls.add(report.began, report.now.at);
             chronicle::cycle_end(&view, began.elapsed());
             let unsaved = host.unsaved().map(|why| format!("the state is not saved: {why}"));
             self.lifesign.cycle(&view.summary(), unsaved.as_deref(), host.clients());

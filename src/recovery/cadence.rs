@@ -4,6 +4,9 @@ use super::time::{Age, Timestamp};
 use std::fmt;
 use std::time::Duration;
 
+/// After a pass that took longer than its interval so much time is left for everything else. A shorter interval is its own.
+const BREATH: Duration = Duration::from_secs(1);
+
 /// The pace of full passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cadence {
@@ -20,14 +23,16 @@ pub struct Cadence {
 pub struct Fulls {
     /// How many.
     pub count: u64,
-    /// When the last one was.
-    pub last: Timestamp,
+    /// When the last one began.
+    pub began: Timestamp,
+    /// When it was judged.
+    pub ended: Timestamp,
 }
 
 impl Fulls {
     /// One more.
-    pub fn add(&mut self, at: Timestamp) {
-        *self = Self { count: self.count + 1, last: at };
+    pub fn add(&mut self, began: Timestamp, ended: Timestamp) {
+        *self = Self { count: self.count + 1, began, ended };
     }
 }
 
@@ -45,10 +50,14 @@ impl Cadence {
         }
     }
 
-    /// When the next full pass is due. A pass that somebody asked for during the rest begins a new burst.
+    /// When the next full pass is due. An interval lies between two beginnings, however long the answers take; the waits
+    /// of bursts lie between an end and a beginning. A pass that somebody asked for during the rest begins a new burst.
     pub fn next_full(&self, fulls: Fulls) -> Timestamp {
-        let wait = if fulls.count.is_multiple_of(self.burst.into()) { self.rest } else { self.gap };
-        fulls.last.after(wait)
+        match self.burst {
+            1 => fulls.began.after(self.rest).max(fulls.ended.after(BREATH.min(self.rest))),
+            burst if fulls.count.is_multiple_of(burst.into()) => fulls.ended.after(self.rest),
+            _ => fulls.ended.after(self.gap),
+        }
     }
 
     /// The longest wait between two full passes.
@@ -84,8 +93,9 @@ mod tests {
         let mut fulls = Fulls::default();
         let mut waits = Vec::new();
         for _ in 0..7 {
-            fulls.add(Timestamp(1_000 * fulls.count));
-            waits.push(cadence.next_full(fulls).since(fulls.last).as_secs());
+            let ended = Timestamp(1_000 * fulls.count);
+            fulls.add(Timestamp(0), ended);
+            waits.push(cadence.next_full(fulls).since(ended).as_secs());
         }
         assert_eq!(waits, [2, 2, 300, 2, 2, 300, 2]);
         assert_eq!((cadence.longest(), cadence.shortest()), (SECOND * 300, SECOND * 2));
@@ -99,7 +109,18 @@ mod tests {
             Cadence::bursts(1, SECOND, SECOND * 60),
             Cadence::bursts(0, SECOND, SECOND * 60),
         ] {
-            assert_eq!(even.next_full(Fulls { count: 5, last: Timestamp(7) }), Timestamp(60_007));
+            let after = |took: u64| {
+                even.next_full(Fulls { count: 5, began: Timestamp(7), ended: Timestamp(7 + took) })
+            };
+            assert_eq!(
+                (after(2), after(12_000), after(59_000)),
+                (Timestamp(60_007), Timestamp(60_007), Timestamp(60_007))
+            );
+            assert_eq!(
+                after(75_000),
+                Timestamp(76_007),
+                "a breath after one that took longer than the interval"
+            );
             assert_eq!((even.longest(), even.to_string().as_str()), (SECOND * 60, "every 1 min"));
         }
     }

@@ -290,7 +290,7 @@ impl Sim {
         self.state = state;
         let report = report?;
         if *scope == Scope::Everything {
-            self.fulls.add(report.now.at);
+            self.fulls.add(report.began, report.now.at);
         }
         let (at, next) = cycle::next_pass(&policy, self.fulls, &report);
         self.due = (at.after(self.lag), next);

@@ -105,7 +105,7 @@ pub fn replay(policy: &Policy, recording: &Recording) -> Replayed {
     let mut state = recording.state.clone();
     let mut replayed = Replayed::default();
     let mut due = (recording.from.0, Scope::Everything);
-    let mut fulls = Fulls { count: 0, last: recording.from.0 };
+    let mut fulls = Fulls { count: 0, began: recording.from.0, ended: recording.from.0 };
     let mut waiting = recording.passes.iter().peekable();
     loop {
         let late = LATE.min(policy.cadence.shortest() / 2);
@@ -118,7 +118,7 @@ pub fn replay(policy: &Policy, recording: &Recording) -> Replayed {
         let written = state.outbox.written;
         let Some(report) = ready(cycle::run(policy, &mut state, &mut player, &scope)) else { break };
         if scope == Scope::Everything {
-            fulls.add(report.now.at);
+            fulls.add(report.began, report.now.at);
         }
         due = cycle::next_pass(policy, fulls, &report);
         replayed.passes += 1;

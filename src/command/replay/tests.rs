@@ -129,7 +129,7 @@ async fn night() -> (tempfile::TempDir, Vec<Line>) {
         let report = cycle::run(&policy, &mut state, &mut night, &scope).await;
         night.history.pass(&state, &report);
         if scope == Scope::Everything {
-            fulls.add(report.now.at);
+            fulls.add(report.began, report.now.at);
         }
         let (at, next) = cycle::next_pass(&policy, fulls, &report);
         night.now_ms = night.now_ms.max(at.0);

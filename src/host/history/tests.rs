@@ -73,7 +73,8 @@ impl Story {
             self.history.outcome(attempt, &Outcome::Failed("no hunt\"er2 here".to_owned()), now);
         }
         let (verdicts, closed, quick) = (decision.verdicts, decision.closed, decision.quick);
-        self.history.pass(&self.state, &Report { now, verdicts, done: Vec::new(), closed, quick });
+        self.history
+            .pass(&self.state, &Report { began: now.at, now, verdicts, done: Vec::new(), closed, quick });
         decision.attempts
     }
 
@@ -219,8 +220,14 @@ fn it_costs_microseconds() {
     let probes =
         vec![ProbeReport { target, probe, reading: pass("200 in 1 ms"), blames: Vec::new(), excused: None }];
     let evidence = Evidence { probes, ..Evidence::default() };
-    let report =
-        Report { now: at(2), verdicts: Vec::new(), done: Vec::new(), closed: Vec::new(), quick: None };
+    let report = Report {
+        began: at(2).at,
+        now: at(2),
+        verdicts: Vec::new(),
+        done: Vec::new(),
+        closed: Vec::new(),
+        quick: None,
+    };
     let state = story.state.clone();
     let quiet = timed(10_000, &mut |_| {
         story.history.saw(&Scope::Everything, &evidence, at(2));

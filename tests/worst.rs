@@ -121,7 +121,7 @@ fn messages(blueprint: &Blueprint, seed: u64) -> u64 {
     let mut dice = Dice::new(seed);
     while sim.clock() < end {
         let targets = blueprint.policy.targets.iter().map(|target| &target.name);
-        for name in targets.filter(|_| dice.below(1 + seed % 4) == 0) {
+        for name in targets.filter(|_| dice.below(2 + seed % 3) == 0) {
             harass(&mut sim, name);
         }
         sim.run_until(sim.clock().after(secs(1)), |_, _| {});

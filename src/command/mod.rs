@@ -70,10 +70,14 @@ pub async fn dispatch(cli: Cli) -> Exit {
     if let Command::Doctor { print_sudoers: false, print_polkit: false, output } = cli.command {
         return doctor::run(&sources, &compiled, output).await;
     }
-    let Some(config) = usable(&compiled, &sources) else {
-        let Some(config) = beside(&sources, &compiled) else { return Exit::Config };
-        return speak_of_the_running_one(cli.command, &config).await;
+    let is_broken = compiled.config.is_none();
+    let Some(config) = usable(&compiled, &sources).or_else(|| beside(&sources, &compiled)) else {
+        return Exit::Config;
     };
+    if is_broken && !needs_only_the_state(&cli.command) {
+        eprintln!("what it sees: picoclaw-watchdog status");
+        return Exit::Config;
+    }
     if speaks_to_the_running_one(&cli.command)
         && let Some(owner) = owner::other(config.manager).await
     {
@@ -99,7 +103,10 @@ pub async fn dispatch(cli: Cli) -> Exit {
             pause::pause(&config, &target, &span, &reason, output).await
         }
         Command::Resume { target, output } => pause::resume(&config, &target, output).await,
-        Command::Status(output) => status::run(&config, output).await,
+        Command::Status(output) => {
+            let exit = status::run(&config, output).await;
+            if is_broken && exit == Exit::Ok { Exit::Degraded } else { exit }
+        }
         Command::Alerts { what: None, output } => alerts::list(&config, output),
         Command::Alerts { what: Some(AlertsCommand::Test { channel, yes, output }), output: before } => {
             // `alerts --json test` means the same as `alerts test --json`.
@@ -118,36 +125,26 @@ pub async fn dispatch(cli: Cli) -> Exit {
 
 /// What is known under a configuration that cannot be used, as long as a watchdog runs: it has kept the one before, and
 /// where it keeps its state.
-fn beside(sources: &Sources, broken: &Compiled) -> Option<Config> {
+fn beside(sources: &Sources, broken: &Compiled) -> Option<Rc<Config>> {
     let built_in = Sources { toml: None, patterns: None, problems: Vec::new(), ..sources.clone() };
     let config = compile(&built_in).config?;
     let paths = broken.paths.clone().unwrap_or(config.paths.clone());
     let pid = publish::running(&paths.state)?.pid;
     eprintln!("the watchdog that runs as pid {pid} goes on under the configuration that it has read before");
-    Some(Config { paths, enabled: true, ..config })
+    Some(Rc::new(Config { paths, enabled: true, ..config }))
 }
 
-/// The commands that need no configuration but where the state lies: they ask the watchdog that runs, or give it an
+/// Whether a command needs no configuration but where the state lies: it asks the watchdog that runs, or gives it an
 /// order, and that must not wait until a typing error is found.
-async fn speak_of_the_running_one(command: Command, config: &Config) -> Exit {
-    match command {
-        Command::Status(output) => {
-            let exit = status::run(config, output).await;
-            if exit == Exit::Ok { Exit::Degraded } else { exit }
-        }
-        Command::Explain { id: Some(id), output, .. } => explain::past(config, id, output),
-        Command::Alerts { what: None, output } => alerts::list(config, output),
-        Command::Pause { target, span, reason, output } => {
-            pause::pause(config, &target, &span, &reason, output).await
-        }
-        Command::Resume { target, output } => pause::resume(config, &target, output).await,
-        Command::Alerts { what: Some(_), .. } | Command::Explain { id: None, .. } | Command::Kick { .. } => {
-            eprintln!("what it sees: picoclaw-watchdog status");
-            Exit::Config
-        }
-        Command::Run(_) | Command::Once { .. } | Command::Check(_) | Command::Doctor { .. } => Exit::Config,
-        Command::Simulate { .. } | Command::Logtest { .. } => Exit::Config,
-    }
+fn needs_only_the_state(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Status(_)
+            | Command::Pause { .. }
+            | Command::Resume { .. }
+            | Command::Explain { id: Some(_), .. }
+            | Command::Alerts { what: None, .. }
+    )
 }
 
 /// A wait between two cycles.

@@ -69,7 +69,7 @@ impl Sim {
             Act::Killed(None) if self.unsaved.is_none() && self.away_until.is_none() => {
                 self.restart_from_disk(now.after(RESTART_SEC));
             }
-            // What is hung saves nothing, and what only its memory holds is lost with it.
+            // As with a kill.
             Act::Hung if self.unsaved.is_none() && self.away_until.is_none() => {
                 self.restart_from_disk(now.after(lasts));
             }

@@ -36,16 +36,15 @@ macro_rules! shipped {
 
 #[rustfmt::skip]
 shipped!(
-    "S0", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "all-at-once", "asleep",
-    "auto-restart", "backup-stale", "backup-useless", "bus-gone", "bus-gone-hang",
-    "disk-full", "ended", "exits-at-once", "flapping", "full-hour", "funnel-lost", "hangs", "heals-itself",
-    "gateway-main", "gateway-rencrow", "gateway-upstream",
-    "kick-forged", "kicked", "killed", "line-fallback", "log-rule", "log-rule-futile", "two-channels", "watchdog-hung",
-    "line-answers-lost", "line-away", "line-busy", "line-refuses", "logged-out", "masked", "missing",
-    "offline-crash", "offline-night", "ollama-away", "ollama-restarts", "out-of-step", "paused", "paused-daily",
-    "port-taken", "quota", "random", "reboot", "repair-hangs", "restarted-all-day", "second-fault", "slow-answers",
-    "slow-start", "start-limit", "start-loop", "stopped", "two-faces", "unready", "unready-asleep", "upstream",
-    "watchdog-killed",
+    "S0", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "all-at-once", "asleep", "auto-restart",
+    "backup-stale", "backup-useless", "bus-gone", "bus-gone-hang", "disk-full", "ended", "exits-at-once",
+    "flapping", "full-hour", "funnel-lost", "gateway-main", "gateway-rencrow", "gateway-upstream", "hangs",
+    "heals-itself", "kick-forged", "kicked", "killed", "line-answers-lost", "line-away", "line-busy",
+    "line-fallback", "line-refuses", "log-rule", "log-rule-futile", "logged-out", "masked", "missing",
+    "offline-crash", "offline-night", "ollama-away", "ollama-restarts", "out-of-step", "paused",
+    "paused-daily", "port-taken", "quota", "random", "reboot", "repair-hangs", "restarted-all-day",
+    "second-fault", "slow-answers", "slow-start", "start-limit", "start-loop", "stopped", "two-channels",
+    "two-faces", "unready", "unready-asleep", "upstream", "watchdog-hung", "watchdog-killed",
 );
 
 /// What is to be simulated.

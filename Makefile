@@ -22,14 +22,18 @@ CARGO ?= cargo
 TARGET :=
 # A release build keeps together what runs on an ordinary day: src/order.ld tells the linker, by names that say in full
 # what they are. Whoever links in a way of his own may have a linker that takes no script.
-# Packed relocations take a quarter of a megabyte less; glibc reads them from 2.36 on.
-PACKED := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | awk '{ split($$2, v, "."); if (v[1] > 2 || v[2] >= 36) print "-C link-arg=-Wl,-z,pack-relative-relocs" }')
+# Packed relocations take a quarter of a megabyte less; glibc reads them from 2.36 on, and so does the musl of Rust.
+PACKED := -C link-arg=-Wl,-z,pack-relative-relocs
+READABLE := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | awk '{ split($$2, v, "."); if (v[1] > 2 || v[2] >= 36) print "yes" }')
 RELEASE = RUSTFLAGS='$(RUSTFLAGS) -Csymbol-mangling-version=v0' $(CARGO) rustc --release --locked \
 	--bin picoclaw-watchdog $(if $(TARGET),--target '$(TARGET)') -- \
-	$(if $(findstring link,$(RUSTFLAGS)),,-C link-arg='-T$(CURDIR)/src/order.ld' $(if $(TARGET),,$(PACKED)))
+	$(if $(findstring link,$(RUSTFLAGS)),,-C link-arg='-T$(CURDIR)/src/order.ld' $(if $(if $(TARGET),$(findstring -musl,$(TARGET)),$(READABLE)),$(PACKED)))
 DEBUG := $(or $(CARGO_TARGET_DIR),target)/debug
 BUILT := $(or $(CARGO_TARGET_DIR),target)/$(if $(TARGET),$(TARGET)/)release/picoclaw-watchdog
 MUSL := $(shell uname -m)-unknown-linux-musl
+BUILT_MUSL := $(dir $(BUILT))../$(MUSL)/release/picoclaw-watchdog
+# Whether a static build can be made here.
+HAS_MUSL = rustup target list --installed 2>/dev/null | grep -qx '$(MUSL)' && command -v musl-gcc >/dev/null
 PROGRAM := $(PREFIX)/bin/picoclaw-watchdog
 SHARE := $(PREFIX)/share/picoclaw
 UNITS := picoclaw-watchdog.service picoclaw-watchdog-once.service picoclaw-watchdog.timer
@@ -67,15 +71,18 @@ lint: ## check format, lints, documentation and scripts
 # A static build is measured too where it can be built; the bench says so where it cannot.
 bench: build ## measure the release binary, beside its targets and Monit (about 15 minutes)
 	$(CARGO) build --locked --example stand-in
-	if rustup target list --installed 2>/dev/null | grep -qx '$(MUSL)' && command -v musl-gcc >/dev/null; then \
-	  $(MAKE) --no-print-directory build TARGET=$(MUSL); fi
-	$(CARGO) test --locked --test bench -- '$(BUILT)' '$(dir $(BUILT))../$(MUSL)/release/picoclaw-watchdog' $(BENCH_OPTIONS)
+	if $(HAS_MUSL); then $(MAKE) --no-print-directory build TARGET=$(MUSL); fi
+	$(CARGO) test --locked --test bench -- '$(BUILT)' '$(BUILT_MUSL)' $(BENCH_OPTIONS)
 
 # Its result is kept in the repository. The next build links once more, without the symbols.
-order: ## learn which code runs on an ordinary day, for src/order.ld (needs valgrind; after large changes)
-	$(RELEASE) -C strip=none
+order: .with-symbols ## learn which code runs on an ordinary day, for src/order.ld (needs valgrind; after large changes)
+	if $(HAS_MUSL); then $(MAKE) --no-print-directory .with-symbols TARGET=$(MUSL); fi
 	$(CARGO) build --locked --example stand-in
-	$(CARGO) test --locked --test bench -- '$(BUILT)' --order src/order.ld
+	$(CARGO) test --locked --test bench -- '$(BUILT)' '$(BUILT_MUSL)' --order src/order.ld
+
+.PHONY: .with-symbols
+.with-symbols:
+	$(RELEASE) -C strip=none
 
 contest: ## play S0 to S10 and print the table of the README
 	@$(CARGO) test --quiet --locked --test contest

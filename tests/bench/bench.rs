@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|look|story|daemon|reaction|musl]
-//! bench BINARY-WITH-SYMBOLS --order FILE
+//! bench BINARY-WITH-SYMBOLS [MUSL-BINARY-WITH-SYMBOLS] --order FILE
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness fails by panicking")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
@@ -52,11 +52,12 @@ fn main() {
         eprintln!(
             "usage: bench RELEASE-BINARY [MUSL-BINARY] [--markdown FILE] [--only scan|look|story|daemon|reaction|musl]"
         );
-        eprintln!("       bench BINARY-WITH-SYMBOLS --order FILE");
+        eprintln!("       bench BINARY-WITH-SYMBOLS [MUSL-BINARY-WITH-SYMBOLS] --order FILE");
         std::process::exit(2);
     };
     if let Some(script) = order {
-        return order::write(&Site::set_up(), binary, Path::new(&script));
+        let built: Vec<_> = binaries.iter().map(PathBuf::as_path).filter(|path| path.exists()).collect();
+        return order::write(&Site::set_up(), &built, Path::new(&script));
     }
     let mut table = Table::new();
     if wanted("scan") {

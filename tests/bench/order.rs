@@ -43,37 +43,59 @@ const TAIL: &str = "  }
 INSERT BEFORE .text;
 ";
 
-/// Runs `binary`, which must still have its symbols, and writes the script for the linker.
-pub(crate) fn write(site: &Site, binary: &Path, script: &Path) {
+/// Runs the `binaries`, which must still have their symbols, and writes the script for the linker. A static build is
+/// learned from beside the other: of functions that are the same, the compiler keeps one, and not always that one.
+pub(crate) fn write(site: &Site, binaries: &[&Path], script: &Path) {
     let machine = site.machine();
     assert!(
         machine.root(&["which", "valgrind"]).status.success(),
         "valgrind is needed: apt install valgrind"
     );
-    let mut names = symbols(binary);
-    site.install(binary);
     machine.write(DROP_IN, &drop_in());
     machine.user_ok(&["bash", "-c", "mkdir -p ~/calls; systemctl --user daemon-reload"]);
+    let mut builds: Vec<_> = binaries.iter().map(|binary| symbols(binary)).collect();
     let mut lines = String::new();
-    let mut learn = || learn(machine, &mut names, &mut lines);
-    for profile in [Profile::default(), Profile::all_seven(), Profile::all_seven().with_tls().with_log()] {
-        site.start(&profile.patient());
-        sleep(HEALTHY);
-        // Not every start is the first one: this one finds a saved state.
-        machine.user_ok(&["systemctl", "--user", "restart", WATCHDOG]);
-        site.stop();
-        learn();
+    for day in [default_day, seven_day, tls_day, scan, broken_day] {
+        for (index, binary) in binaries.iter().enumerate() {
+            site.install(binary);
+            day(site);
+            let prefixes = learn(machine, &builds[index]);
+            for names in &mut builds {
+                names.retain(|name, _| !prefixes.iter().any(|prefix| name.starts_with(prefix)));
+            }
+            lines.extend(prefixes.iter().map(|prefix| format!("    *(.text.{prefix}*)\n")));
+        }
     }
-    scan(machine);
-    learn();
-    // Too quick for a program under valgrind: there is always something that does not answer in time.
+    std::fs::write(script, format!("{HEAD}{lines}{TAIL}")).unwrap();
+}
+
+fn default_day(site: &Site) {
+    healthy_day(site, Profile::default());
+}
+
+fn seven_day(site: &Site) {
+    healthy_day(site, Profile::all_seven());
+}
+
+fn tls_day(site: &Site) {
+    healthy_day(site, Profile::all_seven().with_tls().with_log());
+}
+
+fn healthy_day(site: &Site, profile: Profile) {
+    site.start(&profile.patient());
+    sleep(HEALTHY);
+    // Not every start is the first one: this one finds a saved state.
+    site.machine().user_ok(&["systemctl", "--user", "restart", WATCHDOG]);
+    site.stop();
+}
+
+/// Too quick for a program under valgrind: there is always something that does not answer in time.
+fn broken_day(site: &Site) {
     site.start(&Profile::all_seven().quick());
-    machine.user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
+    site.machine().user_ok(&["systemctl", "--user", "kill", "--signal=KILL", GATEWAY]);
     sleep(BROKEN);
     assert!(site.log().contains(" action=restart-gateway "), "no repair was seen");
     site.stop();
-    learn();
-    std::fs::write(script, format!("{HEAD}{lines}{TAIL}")).unwrap();
 }
 
 /// The service with valgrind before it.
@@ -82,7 +104,7 @@ fn drop_in() -> String {
     format!("[Service]\nExecStart=\nExecStart={command}\nMemoryMax=infinity\n")
 }
 
-/// The functions of the binary that no line of the script names yet, and how many bytes each takes.
+/// The functions of the binary, and how many bytes each takes.
 fn symbols(binary: &Path) -> BTreeMap<String, u64> {
     let output =
         Command::new("nm").arg("--print-size").arg(binary).output().expect("nm of binutils is there");
@@ -99,7 +121,8 @@ fn symbols(binary: &Path) -> BTreeMap<String, u64> {
 }
 
 /// A log, scanned in one go.
-fn scan(machine: &Machine) {
+fn scan(site: &Site) {
+    let machine = site.machine();
     let log = tempfile::NamedTempFile::new().unwrap();
     logfile::write(log.path(), 1 << 20).unwrap();
     machine.put(log.path(), "/home/pico/app.log");
@@ -109,19 +132,23 @@ fn scan(machine: &Machine) {
     machine.user_ok(&["bash", "-c", &scan]);
 }
 
-/// Writes lines for the functions that have run since.
-fn learn(machine: &Machine, names: &mut BTreeMap<String, u64>, lines: &mut String) {
+/// What the names begin with of those functions that have run, of `names` that no line of the script takes in yet.
+fn learn(machine: &Machine, names: &BTreeMap<String, u64>) -> Vec<String> {
     // The file says each name in full where it comes first.
-    let calls = machine.user_ok(&["bash", "-c", r"grep -rahoE '^c?fn=\([0-9]+\) [0-9A-Za-z_.]+' ~/calls"]);
+    let calls = machine.user_ok(&[
+        "bash",
+        "-c",
+        r"grep -rahoE '^c?fn=\([0-9]+\) [0-9A-Za-z_.]+' ~/calls; rm -f ~/calls/*",
+    ]);
     let ran: BTreeSet<String> =
         calls.lines().filter_map(|line| line.split(' ').nth(1)).map(pattern).collect();
     let all: Vec<Function<'_>> =
         names.iter().map(|(name, bytes)| Function { name, bytes: *bytes, ran: ran.contains(name) }).collect();
     let mut prefixes = Vec::new();
     cover(&all, 0, &mut prefixes);
-    println!("{} prefixes of names more", prefixes.len());
-    lines.extend(prefixes.iter().map(|prefix| format!("    *(.text.{prefix}*)\n")));
-    names.retain(|name, _| !prefixes.iter().any(|prefix| name.starts_with(prefix)));
+    let bytes: u64 = all.iter().filter(|one| one.ran).map(|one| one.bytes).sum();
+    println!("{} prefixes of names more, for {} kB that ran", prefixes.len(), bytes / 1000);
+    prefixes
 }
 
 /// A function: its name without what differs from one build to the next.

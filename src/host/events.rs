@@ -2,6 +2,7 @@
 //! channel, a signal. It only waits; the loop decides what follows.
 
 use super::Host;
+use super::alarm::Alarm;
 use super::chronicle;
 use super::doorbell::Doorbell;
 use super::inbox;
@@ -14,7 +15,6 @@ use std::io;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
 
 /// Changes that wait for the loop; more of them say nothing new.
 const CHANGES_MAX: usize = 64;
@@ -40,6 +40,7 @@ pub struct Events {
     orders: Doorbell,
     hangup: Signal,
     stop: Stop,
+    alarm: Alarm,
 }
 
 /// What may happen during a pass.
@@ -72,7 +73,7 @@ impl Events {
     /// Begins to listen: to the units of the configuration, to the kick file, to the inbox, to signals.
     ///
     /// # Errors
-    /// When signals cannot be received.
+    /// When signals cannot be received, or no time.
     pub fn listen(host: &Host) -> io::Result<Self> {
         let stop =
             Stop { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
@@ -83,6 +84,7 @@ impl Events {
             orders: Doorbell::on_directory(&inbox::place(&host.config.paths.state)),
             hangup: signal(SignalKind::hangup())?,
             stop,
+            alarm: Alarm::new()?,
         })
     }
 
@@ -112,7 +114,9 @@ impl Events {
 
     /// Waits for the next event, at most for `wait`, after which `due` is due.
     pub async fn next(&mut self, host: &mut Host, wait: Duration, due: Scope) -> Event {
-        let until = Instant::now() + wait;
+        if let Err(error) = self.alarm.set(wait) {
+            chronicle::trouble("clock", &error.to_string());
+        }
         loop {
             let change = match self.noticed.take() {
                 Some(noticed) => Some(noticed),
@@ -130,7 +134,7 @@ impl Events {
                             touched => return Event::Pass(Scope::Targets(touched)),
                         },
                     },
-                    () = sleep_until(until) => return Event::Pass(due),
+                    Ok(()) = self.alarm.rung() => return Event::Pass(due),
                 },
             };
             let touched = self.touched(host, change);

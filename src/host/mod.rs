@@ -1,6 +1,7 @@
 //! The real world around the core: probes, actions, files, clock, bus and LINE, behind the one seam
 //! [`World`]. It carries out what was decided and decides nothing itself.
 
+mod alarm;
 pub mod bundle;
 pub mod channel;
 pub mod checkup;

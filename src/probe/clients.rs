@@ -1,6 +1,7 @@
 //! The HTTP clients that all probes share. Each request has a connection of its own, so that an answer proves
 //! that the service accepts connections now. It decides nothing about what is asked.
 
+use super::port::Ports;
 use super::reach::Pins;
 use reqwest::{Client, ClientBuilder, Url, redirect};
 use rustls::crypto::CryptoProvider;
@@ -24,6 +25,7 @@ pub struct Clients {
     /// One for each socket that the configuration names.
     sockets: Mutex<BTreeMap<PathBuf, Client>>,
     pub(super) pins: Pins,
+    pub(super) ports: Ports,
 }
 
 impl Clients {

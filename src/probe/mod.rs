@@ -193,7 +193,7 @@ impl Check {
             Self::Http(http) => http.check(clients).await,
             Self::Port(port) => {
                 let rightful = unit.map(|unit| port::Rightful { unit: &unit.name, main_pid: unit.main_pid });
-                port.ask(rightful).await.into()
+                port.ask(&clients.ports, rightful).await.into()
             }
             Self::Object(object) => Box::pin(object.check(clients)).await,
             Self::Ollama(ollama) => Box::pin(ollama.check(clients)).await.into(),

@@ -3,16 +3,18 @@
 //! The kernel is asked over netlink (`sock_diag`), which costs microseconds and leaves no trace on the server;
 //! connecting is the fall-back. Nothing here may send a byte to the service.
 
-use super::sock_diag::{self, Listener};
+use super::sock_diag::{self, Line, Listener};
 use crate::recovery::evidence::Reading;
 use crate::section::{Section, parse};
 use crate::systemd::belongs;
 use crate::values::{UnitName, one_line};
 use nix::unistd::getuid;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -78,6 +80,39 @@ impl Rightful<'_> {
     }
 }
 
+/// What passes keep of ports: to find out who holds one costs four times what it costs to find that it listens. It
+/// holds one entry per port that was ever asked for.
+#[derive(Debug, Default)]
+pub struct Ports {
+    line: Line,
+    passed: Mutex<BTreeMap<u16, Passed>>,
+}
+
+/// A socket of which it is known that the unit holds it. As long as it listens and the main process is the same, so
+/// does that.
+#[derive(Clone, Debug)]
+struct Passed {
+    listener: Listener,
+    main_pid: u32,
+    text: String,
+}
+
+impl Ports {
+    fn known(&self, port: u16, listener: Listener, main_pid: u32) -> Option<Reading> {
+        let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |one: &&Passed| one.listener == listener && one.main_pid == main_pid && main_pid != 0;
+        passed.get(&port).filter(same).map(|one| Reading::Pass(one.text.clone()))
+    }
+
+    fn remember(&self, port: u16, listener: Listener, main_pid: u32, reading: &Reading) {
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        match reading {
+            Reading::Pass(text) => passed.insert(port, Passed { listener, main_pid, text: text.clone() }),
+            Reading::Fail(_) | Reading::Unknown(_) => passed.remove(&port),
+        };
+    }
+}
+
 /// Loopback answers in microseconds; the rest is for a machine that swaps.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -100,15 +135,12 @@ impl Port {
     }
 
     /// The probe's answer. With `rightful`, a port that is held by a process outside that unit is a failure.
-    pub async fn ask(&self, rightful: Option<Rightful<'_>>) -> Reading {
+    pub async fn ask(&self, ports: &Ports, rightful: Option<Rightful<'_>>) -> Reading {
         // The usual case is answered by one cheap look; everything else is looked at thoroughly.
-        if let Ok(Some(listener)) = sock_diag::on_loopback(self.port) {
-            match rightful {
-                None => return Reading::Pass("listening".to_owned()),
-                Some(rightful) => match self.judge(&[listener], rightful) {
-                    reading @ Reading::Pass(_) => return reading,
-                    Reading::Fail(_) | Reading::Unknown(_) => {}
-                },
+        if let Ok(Some(listener)) = ports.line.on_loopback(self.port) {
+            let reading = self.ask_of(ports, listener, rightful);
+            if let Reading::Pass(_) = reading {
+                return reading;
             }
         }
         match (self.check().await, rightful) {
@@ -117,6 +149,15 @@ impl Port {
             (PortState::Listening(_), None) => Reading::Pass("listening".to_owned()),
             (PortState::Listening(listeners), Some(rightful)) => self.judge(&listeners, rightful),
         }
+    }
+
+    fn ask_of(&self, ports: &Ports, listener: Listener, rightful: Option<Rightful<'_>>) -> Reading {
+        let Some(rightful) = rightful else { return Reading::Pass("listening".to_owned()) };
+        ports.known(self.port, listener, rightful.main_pid).unwrap_or_else(|| {
+            let reading = self.judge(&[listener], rightful);
+            ports.remember(self.port, listener, rightful.main_pid, &reading);
+            reading
+        })
     }
 
     /// Several listeners may share a port on different addresses; one of the unit's is enough.
@@ -257,7 +298,7 @@ mod tests {
         // The last of so many has a number beyond those that are looked at first.
         let open: Vec<_> = (0..FIRST_FILES.end).map(|_| listener("127.0.0.1:0")).collect();
         for (_, port) in &open {
-            let found = sock_diag::on_loopback(*port).unwrap().unwrap();
+            let found = Line::default().on_loopback(*port).unwrap().unwrap();
             let target = format!("socket:[{}]", found.inode);
             assert!(holds(std::process::id(), &target));
             assert_eq!(owner(found.inode, std::process::id()).unwrap().pid, std::process::id());
@@ -297,11 +338,35 @@ mod tests {
     async fn a_port_in_strange_hands_names_them() {
         let (_open, port) = listener("127.0.0.1:0");
         let gateway = unit("picoclaw-gateway.service");
-        let reading = probe(port).ask(Some(Rightful { unit: &gateway, main_pid: 0 })).await;
+        let reading =
+            probe(port).ask(&Ports::default(), Some(Rightful { unit: &gateway, main_pid: 0 })).await;
         let Reading::Fail(text) = reading else { panic!("{reading:?}") };
         assert!(text.starts_with(&format!("port {port} is held by ")), "{text}");
         let me = format!("(pid {}), not by picoclaw-gateway.service", std::process::id());
         assert!(text.ends_with(&me), "{text}");
+    }
+
+    #[tokio::test]
+    async fn who_holds_a_port_is_remembered_as_long_as_socket_and_process_are_the_same() {
+        let (open, port) = listener("127.0.0.1:0");
+        let (gateway, ports) = (unit("picoclaw-gateway.service"), Ports::default());
+        let me = std::process::id();
+        let probe = probe(port);
+        let ask = |main_pid| probe.ask(&ports, Some(Rightful { unit: &gateway, main_pid }));
+        let Reading::Pass(text) = ask(me).await else { panic!("our own port") };
+        let remembered = || ports.passed.lock().unwrap().get(&port).cloned();
+        assert_eq!(remembered().unwrap().text, text);
+        // To show that it is asked for: what is remembered is told, and only for that process.
+        ports.passed.lock().unwrap().get_mut(&port).unwrap().text = "as before".to_owned();
+        assert_eq!(ask(me).await, Reading::Pass("as before".to_owned()));
+        assert!(matches!(ask(0).await, Reading::Fail(_)), "no main process, and held by a stranger");
+        assert!(remembered().is_none());
+        assert_eq!(ask(me).await, Reading::Pass(text.clone()));
+        // Another socket on the same port.
+        ports.passed.lock().unwrap().get_mut(&port).unwrap().listener.inode = 0;
+        assert_eq!(ask(me).await, Reading::Pass(text));
+        close(open);
+        assert!(matches!(ask(me).await, Reading::Fail(_)));
     }
 
     #[test]
@@ -322,8 +387,11 @@ mod tests {
     #[tokio::test]
     async fn without_a_rightful_owner_listening_is_enough() {
         let (open, port) = listener("127.0.0.1:0");
-        assert_eq!(probe(port).ask(None).await, Reading::Pass("listening".to_owned()));
+        assert_eq!(probe(port).ask(&Ports::default(), None).await, Reading::Pass("listening".to_owned()));
         close(open);
-        assert_eq!(probe(port).ask(None).await, Reading::Fail(format!("nothing listens on port {port}")));
+        assert_eq!(
+            probe(port).ask(&Ports::default(), None).await,
+            Reading::Fail(format!("nothing listens on port {port}"))
+        );
     }
 }

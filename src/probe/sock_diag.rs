@@ -6,6 +6,7 @@ use nix::sys::socket::{
 };
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
@@ -39,17 +40,31 @@ pub struct Listener {
     pub uid: u32,
 }
 
-/// The socket that answers on `127.0.0.1:port`, however it is bound. One lookup costs the kernel a few
-/// microseconds, a walk over all listeners twenty times that; and this is the usual case.
-pub(super) fn on_loopback(port: u16) -> io::Result<Option<Listener>> {
-    let kernel = open()?;
+/// A socket towards the kernel that stays open from one pass to the next.
+#[derive(Debug, Default)]
+pub(super) struct Line(Mutex<Option<OwnedFd>>);
+
+impl Line {
+    /// The socket that answers on `127.0.0.1:port`, however it is bound. One lookup costs the kernel a few
+    /// microseconds, a walk over all listeners twenty times that; and this is the usual case.
+    pub(super) fn on_loopback(&self, port: u16) -> io::Result<Option<Listener>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kernel = kept.take().map_or_else(open, Ok)?;
+        let found = on_loopback(&kernel, port)?;
+        // Not after an error: what it may still say would be taken for the answer to the next question.
+        *kept = Some(kernel);
+        Ok(found)
+    }
+}
+
+fn on_loopback(kernel: &OwnedFd, port: u16) -> io::Result<Option<Listener>> {
     let mut question = request(AF_INET, port, ONE);
     question[HEADER + 12..HEADER + 16].copy_from_slice(&[127, 0, 0, 1]);
     // `INET_DIAG_NOCOOKIE`: any socket there will do.
     question[HEADER + 48..].fill(0xff);
-    send(&kernel, &question)?;
+    send(kernel, &question)?;
     let mut found = Vec::new();
-    match receive(&kernel, port, &mut found) {
+    match receive(kernel, port, &mut found) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
         Ok(_) => Ok(found.pop()),
@@ -178,16 +193,17 @@ mod tests {
 
     #[test]
     fn one_lookup_finds_what_answers_on_loopback() {
+        let line = Line::default();
         for address in ["127.0.0.1:0", "0.0.0.0:0"] {
             let server = std::net::TcpListener::bind(address).unwrap();
             let port = server.local_addr().unwrap().port();
             let client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-            let found = on_loopback(port).unwrap();
+            let found = line.on_loopback(port).unwrap();
             assert_eq!(found, listeners(port).unwrap().first().copied(), "{address}");
             assert!(found.is_some());
             // The connection stays, and is not taken for a listener.
             crate::probe::nobody::close(server);
-            assert_eq!(on_loopback(port).unwrap(), None, "{address}");
+            assert_eq!(line.on_loopback(port).unwrap(), None, "{address}");
             drop(client);
         }
     }

@@ -12,7 +12,8 @@ use crate::recovery::evidence::{Excused, Name, ProbeReport, Reading, ReferenceRe
 use crate::recovery::policy::Manager;
 use crate::systemd::Bus;
 use crate::values::{Secret, UnitName, mask};
-use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::pin::pin;
 use std::rc::Rc;
 use tokio::sync::watch;
@@ -30,7 +31,7 @@ pub async fn units(bus: &Bus, config: &Config, scope: &Scope) -> Vec<UnitReport>
     let wanted = config.units.iter().filter(|(target, _)| in_scope(scope, target, true));
     let asked = wanted
         .map(|(target, unit)| async { UnitReport { target: target.clone(), facts: bus.facts(unit).await } });
-    asked.collect::<FuturesOrdered<_>>().collect().await
+    join_all(asked).await
 }
 
 /// Says that a pass must not wait any longer for those who have not answered yet.

@@ -104,9 +104,9 @@ async fn near(request: &Request, cap: usize) -> Result<Answer, Fault> {
         let (head, body) = sender.send_request(plain).await.map_err(|error| fault(&error))?.into_parts();
         receive(url, head, body, cap).await
     };
-    // The connection moves the bytes; what goes wrong with it is told to the exchange.
+    // The connection moves the bytes; what goes wrong with it is told to the exchange. Closing it says goodbye, too.
     let connection = async {
-        let _ = connection.await;
+        let _ = connection.without_shutdown().await;
         pending::<Answer>().await
     };
     tokio::select! {

@@ -12,7 +12,7 @@ use super::sequence::{self, Sequence};
 use super::settings::{self, Wish};
 use super::target::{self, Draft, Frame};
 use super::variables::{Known, Mention};
-use super::{BUILT_IN, Config, LogSettings, Manager, Off, Paths, Sources, allow, check};
+use super::{BUILT_IN, Config, LogSettings, Manager, Off, Paths, Sources, allow, check, option};
 use crate::action::Action;
 use crate::action::allow::Allow;
 use crate::logscan::follow::Own;
@@ -131,6 +131,7 @@ fn read(root: &mut Section<'_>, sources: &Sources) -> Config {
     let lifesign = lifesign::read(root);
     let (mut alerts, alerts_log) = settings::alerts(root, home);
     alerts.manager = manager;
+    alerts.option = sources.flag.as_deref().map(option);
     let alerts_log = alerts_log.map(|path| File { path, max_bytes: log.max_bytes, keep: log.keep });
     let own = own_files(&paths, &log, alerts_log.as_ref());
     let channels = Channels::read(root, home, (&line, routing), alerts_log);

@@ -34,6 +34,7 @@ use crate::probe::Probe;
 use crate::probe::reference::Reference;
 use crate::recovery::evidence::{KickWish, Name};
 use crate::recovery::policy::{Manager, Policy};
+use crate::recovery::text;
 use crate::values::{Secret, UnitName};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -92,18 +93,15 @@ pub struct Config {
 
 /// A text in which every command of ours that a person may copy reads the configuration that this program reads.
 pub fn as_called(text: &str, flag: Option<&Path>) -> String {
-    // What a person has typed names it already.
-    let flag = flag.filter(|_| !text.contains("--config"));
-    let Some(file) = flag.map(|file| file.display().to_string()) else { return text.to_owned() };
+    text::as_called(text.to_owned(), flag.map(option).as_deref())
+}
+
+/// The option that names a file, as a shell reads it.
+fn option(file: &Path) -> String {
+    let file = file.display().to_string();
     let is_plain = file.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
     let file = if is_plain { file } else { format!("'{}'", file.replace('\'', r"'\''")) };
-    let called = |text: String, command: &&str| {
-        text.replace(
-            &format!("picoclaw-watchdog {command}"),
-            &format!("picoclaw-watchdog --config {file} {command}"),
-        )
-    };
-    ["alerts", "check", "doctor", "explain", "status"].iter().fold(text.to_owned(), called)
+    format!("--config {file}")
 }
 
 /// Something that is switched off.
@@ -180,8 +178,10 @@ pub struct KickSettings {
 
 #[cfg(test)]
 mod tests {
-    use super::as_called;
+    use super::{Sources, as_called, compile};
+    use crate::recovery::text::Message;
     use std::path::Path;
+    use std::time::Duration;
 
     #[test]
     fn commands_to_copy_name_the_file() {
@@ -198,5 +198,15 @@ mod tests {
         assert_eq!(as_called(named, Some(Path::new("/etc/w.toml"))), named);
         let called = as_called("picoclaw-watchdog check", Some(Path::new("/a b's")));
         assert_eq!(called, r"picoclaw-watchdog --config '/a b'\''s' check");
+    }
+
+    #[test]
+    fn a_message_names_the_file_of_who_writes_it() {
+        let flag = Some("/etc/w.toml".into());
+        let sources = Sources { home: "/home/pico".into(), flag, ..Sources::default() };
+        let alerts = compile(&sources).config.unwrap().policy.alerts;
+        let message = Message::OwnTrouble { key: "state", text: "broken", age: Duration::ZERO };
+        let text = alerts.render(&message);
+        assert!(text.contains("picoclaw-watchdog --config /etc/w.toml doctor"), "{text}");
     }
 }

@@ -16,7 +16,7 @@ use super::pause;
 use super::policy::{AlertPolicy, ChannelPolicy, Policy, TargetPolicy};
 use super::quota::Quota;
 use super::state::{Incident, State, Word};
-use super::text::{End, Message, render};
+use super::text::{End, Message};
 use super::time::Now;
 use super::verdict::Ruling;
 use desk::{About, Desk};
@@ -158,7 +158,7 @@ pub fn close(
     outbox.drop_reminders(incident.id);
     let lasted = now.at.since(incident.since);
     let ended = Message::Recovered { target, end, lasted, incident };
-    let text = render(policy.language, policy.manager, &ended);
+    let text = policy.render(&ended);
     for channel in &policy.channels {
         if let Some(Word { key, severity }) = told_as(outbox, channel, incident) {
             let about = About { target, severity };

@@ -130,6 +130,7 @@ pub(crate) fn policy() -> Policy {
             lasting: secs(1800),
             language: Language::En,
             manager: Manager::User,
+            option: None,
             healed_often: Window { attempts: 5, per: secs(86_400) },
             reserve_percent: 20,
             digest: false,

@@ -8,7 +8,7 @@ use crate::recovery::outbox::{Draft, Fate, Kind, Letter, Outbox};
 use crate::recovery::policy::{AlertPolicy, ChannelPolicy, Severity, TargetPolicy, nth_or_last};
 use crate::recovery::state::{Heard, Incident, Spent, TargetState};
 use crate::recovery::text::fault::{Fault, Headline};
-use crate::recovery::text::{End, Message, render};
+use crate::recovery::text::{End, Message};
 use crate::recovery::time::Now;
 use crate::recovery::verdict::Ruling;
 use std::collections::BTreeMap;
@@ -140,7 +140,7 @@ impl Desk<'_> {
     }
 
     pub(super) fn text(&self, message: &Message<'_>) -> String {
-        render(self.alerts.language, self.alerts.manager, message)
+        self.alerts.render(message)
     }
 
     /// Something worth knowing, for everyone who wants to know anything at all.

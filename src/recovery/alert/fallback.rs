@@ -5,7 +5,7 @@ use super::incidents;
 use crate::recovery::outbox::{Draft, Fate, Kind, Letter, Outbox};
 use crate::recovery::policy::{AlertPolicy, ChannelPolicy};
 use crate::recovery::state::State;
-use crate::recovery::text::{Message, render};
+use crate::recovery::text::Message;
 use crate::recovery::time::{Now, Timestamp};
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ fn write(
         severity: letter.severity,
         target: letter.target.clone(),
         incident: letter.incident,
-        text: render(alerts.language, alerts.manager, &message),
+        text: alerts.render(&message),
     };
     let id = state.outbox.write(draft, channel, now);
     state.outbox.letters_mut(|letter| letter.id == id).for_each(|letter| letter.passed_on = true);

@@ -28,6 +28,7 @@ fn alerts() -> AlertPolicy {
         lasting: Duration::from_secs(1800),
         language: Language::En,
         manager: Manager::User,
+        option: None,
         healed_often: Window { attempts: 5, per: Duration::from_secs(86_400) },
         reserve_percent: 20,
         digest: false,

@@ -3,6 +3,7 @@
 
 use super::{Severity, TargetPolicy};
 use crate::recovery::evidence::Name;
+use crate::recovery::text::{Message, as_called, render};
 use crate::recovery::window::Window;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub struct AlertPolicy {
     pub language: Language,
     /// Whose units the messages speak of, so that the commands in them are right.
     pub manager: Manager,
+    /// What must be added to a command of this program so that it reads the same configuration, if anything must.
+    pub option: Option<String>,
     /// So many repairs of one target in so much time are worth a word, although each of them helped.
     pub healed_often: Window,
     /// The last so many percent of the month's quota are kept for faults and their ends.
@@ -95,6 +98,11 @@ pub struct ChannelPolicy {
 }
 
 impl AlertPolicy {
+    /// A message as its readers see it.
+    pub fn render(&self, message: &Message<'_>) -> String {
+        as_called(render(self.language, self.manager, message), self.option.as_deref())
+    }
+
     /// Who is told of something this bad; `None` is what concerns no target. While no channel can be used, it
     /// is kept for the first.
     pub fn recipients(&self, severity: Option<Severity>) -> impl Iterator<Item = &ChannelPolicy> {

@@ -168,6 +168,19 @@ pub fn render(language: Language, manager: Manager, message: &Message<'_>) -> St
     format!("{PREFIX}{text}")
 }
 
+/// A text in which every command of ours that a person may copy has this option. What a person has typed names it
+/// already.
+pub fn as_called(text: String, option: Option<&str>) -> String {
+    let Some(option) = option.filter(|_| !text.contains("--config")) else { return text };
+    let called = |text: String, command: &&str| {
+        text.replace(
+            &format!("picoclaw-watchdog {command}"),
+            &format!("picoclaw-watchdog {option} {command}"),
+        )
+    };
+    ["alerts", "check", "doctor", "explain", "status"].iter().fold(text, called)
+}
+
 /// A message without what begins every message.
 fn bare(text: &str) -> &str {
     text.strip_prefix(PREFIX).unwrap_or(text)

@@ -50,6 +50,7 @@ fn blueprint() -> Blueprint {
             lasting: span(1800),
             language: Language::En,
             manager: Manager::User,
+            option: None,
             healed_often: Window { attempts: 5, per: span(86_400) },
             reserve_percent: 20,
             digest: false,

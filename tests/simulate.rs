@@ -72,7 +72,11 @@ fn it_is_the_real_configuration_that_is_played() {
     let desk = Desk::new();
     let usual = desk.day(&[]);
     desk.put("own.toml", include_str!("../config/watchdog.toml"));
-    assert_eq!(desk.day(&["--config", "own.toml"]), usual, "the built-in one");
+    // Commands in its messages name the file.
+    let (own, option) =
+        (desk.day(&["--config", "own.toml"]), format!(" --config {}/own.toml", desk.0.path().display()));
+    assert!(own.contains(&format!("picoclaw-watchdog{option} explain ollama")), "{own}");
+    assert_eq!(own.replace(&option, ""), usual, "the built-in one");
     desk.put(".picoclaw/.env", "PICOCLAW_WATCHDOG_INTERVAL_SEC=300\n");
     assert_ne!(desk.day(&[]), usual);
     desk.put("own.toml", "interval = 60\n");

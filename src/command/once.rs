@@ -12,9 +12,8 @@ use crate::exit::Exit;
 use crate::host::checkup::Checkup;
 use crate::host::chronicle::{self, Chronicle};
 use crate::host::lifesign::LifeSign;
-use crate::host::publish::Publisher;
 use crate::host::view::{Grade, View};
-use crate::host::{Host, clock};
+use crate::host::{Host, clock, publish};
 use crate::probe::machine::metrics::Metrics;
 use crate::recovery::evidence::Name;
 use crate::recovery::state::State;
@@ -98,7 +97,7 @@ async fn end(config: &Config, request: &Request, rounds: Vec<Round>, view: &View
 /// Runs them one after the other.
 async fn cycles(host: &mut Host, state: &mut State, request: &Request, gap: Duration) -> (View, Vec<Round>) {
     let mut chronicle = Chronicle::new(&state.outbox);
-    let (mut rounds, mut clean, mut published) = (Vec::new(), 0, Publisher::new());
+    let (mut rounds, mut clean) = (Vec::new(), 0);
     loop {
         let mut round = Round::default();
         let view = cycle(host, state, &mut chronicle, &mut round).await;
@@ -110,7 +109,7 @@ async fn cycles(host: &mut Host, state: &mut State, request: &Request, gap: Dura
             host.finish_errands(ERRANDS).await;
         }
         // For `status` in the timer mode.
-        if let Err(why) = published.publish(&host.config.paths.state, view.clone()) {
+        if let Err(why) = publish::write(&host.config.paths.state, &view) {
             chronicle::trouble("status", &why);
         }
         if is_last {

@@ -8,7 +8,6 @@ use crate::host::chronicle::{self, Chronicle};
 use crate::host::events::{Event, Events, Meanwhile};
 use crate::host::heartbeat::Heartbeat;
 use crate::host::lifesign::LifeSign;
-use crate::host::publish::Publisher;
 use crate::host::view::View;
 use crate::host::{Host, publish, room};
 use crate::recovery::cadence::{Cadence, Fulls};
@@ -58,15 +57,7 @@ pub async fn run(config: Rc<Config>, warnings: &[Problem], flags: Flags) -> Exit
     let heartbeat = Heartbeat::new(config.policy.cadence.longest(), pass_max(&config));
     let mut lifesign = LifeSign::new(config.lifesign.clone());
     lifesign.start(host.clients());
-    let daemon = Daemon {
-        state,
-        chronicle,
-        heartbeat,
-        published: Publisher::new(),
-        lifesign,
-        flags,
-        fulls: Fulls::default(),
-    };
+    let daemon = Daemon { state, chronicle, heartbeat, lifesign, flags, fulls: Fulls::default() };
     daemon.watch(&mut host, events).await;
     host.stop();
     publish::clear(&host.config.paths.state);
@@ -118,7 +109,6 @@ struct Daemon {
     state: State,
     chronicle: Chronicle,
     heartbeat: Heartbeat,
-    published: Publisher,
     lifesign: LifeSign,
     flags: Flags,
     fulls: Fulls,
@@ -184,15 +174,14 @@ impl Daemon {
             let unsaved = host.unsaved().map(|why| format!("the state is not saved: {why}"));
             self.lifesign.cycle(&view.summary(), unsaved.as_deref(), host.clients());
         }
-        let summary = view.summary();
-        self.publish(host, view, &report);
-        self.heartbeat.beat(&summary);
+        self.publish(host, &view, &report);
+        self.heartbeat.beat(&view.summary());
         report
     }
 
     /// Files for others; nothing of ours depends on them.
-    fn publish(&mut self, host: &mut Host, view: View, report: &Report) {
-        if let Err(why) = self.published.publish(&host.config.paths.state, view) {
+    fn publish(&mut self, host: &mut Host, view: &View, report: &Report) {
+        if let Err(why) = publish::write(&host.config.paths.state, view) {
             chronicle::trouble("status", &why);
         }
         host.mirror(&self.state, report.now);
